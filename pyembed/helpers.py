@@ -1,0 +1,43 @@
+"""What pyembed does in Python rather than in C."""
+
+import sys
+import threading  # noqa: F401  first imported here, on the thread that shall be threading.main_thread()
+
+# Text reaches the file as it is printed: a Go program may end by os.Exit, which flushes nothing of Python's.
+for stream in (sys.stdout, sys.stderr):
+    if stream is not None:
+        stream.reconfigure(line_buffering=True, write_through=True)
+
+
+class Interrupted(BaseException):
+    """Raised in running code when the Go context of its call ends."""
+
+
+def describe(exc, seen=()):
+    """What Go needs of an exception: [type, message, classes, frames, cause, context]."""
+    if exc is None or id(exc) in seen or len(seen) >= 16:
+        return None
+    seen = (*seen, id(exc))
+    try:
+        message = str(exc)
+    except Exception:
+        message = "<no message: __str__ raised>"
+    frames = []
+    traceback = exc.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        frames.append([code.co_filename, traceback.tb_lineno or 0, code.co_qualname])
+        traceback = traceback.tb_next
+    context = None if exc.__suppress_context__ else exc.__context__
+    return [
+        class_name(type(exc)),
+        message,
+        [class_name(cls) for cls in type(exc).__mro__],
+        frames,
+        describe(exc.__cause__, seen),
+        describe(context, seen),
+    ]
+
+
+def class_name(cls):
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,76 @@
+package pyembed
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+)
+
+// job is one function to run attached, and how it ended.
+type job struct {
+	ctx      context.Context
+	fn       func(*Py) error
+	err      error
+	panicked any
+	exited   bool
+	done     chan struct{}
+}
+
+func newJob(ctx context.Context, fn func(*Py) error) *job {
+	return &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+}
+
+// wait waits until the job has run and ends as it did.
+func (j *job) wait() error {
+	<-j.done
+	switch {
+	case j.panicked != nil:
+		panic(j.panicked)
+	case j.exited:
+		runtime.Goexit()
+	}
+	return j.err
+}
+
+func waitError(ctx context.Context) error {
+	return fmt.Errorf("pyembed: waiting for Python: %w", context.Cause(ctx))
+}
+
+// pool is a bounded set of threads that share their jobs.
+type pool struct {
+	rt   *Interpreter
+	jobs chan *job
+	// room holds a token for each thread that may still be started.
+	room chan struct{}
+}
+
+func newPool(rt *Interpreter, size int) *pool {
+	p := &pool{rt: rt, jobs: make(chan *job), room: make(chan struct{}, size)}
+	for range size {
+		p.room <- struct{}{}
+	}
+	return p
+}
+
+func (p *pool) do(ctx context.Context, fn func(*Py) error) error {
+	j := newJob(ctx, fn)
+	select { // an idle thread before a new one
+	case p.jobs <- j:
+		return j.wait()
+	default:
+	}
+	for {
+		select {
+		case p.jobs <- j:
+			return j.wait()
+		case <-p.room:
+			t := p.rt.newThread(p.jobs)
+			go func() {
+				defer func() { p.room <- struct{}{} }() // a job ended the thread with runtime.Goexit
+				t.serve(nil)
+			}()
+		case <-ctx.Done():
+			return waitError(ctx)
+		}
+	}
+}

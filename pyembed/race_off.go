@@ -1,0 +1,5 @@
+//go:build !race
+
+package pyembed
+
+const raceEnabled = false

@@ -1,0 +1,88 @@
+package vllmgo
+
+// EngineArgs are the settings of one engine, under the names that vLLM gives them
+// (https://docs.vllm.ai/en/latest/configuration/engine_args/).
+//
+// A zero value means vLLM's default, so that EngineArgs{Model: "facebook/opt-125m"} is a complete
+// setting. Where zero or false is itself meaningful, the field is a pointer and nil means the
+// default; write new(0) or new(false).
+type EngineArgs struct {
+	// Model is a Hugging Face model ID or the path of a folder that holds a model. Required.
+	Model string `json:"model"`
+	// Tokenizer is the ID or path of the tokenizer; empty means the model's own.
+	Tokenizer string `json:"tokenizer,omitzero"`
+	// SkipTokenizerInit loads no tokenizer: prompts must be token IDs, and outputs carry no text.
+	SkipTokenizerInit bool `json:"skip_tokenizer_init,omitzero"`
+	// Revision is the branch, tag or commit of the model.
+	Revision string `json:"revision,omitzero"`
+	// TrustRemoteCode lets a model run Python code of its own. Off by default.
+	TrustRemoteCode bool `json:"trust_remote_code,omitzero"`
+
+	// Dtype is the type of weights and activations: "auto" (default), "bfloat16", "float16", "float32", ….
+	Dtype string `json:"dtype,omitzero"`
+	// LoadFormat says how weights are loaded: "auto" (default), "safetensors", …; "dummy" fills them at random.
+	LoadFormat string `json:"load_format,omitzero"`
+	// Quantization is the quantization method; empty means what the model's configuration says.
+	Quantization string `json:"quantization,omitzero"`
+	// MaxModelLen is the longest sequence, prompt and output together, in tokens; 0 means the model's own.
+	MaxModelLen int `json:"max_model_len,omitzero"`
+	// EnforceEager switches CUDA graphs and torch.compile off.
+	EnforceEager bool `json:"enforce_eager,omitzero"`
+	// Seed seeds sampling; nil means vLLM's default (0).
+	Seed *int `json:"seed,omitzero"`
+
+	// TensorParallelSize is the number of devices (on a CPU: ranks) that each layer is split over; 0 means 1.
+	TensorParallelSize int `json:"tensor_parallel_size,omitzero"`
+	// PipelineParallelSize is the number of stages that the layers are split into; 0 means 1.
+	PipelineParallelSize int `json:"pipeline_parallel_size,omitzero"`
+	// DistributedExecutorBackend is "mp", "ray" or "uni"; empty lets vLLM choose.
+	DistributedExecutorBackend string `json:"distributed_executor_backend,omitzero"`
+
+	// GPUMemoryUtilization is the fraction of the device's memory, in (0, 1], that the engine may use; on a
+	// CPU, of the machine's memory. 0 means vLLM's default. KVCacheMemoryBytes overrides it.
+	GPUMemoryUtilization float64 `json:"gpu_memory_utilization,omitzero"`
+	// KVCacheMemoryBytes is the size of the KV cache for each device, in bytes; 0 means that vLLM derives it
+	// from GPUMemoryUtilization. On a CPU, the environment's VLLM_CPU_KVCACHE_SPACE (GiB) overrides it.
+	KVCacheMemoryBytes int64 `json:"kv_cache_memory_bytes,omitzero"`
+	// KVCacheDtype is the type of KV-cache entries: "auto" (default), "fp8", ….
+	KVCacheDtype string `json:"kv_cache_dtype,omitzero"`
+	// BlockSize is the number of tokens in a KV-cache block; 0 means the platform's default.
+	BlockSize int `json:"block_size,omitzero"`
+	// EnablePrefixCaching reuses the KV cache of common prefixes; nil means vLLM's default (on).
+	EnablePrefixCaching *bool `json:"enable_prefix_caching,omitzero"`
+
+	// MaxNumBatchedTokens is the most tokens that one step processes; 0 means vLLM's default for the device.
+	MaxNumBatchedTokens int `json:"max_num_batched_tokens,omitzero"`
+	// MaxNumSeqs is the most sequences that one step processes; 0 means vLLM's default for the device.
+	MaxNumSeqs int `json:"max_num_seqs,omitzero"`
+	// EnableChunkedPrefill splits long prompts over several steps; nil means vLLM's default.
+	EnableChunkedPrefill *bool `json:"enable_chunked_prefill,omitzero"`
+	// AsyncScheduling overlaps scheduling with execution; nil means vLLM's default.
+	AsyncScheduling *bool `json:"async_scheduling,omitzero"`
+	// DisableLogStats switches the engine's statistics off; nil means LLM's default (true).
+	DisableLogStats *bool `json:"disable_log_stats,omitzero"`
+
+	// Extra holds every other argument of vLLM's EngineArgs by its Python name. Values may be nil, bool,
+	// integers, floats, strings, and slices and string-keyed maps of those. A name that the installed vLLM
+	// does not know is an error before anything loads.
+	Extra map[string]any `json:"-"`
+
+	// EngineMode says where the engine runs; see its constants. It is no argument of vLLM's: vLLM reads it
+	// from VLLM_ENABLE_V1_MULTIPROCESSING.
+	EngineMode EngineMode `json:"-"`
+}
+
+// EngineMode says in which process the engine core runs.
+type EngineMode string
+
+const (
+	// EngineModeAuto, the zero value, takes [OwnProcess] on a GPU and on a large CPU, and [InProcess] on a
+	// CPU of at most four cores, where a second process would compete with the model for them.
+	EngineModeAuto EngineMode = ""
+	// OwnProcess runs the engine core in a process of its own, as vLLM does by default. Closing it gives all
+	// its memory back.
+	OwnProcess EngineMode = "own-process"
+	// InProcess runs the engine core in the Go process. Not all its memory comes back on Close
+	// (https://github.com/vllm-project/vllm/issues/21073).
+	InProcess EngineMode = "in-process"
+)

@@ -1,0 +1,56 @@
+package vllmgo
+
+import "time"
+
+// Info describes a loaded engine: what was installed, what was chosen, and what loading cost.
+type Info struct {
+	VLLMVersion   string `json:"vllm_version"`
+	TorchVersion  string `json:"torch_version"`
+	PythonVersion string `json:"python_version"`
+
+	// Device is vLLM's name for the platform: "cuda", "cpu", ….
+	Device string `json:"device"`
+	// DeviceName is the device's product name, such as "NVIDIA H100 80GB HBM3".
+	DeviceName string `json:"device_name"`
+	// EngineMode is [OwnProcess] or [InProcess], never auto.
+	EngineMode EngineMode `json:"engine_mode"`
+
+	Model              string `json:"model"`
+	Dtype              string `json:"dtype"`
+	LoadFormat         string `json:"load_format"`
+	TensorParallelSize int    `json:"tensor_parallel_size"`
+	// MaxModelLen is the longest sequence, in tokens.
+	MaxModelLen         int `json:"max_model_len"`
+	MaxNumSeqs          int `json:"max_num_seqs"`
+	MaxNumBatchedTokens int `json:"max_num_batched_tokens"`
+	// BlockSize is the number of tokens in a KV-cache block.
+	BlockSize int `json:"block_size"`
+	// KVCacheTokens is the number of tokens that the KV cache holds.
+	KVCacheTokens int `json:"kv_cache_tokens"`
+	// LoadTime is the time from the call of vllm.LLM to its return.
+	LoadTime time.Duration `json:"load_time_ns"`
+}
+
+// ModelConfig describes a model by its configuration file alone, without loading it.
+type ModelConfig struct {
+	// VocabSize is the number of token IDs that the model knows.
+	VocabSize int
+	// SpecialTokenIDs are the beginning, end, padding, … IDs that the configuration names, ascending.
+	SpecialTokenIDs []int32
+	// MaxModelLen is the longest sequence that the model was made for, in tokens.
+	MaxModelLen int
+	// NumLayers, NumKVHeads and HeadDim give the KV cache's size for a token:
+	// 2 (K and V) × NumLayers × NumKVHeads × HeadDim × bytes of the dtype.
+	NumLayers, NumKVHeads, HeadDim int
+	// NumAttentionHeads must be divisible by the tensor-parallel size.
+	NumAttentionHeads int
+	// Dtype is the type that "auto" stands for on this machine, such as "bfloat16".
+	Dtype string
+	// DtypeBytes is the size of one value of Dtype.
+	DtypeBytes int
+}
+
+// KVBytesPerToken is the KV cache's size for one token, in bytes, over all devices.
+func (c ModelConfig) KVBytesPerToken() int64 {
+	return 2 * int64(c.NumLayers) * int64(c.NumKVHeads) * int64(c.HeadDim) * int64(c.DtypeBytes)
+}
