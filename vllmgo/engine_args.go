@@ -1,5 +1,11 @@
 package vllmgo
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
 // EngineArgs are the settings of one engine, under the names that vLLM gives them
 // (https://docs.vllm.ai/en/latest/configuration/engine_args/).
 //
@@ -86,3 +92,36 @@ const (
 	// (https://github.com/vllm-project/vllm/issues/21073).
 	InProcess EngineMode = "in-process"
 )
+
+// kwargs are the arguments for vllm.LLM as a JSON object: the typed fields that are set, and Extra.
+func (a EngineArgs) kwargs() (string, error) {
+	if a.Model == "" {
+		return "", errors.New("vllmgo: EngineArgs.Model is empty: name a model or a folder that holds one")
+	}
+	switch a.EngineMode {
+	case EngineModeAuto, OwnProcess, InProcess:
+	default:
+		return "", fmt.Errorf("vllmgo: EngineMode %q is neither %q nor %q", a.EngineMode, OwnProcess, InProcess)
+	}
+	typed, err := json.Marshal(a)
+	if err != nil {
+		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
+	}
+	kwargs := map[string]json.RawMessage{}
+	if err := json.Unmarshal(typed, &kwargs); err != nil {
+		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
+	}
+	for name, value := range a.Extra {
+		if _, ok := kwargs[name]; ok {
+			return "", fmt.Errorf("vllmgo: EngineArgs sets %s twice: by its field and in Extra", name)
+		}
+		if kwargs[name], err = json.Marshal(value); err != nil {
+			return "", fmt.Errorf("vllmgo: EngineArgs.Extra[%q]: %w", name, err)
+		}
+	}
+	all, err := json.Marshal(kwargs)
+	if err != nil {
+		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
+	}
+	return string(all), nil
+}

@@ -1,0 +1,129 @@
+package vllmgo
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"vllmgo/pyembed"
+)
+
+//go:embed bridge.py
+var bridgeSource string
+
+//go:embed child.py
+var childSource string
+
+// bridge is Python with vLLM's side of this package loaded, once for the process.
+type bridge struct {
+	rt     *pyembed.Interpreter
+	module *pyembed.Object
+}
+
+var (
+	bridgeMu     sync.Mutex
+	loadedBridge *bridge
+)
+
+// openBridge starts Python and loads bridge.py on first use. A failure is not remembered: what the error
+// asks for may have been done by the next call.
+func openBridge(ctx context.Context) (*bridge, error) {
+	bridgeMu.Lock()
+	defer bridgeMu.Unlock()
+	if loadedBridge != nil {
+		return loadedBridge, nil
+	}
+	rt, err := pyembed.Start(pyembed.Config{Env: environment()})
+	if err != nil {
+		return nil, fmt.Errorf("vllmgo: %w", err)
+	}
+	b := &bridge{rt: rt}
+	err = rt.Do(ctx, func(py *pyembed.Py) error {
+		if err := findVLLM(py, rt.Python()); err != nil {
+			return err
+		}
+		b.module, err = py.Module("vllmgo_bridge", "vllmgo/bridge.py", bridgeSource)
+		if err != nil {
+			return err
+		}
+		return b.guardChildren(py)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vllmgo: %w", err)
+	}
+	loadedBridge = b
+	return b, nil
+}
+
+// environment is what must be set before Python starts. The user's own settings win, except that child
+// processes are always spawned: a fork of a Go program does not work.
+func environment() map[string]string {
+	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
+	for key, value := range map[string]string{
+		"VLLM_NO_USAGE_STATS": "1",
+		"VLLM_LOGGING_STREAM": "ext://sys.stderr", // stdout is the program's
+	} {
+		if _, set := os.LookupEnv(key); !set {
+			env[key] = value
+		}
+	}
+	return env
+}
+
+// findVLLM says at once, without the seconds that an import takes, whether vLLM is installed.
+func findVLLM(py *pyembed.Py, python pyembed.Python) error {
+	util, err := py.Import("importlib.util")
+	if err != nil {
+		return err
+	}
+	spec, err := util.CallMethod(py, "find_spec", "vllm")
+	if err != nil {
+		return err
+	}
+	found, err := pyembed.As[any](py, spec)
+	if err != nil {
+		return err
+	}
+	if found == nil {
+		return fmt.Errorf("%w: %s (Python %s, from %s) has no package vllm; install it there (`make setup` makes "+
+			"a .venv with it), or name another Python with VLLMGO_PYTHON=/path/to/python3",
+			ErrNoVLLM, python.Executable, python.Version, python.Source)
+	}
+	return nil
+}
+
+// guardChildren keeps child.py in a file that lives as long as the process and no longer, and that child
+// processes can open.
+func (b *bridge) guardChildren(py *pyembed.Py) error {
+	fd, err := unix.MemfdCreate("vllmgo-child.py", unix.MFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("memfd_create: %w", err)
+	}
+	if _, err := unix.Write(fd, []byte(childSource)); err != nil {
+		return fmt.Errorf("writing child.py: %w", err)
+	}
+	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
+	_, err = b.module.CallMethod(py, "guard_children", path)
+	return err
+}
+
+// call calls a function of bridge.py on a pool thread and converts its result.
+func call[T any](ctx context.Context, function string, args ...any) (T, error) {
+	var result T
+	b, err := openBridge(ctx)
+	if err != nil {
+		return result, err
+	}
+	err = b.rt.Do(ctx, func(py *pyembed.Py) error {
+		o, err := b.module.CallMethod(py, function, args...)
+		if err != nil {
+			return err
+		}
+		return py.Into(o, &result)
+	})
+	return result, explain(err)
+}

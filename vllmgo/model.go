@@ -1,0 +1,30 @@
+package vllmgo
+
+import (
+	"context"
+	"errors"
+)
+
+// FindModel says within five seconds whether a model can be loaded: nil when it is a folder with a model, in
+// the local cache, or on the hub. Otherwise the error is [ErrModelNotFound] and says why and what to do.
+func FindModel(ctx context.Context, model string) error {
+	if model == "" {
+		return errors.New("vllmgo: the model's name is empty")
+	}
+	_, err := call[any](ctx, "find_model", model)
+	return err
+}
+
+// DetectDevice is vLLM's name for the platform that engines run on: "cuda", "cpu", …. It needs no engine.
+func DetectDevice(ctx context.Context) (string, error) {
+	return call[string](ctx, "detect_device")
+}
+
+// LoadModelConfig reads a model's configuration, without its weights.
+func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) {
+	kwargs, err := args.kwargs()
+	if err != nil {
+		return ModelConfig{}, err
+	}
+	return call[ModelConfig](ctx, "model_config", kwargs)
+}
