@@ -174,6 +174,7 @@ class Engine:
 
     def __init__(self, arguments, own_process):
         global _in_process
+        import pydantic
         import vllm
         from vllm import envs
         from vllm.platforms import current_platform
@@ -192,9 +193,11 @@ class Engine:
             start = time.perf_counter_ns()
             try:
                 self.llm = vllm.LLM(**kwargs)
-            except BaseException:
+            except BaseException as error:
                 if not self.own_process:
                     forget_engine()
+                if isinstance(error, pydantic.ValidationError):
+                    raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
                 raise
             self.load_ns = time.perf_counter_ns() - start
         if not self.own_process:

@@ -1,0 +1,37 @@
+// Package vllmgo runs vLLM's offline engine, the Python class vllm.LLM, inside a Go program.
+//
+//	llm, err := vllmgo.New(ctx, vllmgo.EngineArgs{Model: "facebook/opt-125m"})
+//	…
+//	defer llm.Close()
+//	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.SamplingParams{MaxTokens: 8})
+//	…
+//	fmt.Println(g.Outputs[0].Outputs[0].Text)
+//
+// # Settings
+//
+// [EngineArgs] and [SamplingParams] carry vLLM's own names. A zero value means vLLM's default; a field whose
+// zero means something is a pointer. Wrong settings are errors before anything is loaded.
+//
+// # Python
+//
+// The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the process, for
+// the process's life. Its environment gets VLLM_WORKER_MULTIPROC_METHOD=spawn and, unless they are set,
+// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM=ext://sys.stderr (stdout stays
+// the program's). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
+//
+// # Concurrency and cancellation
+//
+// An [LLM] may be used from any goroutine. It lives on an OS thread of its own; generations take turns. When
+// the context of a generation ends, the engine drops its requests between two steps and can be used as before.
+//
+// # Processes and memory
+//
+// With [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes. [LLM.Close]
+// ends them and waits; if the program ends in any other way, SIGKILL included, the kernel ends them. With
+// [InProcess], the engine shares the Go process; one such engine can be open at a time.
+//
+// # Errors
+//
+// [ErrModelNotFound], [ErrNoVLLM] and [ErrClosed] can be told apart with errors.Is. An exception of Python's
+// is reachable with errors.As as a *pyembed.Error, traceback included.
+package vllmgo

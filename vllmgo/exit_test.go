@@ -1,0 +1,143 @@
+package vllmgo_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/internal/testenv"
+	"vllmgo/vllmgo"
+)
+
+// The ways in which a program with an open engine can end.
+const (
+	exitClose   = "Close, then return from main"
+	exitReturn  = "return from main without Close"
+	exitOS      = "os.Exit without Close"
+	exitPanic   = "panic"
+	exitSIGINT  = "SIGINT"
+	exitSIGTERM = "SIGTERM"
+	exitSIGKILL = "SIGKILL"
+)
+
+// TestMain is also the program that TestExit starts and ends.
+func TestMain(m *testing.M) {
+	if how := os.Getenv("VLLMGO_TEST_EXIT"); how != "" {
+		exitProgram(how)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// exitProgram opens an engine, keeps it busy, says which processes there are, and ends.
+func exitProgram(how string) {
+	llm, err := vllmgo.New(context.Background(), vllmgo.EngineArgs{
+		Model: os.Getenv("VLLMGO_TEST_MODEL"), LoadFormat: "dummy", SkipTokenizerInit: true, EnforceEager: true,
+		EngineMode: vllmgo.OwnProcess,
+	})
+	if err != nil {
+		fmt.Println("error:", err)
+		return
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = llm.Generate(context.Background(), vllmgo.Tokens([]int32{1}), forever)
+	}()
+	self, err := process.NewProcess(int32(os.Getpid()))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("pids:", strings.Join(pidsBelow(self), " "))
+	switch how {
+	case exitClose:
+		if err := llm.Close(); err != nil {
+			panic(err)
+		}
+	case exitReturn:
+	case exitOS:
+		os.Exit(3)
+	case exitPanic:
+		panic("on purpose")
+	default:
+		select {} // a signal ends it
+	}
+}
+
+func pidsBelow(p *process.Process) []string {
+	var pids []string
+	children, err := p.Children()
+	if err != nil {
+		return nil // it has none, or has ended
+	}
+	for _, child := range children {
+		pids = append(append(pids, strconv.Itoa(int(child.Pid))), pidsBelow(child)...)
+	}
+	return pids
+}
+
+// TestExit shows that no way of ending leaves a process of vLLM behind.
+func TestExit(t *testing.T) {
+	testenv.VLLM(t)
+	model := testenv.TinyLlama(t, 1000)
+	for _, how := range []string{exitClose, exitReturn, exitOS, exitPanic, exitSIGINT, exitSIGTERM, exitSIGKILL} {
+		t.Run(how, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), "VLLMGO_TEST_EXIT="+how, "VLLMGO_TEST_MODEL="+model)
+			cmd.Stderr = os.Stderr
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			var pids []int
+			for lines := bufio.NewScanner(stdout); lines.Scan(); {
+				if list, ok := strings.CutPrefix(lines.Text(), "pids: "); ok {
+					for _, field := range strings.Fields(list) {
+						pid, err := strconv.Atoi(field)
+						require.NoError(t, err)
+						pids = append(pids, pid)
+					}
+					break
+				}
+			}
+			require.GreaterOrEqual(t, len(pids), 2, "an engine core and its worker")
+			for signalled, signal := range map[string]syscall.Signal{
+				exitSIGINT: syscall.SIGINT, exitSIGTERM: syscall.SIGTERM, exitSIGKILL: syscall.SIGKILL,
+			} {
+				if how == signalled {
+					require.NoError(t, cmd.Process.Signal(signal))
+				}
+			}
+			err = cmd.Wait()
+			t.Logf("the program ended: %v", err)
+			assert.Eventually(t, func() bool { return len(alive(pids)) == 0 }, 10*time.Second, 50*time.Millisecond,
+				"left: %v", alive(pids))
+		})
+	}
+}
+
+// alive are the processes that run; zombies do not.
+func alive(pids []int) []int {
+	var left []int
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		if state := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))[0]; state != "Z" {
+			left = append(left, pid)
+		}
+	}
+	return left
+}
