@@ -73,6 +73,9 @@ func Start(config Config) (*Interpreter, error) {
 			return nil, fmt.Errorf("pyembed: setting %s: %w", key, err)
 		}
 	}
+	if err := coerceLocale(); err != nil {
+		return nil, err
+	}
 	if err := load(python.Library); err != nil {
 		return nil, err
 	}
@@ -93,6 +96,21 @@ func Start(config Config) (*Interpreter, error) {
 	}
 	rt.pool = newPool(rt, size)
 	return rt, nil
+}
+
+// coerceLocale makes text UTF-8 where no locale is set, as in containers and services: Python would take it for
+// ASCII. The python program does the same (PEP 538); an embedded one does not.
+func coerceLocale() error {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} { // the first that is set counts
+		switch os.Getenv(name) {
+		case "":
+		case "C", "POSIX":
+			return os.Setenv(name, "C.UTF-8")
+		default:
+			return nil
+		}
+	}
+	return os.Setenv("LC_CTYPE", "C.UTF-8")
 }
 
 // accept says whether the running interpreter satisfies config.

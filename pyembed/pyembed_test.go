@@ -77,7 +77,7 @@ func TestValuesRoundTrip(t *testing.T) {
 func TestTypedValues(t *testing.T) {
 	type inner struct {
 		Name string `py:"name"`
-		skip int
+		Skip int    `py:"-"`
 	}
 	type outer struct {
 		IDs   []int32 `py:"ids"`

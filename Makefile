@@ -1,0 +1,43 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup bench test lint clean
+
+# The settings of `make bench` that are set become flags of examples/all, which documents them; ARGS adds others.
+flags = $(if $(MODEL),-model '$(MODEL)') \
+        $(if $(TP),-tensor-parallel-size $(TP)) \
+        $(if $(PRESET),-preset $(PRESET)) \
+        $(if $(ENGINE_MODE),-engine-mode $(ENGINE_MODE)) \
+        $(if $(GPU_MEMORY_UTILIZATION),-gpu-memory-utilization $(GPU_MEMORY_UTILIZATION)) \
+        $(if $(DTYPE),-dtype $(DTYPE)) \
+        $(ARGS)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+	@echo 'Settings of make bench: MODEL TP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
+
+setup: ## Set up Python with vLLM in .venv, if it is not there
+	@scripts/setup >/dev/null
+
+bench: ## Run the three benchmarks and print their tables
+	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go run ./examples/all $(strip $(flags))
+
+# One package at a time, since each may load an engine. An engine takes its KV cache's size, in GiB, from
+# VLLM_CPU_KVCACHE_SPACE on a CPU, and would otherwise take half of the memory.
+test: ## Run all tests
+	@scripts/setup --test >/dev/null
+	@$(MAKE) --no-print-directory lint
+	@scripts/test-setup
+	@export VLLMGO_PYTHON=$$(scripts/setup) VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1}; \
+	go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
+
+lint: ## Check formatting and run the static checks
+	@unformatted=$$(find . -name '.?*' -prune -o -name '*.go' -print | xargs -r gofmt -l); \
+	[[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w on:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup .ci/run; \
+	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
+
+clean: ## Remove what set-up made: .venv and .cache
+	@scripts/setup --clean

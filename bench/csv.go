@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"encoding/csv"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// WriteCSV writes a study's rows, one line a point, with a header line. Times are in seconds, sizes in
+// bytes, rates in tokens a second; what was not measured is empty.
+func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
+	out := csv.NewWriter(w)
+	out.Write([]string{
+		"study", "value", "requests", "input_len", "output_len", "status", "trials",
+		"elapsed_s", "elapsed_min_s", "elapsed_max_s", "generated_tokens_per_s", "total_tokens_per_s",
+		"outside_generate_s", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
+		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "notes",
+	})
+	dtype, device, tensorParallel, mode := r.info()
+	for _, row := range s.Rows {
+		out.Write(append(append([]string{
+			row.Study, strconv.Itoa(row.Value), strconv.Itoa(row.Requests), strconv.Itoa(row.InputLen), strconv.Itoa(row.OutputLen),
+			string(row.Status), strconv.Itoa(len(row.Trials)),
+		}, r.csvFigures(row)...),
+			r.Header.Model, strconv.FormatBool(r.Header.RandomWeights), dtype, device, strconv.Itoa(tensorParallel), mode,
+			r.Header.Preset, strings.Join(row.Notes, "; ")))
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// csvFigures are the columns elapsed_s to load_gpu_bytes.
+func (r *Results) csvFigures(row Row) []string {
+	if row.Status != Measured {
+		return make([]string, 10)
+	}
+	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
+	var outside []time.Duration
+	low, high := row.Elapsed, row.Elapsed
+	for _, t := range row.Trials {
+		outside = append(outside, t.Outside)
+		low, high = min(low, t.Elapsed), max(high, t.Elapsed)
+	}
+	figures := []string{
+		seconds(row.Elapsed), seconds(low), seconds(high),
+		strconv.FormatFloat(row.GeneratedPerSecond, 'f', 3, 64), strconv.FormatFloat(row.TotalPerSecond, 'f', 3, 64),
+		seconds(medianDuration(outside)), strconv.Itoa(row.PeakKVTokens),
+	}
+	e := r.engine(row)
+	gpu := ""
+	if e.GPUMemory != nil {
+		gpu = strconv.FormatInt(*e.GPUMemory, 10)
+	}
+	return append(figures, seconds(e.LoadTime), strconv.FormatInt(e.HostMemory, 10), gpu)
+}

@@ -1,0 +1,211 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"vllmgo/vllmgo"
+)
+
+// JournalSchema is the version of the journal's format. ReadJournal refuses any other.
+const JournalSchema = 1
+
+// JournalName is the journal's file name in a results directory.
+const JournalName = "journal.jsonl"
+
+// Journal is everything that a run learned, as read back from its file. Tables, plots, files and the report
+// are made from it alone.
+//
+// The file has one JSON object a line with a single member, which says what the line is: "header", the
+// first line; "engine", when one opened; "trial", as each ends; "failure".
+type Journal struct {
+	Header   Header
+	Engines  []EngineRecord
+	Trials   []Trial
+	Failures []Failure
+	// Damaged is true when the last line could not be read and was left out, as after a crash.
+	Damaged bool
+}
+
+// Header is what was known before anything was measured.
+type Header struct {
+	// Schema is [JournalSchema].
+	Schema int `json:"schema"`
+	// Started is when the run began.
+	Started time.Time `json:"started"`
+	// Command is the command line.
+	Command []string `json:"command"`
+	// Model is the model's name as tables show it.
+	Model string `json:"model"`
+	// RandomWeights is true when the weights are random instead of the model's: the figures then say how
+	// fast such a model is, not what this one answers.
+	RandomWeights bool `json:"random_weights"`
+	// Preset is the preset's name.
+	Preset string `json:"preset"`
+	// Seed is what all prompts were drawn from; see [Vocabulary.Workload].
+	Seed uint64 `json:"seed"`
+	// Vocabulary is the number of token IDs that prompts were drawn from.
+	Vocabulary int `json:"vocabulary"`
+	// Trials is the number of trials of each point.
+	Trials int `json:"trials"`
+	// Device is the platform: "cpu", "cuda", ….
+	Device string `json:"device"`
+	// EngineArgs are the settings common to all engines; those of each are in its EngineRecord.
+	EngineArgs vllmgo.EngineArgs `json:"engine_args"`
+	// EngineMode is the engine mode that was asked for; empty means auto.
+	EngineMode vllmgo.EngineMode `json:"engine_mode"`
+	// Machine is where it ran.
+	Machine Machine `json:"machine"`
+	// Studies are the studies and all their points, measured or not.
+	Studies []Study `json:"studies"`
+}
+
+// EngineRecord is one engine that opened.
+type EngineRecord struct {
+	// Number counts the run's engines from 1, those that failed to open included.
+	Number int `json:"engine"`
+	// Args are its settings.
+	Args vllmgo.EngineArgs `json:"args"`
+	// Info is what the engine says about itself, vLLM's, torch's and Python's versions included.
+	Info vllmgo.Info `json:"info"`
+	// LoadTime is the time that opening took, all told; Info.LoadTime is vllm.LLM's part of it.
+	LoadTime time.Duration `json:"load_time_ns"`
+	// HostMemory is what loading added to the resident memory of this process and all its descendants, in
+	// bytes. Pages that they share count once for each. In process it is less than the engine's size when
+	// an engine before it left memory to reuse.
+	HostMemory int64 `json:"host_memory_bytes"`
+	// GPUMemory is what loading added to the memory in use on all the machine's GPUs, in bytes; nil when
+	// there is no NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the model's size.
+	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
+	// Notice says how the KV cache's size was chosen; empty when vLLM chose it.
+	Notice string `json:"notice,omitempty"`
+}
+
+// Failure is something that did not work. With a point, the point has no trial of that number; without
+// one, it concerns the engine as a whole.
+type Failure struct {
+	// Engine is the number of the engine.
+	Engine int `json:"engine"`
+	// Point is what was to be measured; nil when an engine did not close properly.
+	Point *Point `json:"point,omitempty"`
+	// Trial is the trial's number; 0 when all of the point's trials failed, as when the engine did not open.
+	Trial int `json:"trial,omitempty"`
+	// Reason is the error.
+	Reason string `json:"reason"`
+}
+
+// record is one line of the journal's file: exactly one member is set.
+type record struct {
+	Header  *Header       `json:"header,omitempty"`
+	Engine  *EngineRecord `json:"engine,omitempty"`
+	Trial   *Trial        `json:"trial,omitempty"`
+	Failure *Failure      `json:"failure,omitempty"`
+}
+
+// journalWriter appends to a journal's file and syncs each line, so that a crash loses no more than the
+// line being written.
+type journalWriter struct {
+	file *os.File
+}
+
+// createJournal makes a new file; one that exists is an error.
+func createJournal(path string) (*journalWriter, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("bench: creating the journal: %w", err)
+	}
+	return &journalWriter{file: file}, nil
+}
+
+func (w *journalWriter) append(r record) error {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = w.file.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("bench: writing the journal: %w", err)
+	}
+	return nil
+}
+
+func (w *journalWriter) close() error { return w.file.Close() }
+
+// ReadJournalFile reads the journal in a file; see [ReadJournal].
+func ReadJournalFile(path string) (*Journal, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: reading the journal: %w", err)
+	}
+	defer file.Close()
+	return ReadJournal(file)
+}
+
+// ReadJournal reads a journal. A last line that is damaged or cut short is left out, and Journal.Damaged
+// set. Any other damage, a missing header, another schema, or a trial of an engine that is not in the
+// journal is an error.
+func ReadJournal(r io.Reader) (*Journal, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("bench: reading the journal: %w", err)
+	}
+	journal := new(Journal)
+	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+	for i, line := range lines {
+		err := journal.add(line, i == 0)
+		if err != nil && i > 0 && i == len(lines)-1 {
+			journal.Damaged = true
+		} else if err != nil {
+			return nil, fmt.Errorf("bench: line %d of the journal: %w", i+1, err)
+		}
+	}
+	return journal, nil
+}
+
+// add takes in one line.
+func (j *Journal) add(line []byte, first bool) error {
+	var r record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return err
+	}
+	switch {
+	case first && r.Header == nil:
+		return errors.New("the first line is no header")
+	case first && r.Header.Schema != JournalSchema:
+		return fmt.Errorf("schema %d; this program reads %d", r.Header.Schema, JournalSchema)
+	case first:
+		j.Header = *r.Header
+	case r.Engine != nil:
+		j.Engines = append(j.Engines, *r.Engine)
+	case r.Trial != nil && !j.opened(r.Trial.Engine):
+		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
+	case r.Trial != nil:
+		j.Trials = append(j.Trials, *r.Trial)
+	case r.Failure != nil:
+		j.Failures = append(j.Failures, *r.Failure)
+	default:
+		return errors.New("neither engine, trial nor failure")
+	}
+	return nil
+}
+
+func (j *Journal) opened(engine int) bool {
+	return slices.ContainsFunc(j.Engines, func(e EngineRecord) bool { return e.Number == engine })
+}
+
+// loadCost is what loading the engine cost, in words.
+func (e EngineRecord) loadCost() string {
+	costs := []string{formatSeconds(e.LoadTime) + " s", formatBytes(e.HostMemory) + " of host memory"}
+	if e.GPUMemory != nil {
+		costs = append(costs, formatBytes(*e.GPUMemory)+" of GPU memory")
+	}
+	return list(costs)
+}

@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// testJournal is the text of a run's journal: a header, an engine and three trials.
+func testJournal(t *testing.T) string {
+	t.Helper()
+	s := testSettings(t, &fakeLab{})
+	s.Studies = tiny(BatchSize)
+	s.Seed = 1<<64 - 1
+	require.NoError(t, Run(t.Context(), s))
+	text, err := os.ReadFile(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestJournalRoundTrip(t *testing.T) {
+	text := testJournal(t)
+	first, err := ReadJournal(strings.NewReader(text))
+	require.NoError(t, err)
+	assert.False(t, first.Damaged)
+	assert.Equal(t, uint64(1<<64-1), first.Header.Seed)
+	assert.Equal(t, "facebook/opt-125m", first.Header.Model)
+	assert.NotEmpty(t, first.Header.Machine.Go)
+	assert.Len(t, first.Engines, 1)
+	assert.Len(t, first.Trials, 3)
+
+	path := filepath.Join(t.TempDir(), JournalName)
+	w, err := createJournal(path)
+	require.NoError(t, err)
+	require.NoError(t, w.append(record{Header: &first.Header}))
+	require.NoError(t, w.append(record{Engine: &first.Engines[0]}))
+	for _, trial := range first.Trials {
+		require.NoError(t, w.append(record{Trial: &trial}))
+	}
+	require.NoError(t, w.close())
+	again, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, text, string(again))
+}
+
+func TestJournalDamagedTail(t *testing.T) {
+	text := testJournal(t)
+	last := strings.LastIndex(strings.TrimSuffix(text, "\n"), "\n") + 1
+	for name, tail := range map[string]string{
+		"cut":     text[last : last+20],
+		"garbled": "{\"trial\": ###}\n",
+		"zeros":   string(bytes.Repeat([]byte{0}, 100)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			journal, err := ReadJournal(strings.NewReader(text[:last] + tail))
+			require.NoError(t, err)
+			assert.True(t, journal.Damaged)
+			assert.Len(t, journal.Trials, 2)
+			r := NewResults(journal)
+			assert.Equal(t, Missing, r.Studies[0].Rows[2].Status)
+			assert.Equal(t, []string{"the journal's last line is damaged and was left out"}, r.Problems)
+		})
+	}
+	journal, err := ReadJournal(strings.NewReader(strings.TrimSuffix(text, "\n")))
+	require.NoError(t, err)
+	assert.False(t, journal.Damaged, "only the line's end is missing")
+	assert.Len(t, journal.Trials, 3)
+}
+
+func TestJournalErrors(t *testing.T) {
+	text := testJournal(t)
+	lines := strings.SplitAfter(text, "\n")
+	for want, damaged := range map[string]string{
+		"line 1 of the journal":                   "",
+		"line 1 of the journal: the first line":   strings.Join(lines[1:], ""),
+		"line 2 of the journal":                   lines[0] + "###\n" + lines[2],
+		"line 2 of the journal: neither engine":   lines[0] + "{}\n" + lines[2],
+		"schema 2; this program reads 1":          strings.Replace(text, `"schema":1`, `"schema":2`, 1),
+		"line 1 of the journal: unexpected end o": lines[0][:30],
+	} {
+		_, err := ReadJournal(strings.NewReader(damaged))
+		assert.ErrorContains(t, err, want)
+	}
+	_, err := ReadJournalFile(filepath.Join(t.TempDir(), "none"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"fmt"
+	"strconv"
+
+	"vllmgo/vllmgo"
+)
+
+const (
+	// cpuBlockSize is the number of tokens in a KV-cache block that vLLM takes on a CPU
+	// (vllm/platforms/cpu.py), unless EngineArgs.BlockSize says otherwise.
+	cpuBlockSize = 128
+	// marginBlocks are added to the peak demand: vLLM keeps one block for itself, the null block
+	// (vllm/v1/core/block_pool.py), and one is spare.
+	marginBlocks = 2
+	// kvSpaceVariable is the environment variable, in whole GiB for each rank, that overrides
+	// EngineArgs.KVCacheMemoryBytes on a CPU (vllm/platforms/cpu.py).
+	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
+)
+
+// PeakKVTokens is the number of KV-cache tokens that a point demands when every sequence that runs at once
+// has reached its full length:
+//
+//	min(requests, max_num_seqs) · ⌈(input + output) / block size⌉ · block size
+//
+// An engine whose KV cache holds that many never preempts a request of the point. A block size below 1, of
+// an engine that does not tell it, counts as 1.
+func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
+	blockSize = max(1, blockSize)
+	blocks := (p.InputLen + p.OutputLen + blockSize - 1) / blockSize
+	return min(p.Requests, maxNumSeqs) * blocks * blockSize
+}
+
+// planCPUCache sizes the KV cache of a CPU engine for the most demanding of its points, since on a CPU
+// gpu_memory_utilization would take that fraction of the machine's memory.
+//
+// A model whose longest sequence needs more cache than the points do gets its max_model_len cut to the
+// longest point, since vLLM refuses a cache that does not hold one sequence of max_model_len.
+//
+// available is the memory that is free, in bytes, and space is the value of VLLM_CPU_KVCACHE_SPACE. The
+// returned notice says what was chosen. A cache that does not fit, or a space that does not suffice, is an
+// error. The weights are not part of the check: their size is not in the model's configuration.
+func planCPUCache(args vllmgo.EngineArgs, points []Point, model vllmgo.ModelConfig, available uint64, space string) (vllmgo.EngineArgs, string, error) {
+	blockSize := cpuBlockSize
+	if args.BlockSize > 0 {
+		blockSize = args.BlockSize
+	}
+	ranks := max(1, args.TensorParallelSize)
+	perToken := kvBytesPerTokenAndRank(model, ranks)
+	if perToken == 0 {
+		return args, "", fmt.Errorf("the model's configuration does not say how large its KV cache is")
+	}
+
+	largest, longest, demand := points[0], 0, 0
+	for _, p := range points {
+		longest = max(longest, p.InputLen+p.OutputLen)
+		if d := PeakKVTokens(p, args.MaxNumSeqs, blockSize); d > demand {
+			largest, demand = p, d
+		}
+	}
+	needTokens := demand + marginBlocks*blockSize
+	need := int64(needTokens) * perToken
+
+	var bytes int64
+	var notice, remedy string
+	switch {
+	case space != "":
+		gib, err := strconv.ParseInt(space, 10, 32)
+		if err != nil || gib < 1 {
+			return args, "", fmt.Errorf("%s=%q is no whole number of GiB; correct or unset it", kvSpaceVariable, space)
+		}
+		bytes = gib << 30
+		notice = fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", formatBytes(bytes), kvSpaceVariable, space)
+		remedy = "lower or unset " + kvSpaceVariable
+		if bytes < need {
+			return args, "", fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); raise it to %d or unset it",
+				kvSpaceVariable, space, formatBytes(bytes), largest, formatBytes(need), needTokens, (need+1<<30-1)>>30)
+		}
+	case args.KVCacheMemoryBytes > 0:
+		bytes = args.KVCacheMemoryBytes
+		notice = fmt.Sprintf("KV cache of %s a rank, as given", formatBytes(bytes))
+		remedy = "give less"
+	default:
+		bytes = need
+		args.KVCacheMemoryBytes = need
+		notice = fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, and %d spare blocks of %d tokens",
+			formatBytes(need), demand, largest, marginBlocks, blockSize)
+		remedy = "free memory, or take the preset quick, a smaller model or a smaller dtype"
+	}
+
+	if total := uint64(bytes) * uint64(ranks); total > available {
+		return args, "", fmt.Errorf("the KV cache needs %s for %s, and %s of memory is available; %s",
+			formatBytes(int64(total)), count(ranks, "rank"), formatBytes(int64(available)), remedy)
+	}
+	if args.MaxModelLen == 0 && int64(model.MaxModelLen) > bytes/perToken {
+		args.MaxModelLen = longest
+		notice += fmt.Sprintf("; max_model_len %d, the longest point, instead of the model's %d, whose cache would be larger", longest, model.MaxModelLen)
+	}
+	return args, notice, nil
+}
+
+// kvBytesPerTokenAndRank is the KV cache's size for one token on one rank, in bytes. Ranks share the heads;
+// a model with fewer heads than ranks has a copy of one on each.
+func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
+	if m.NumKVHeads == 0 {
+		return 0
+	}
+	return m.KVBytesPerToken() / int64(m.NumKVHeads) * int64(max(1, m.NumKVHeads/ranks))
+}

@@ -1,0 +1,63 @@
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// WriteReport prints the run's whole report: the setting, a table and a finding for each study, the
+// results summary, the recommendations, and what is missing.
+func (r *Results) WriteReport(w io.Writer) error {
+	var b bytes.Buffer // so that an error of w's is returned once, at the end
+	fmt.Fprintf(&b, "Model: %s\n", r.model())
+	eager := ""
+	if r.Header.EngineArgs.EnforceEager {
+		eager = ", eager (no compilation)"
+	}
+	fmt.Fprintf(&b, "Setting: %s%s, seed %d, %s a point\n", r.setting(), eager, r.Header.Seed, count(r.Header.Trials, "trial"))
+	if len(r.Engines) > 0 {
+		info := r.Engines[0].Info
+		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
+	}
+	fmt.Fprintf(&b, "Machine: %s\n", r.Header.Machine)
+	for _, e := range r.Engines {
+		fmt.Fprintf(&b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
+			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, e.loadCost())
+		if e.Notice != "" {
+			fmt.Fprintf(&b, "  %s\n", e.Notice)
+		}
+	}
+	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
+
+	for _, s := range r.Studies {
+		b.WriteString("\n")
+		if s.Study.Scaled != "" {
+			fmt.Fprintf(&b, "Preset %s scales this sweep: %s.\n", r.Header.Preset, s.Study.Scaled)
+		}
+		if err := r.writeTable(&b, s); err != nil {
+			return fmt.Errorf("bench: writing a table: %w", err)
+		}
+		fmt.Fprintf(&b, "%s\n", s.Finding)
+	}
+
+	b.WriteString("\n")
+	if err := r.writeSummary(&b); err != nil {
+		return fmt.Errorf("bench: writing the summary: %w", err)
+	}
+	b.WriteString("\nRecommendations\n")
+	for _, rec := range r.Recommendations {
+		fmt.Fprintf(&b, "- %s: %s\n", title(rec.Goal), rec.Text)
+	}
+	if len(r.Recommendations) == 0 {
+		b.WriteString("- None: no row was measured.\n")
+	}
+	if missing := unmeasured(r.rows()); missing != "" {
+		fmt.Fprintf(&b, "\nWithout figures: %s.\n", missing)
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintf(&b, "Problem: %s.\n", problem)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

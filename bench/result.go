@@ -1,0 +1,212 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Results are a run's results, computed from its journal by [NewResults].
+type Results struct {
+	Header Header `json:"header"`
+	// Engines are the engines that opened.
+	Engines []EngineRecord `json:"engines"`
+	// Studies have a row for each point that was to be measured.
+	Studies []StudyResult `json:"studies"`
+	// Recommendations rest on the rows that were measured.
+	Recommendations []Recommendation `json:"recommendations"`
+	// Problems are failures of engines as a whole, and damage to the journal.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// StudyResult is the outcome of a study.
+type StudyResult struct {
+	Study Study `json:"study"`
+	// Rows has one row for each of the study's points, in their order.
+	Rows []Row `json:"rows"`
+	// Finding is what the rows say about the swept parameter.
+	Finding string `json:"finding"`
+}
+
+// Status says what became of a point.
+type Status string
+
+const (
+	// Measured: at least one trial succeeded.
+	Measured Status = "measured"
+	// Failed: no trial succeeded; Row.Notes has the reason.
+	Failed Status = "failed"
+	// Missing: the run ended before the point.
+	Missing Status = "not measured"
+)
+
+// Row is the outcome of a point.
+type Row struct {
+	Point
+	Status Status `json:"status"`
+	// Trials are the trials that succeeded.
+	Trials []Trial `json:"trials,omitempty"`
+	// Elapsed is the median of the trials' times: the batch's completion time. 0 unless measured.
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
+	// GeneratedPerSecond is requests · output length / Elapsed, in tokens a second. 0 unless measured.
+	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
+	// TotalPerSecond is requests · (input length + output length) / Elapsed, in tokens a second.
+	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
+	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
+	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
+	// Engine is the number of the engine that measured it.
+	Engine int `json:"engine,omitempty"`
+	// Notes say why the point failed, or what to know about its figures.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// generatedPerSecond is the metric in front: tokens generated a second.
+func (p Point) generatedPerSecond(elapsed time.Duration) float64 {
+	return float64(p.OutputTokens()) / elapsed.Seconds()
+}
+
+func (p Point) totalPerSecond(elapsed time.Duration) float64 {
+	return float64(p.InputTokens()+p.OutputTokens()) / elapsed.Seconds()
+}
+
+// perToken is the completion time divided by the output length: the time that a request waits for each of
+// its tokens.
+func (r Row) perToken() time.Duration { return r.Elapsed / time.Duration(r.OutputLen) }
+
+// NewResults computes everything that a journal tells.
+func NewResults(j *Journal) *Results {
+	results := &Results{Header: j.Header, Engines: j.Engines}
+	for _, study := range j.Header.Studies {
+		s := StudyResult{Study: study}
+		for _, p := range study.Points {
+			s.Rows = append(s.Rows, newRow(j, p))
+		}
+		s.Finding = s.finding()
+		results.Studies = append(results.Studies, s)
+	}
+	results.Recommendations = results.recommend()
+	for _, f := range j.Failures {
+		if f.Point == nil {
+			results.Problems = append(results.Problems, fmt.Sprintf("engine %d: %s", f.Engine, f.Reason))
+		}
+	}
+	if j.Damaged {
+		results.Problems = append(results.Problems, "the journal's last line is damaged and was left out")
+	}
+	return results
+}
+
+func newRow(j *Journal, p Point) Row {
+	row := Row{Point: p, Status: Missing}
+	for _, f := range j.Failures {
+		if f.Point != nil && *f.Point == p {
+			row.Status = Failed
+			row.addNote(f.Reason)
+		}
+	}
+	var times []time.Duration
+	for _, t := range j.Trials {
+		if t.Point == p {
+			row.Trials = append(row.Trials, t)
+			times = append(times, t.Elapsed)
+			for _, note := range t.Notes {
+				row.addNote(note)
+			}
+		}
+	}
+	if len(times) == 0 {
+		return row
+	}
+	if row.Status == Failed || len(times) < j.Header.Trials {
+		row.addNote(fmt.Sprintf("%d of %d trials succeeded", len(times), j.Header.Trials))
+	}
+	row.Status = Measured
+	row.Elapsed = medianDuration(times)
+	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed)
+	row.TotalPerSecond = p.totalPerSecond(row.Elapsed)
+	row.PeakKVTokens = row.Trials[0].PeakKVTokens
+	row.Engine = row.Trials[0].Engine
+	return row
+}
+
+func (r *Row) addNote(note string) {
+	if !slices.Contains(r.Notes, note) {
+		r.Notes = append(r.Notes, note)
+	}
+}
+
+// measured are the rows that have figures.
+func measured(rows []Row) []Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return r.Status != Measured })
+}
+
+// unmeasured says which rows have no figures and why in one word; empty when none.
+func unmeasured(rows []Row) string {
+	var words []string
+	for _, r := range rows {
+		if r.Status != Measured {
+			words = append(words, fmt.Sprintf("%s (%s)", r.Point, r.Status))
+		}
+	}
+	return list(words)
+}
+
+// rows are the rows of all studies.
+func (r *Results) rows() []Row {
+	var rows []Row
+	for _, s := range r.Studies {
+		rows = append(rows, s.Rows...)
+	}
+	return rows
+}
+
+// Complete reports whether every trial of every point was measured.
+func (r *Results) Complete() bool {
+	for _, row := range r.rows() {
+		if len(row.Trials) < r.Header.Trials {
+			return false
+		}
+	}
+	return true
+}
+
+// engine is the record of the engine that measured a row. ReadJournal sees to it that there is one.
+func (r *Results) engine(row Row) EngineRecord {
+	i := slices.IndexFunc(r.Engines, func(e EngineRecord) bool { return e.Number == row.Engine })
+	return r.Engines[i]
+}
+
+// info is what tables name: the first engine's account of itself, or, when none opened, what was asked for.
+func (r *Results) info() (dtype, device string, tensorParallel int, mode string) {
+	if len(r.Engines) > 0 {
+		info := r.Engines[0].Info
+		device = info.Device
+		if info.DeviceName != "" && info.DeviceName != info.Device {
+			device += " (" + info.DeviceName + ")"
+		}
+		return info.Dtype, device, info.TensorParallelSize, string(info.EngineMode)
+	}
+	args := r.Header.EngineArgs
+	mode = string(r.Header.EngineMode)
+	if mode == "" {
+		mode = "auto"
+	}
+	return args.Dtype, r.Header.Device, max(1, args.TensorParallelSize), mode
+}
+
+// model is the model's name, marked when its weights are random.
+func (r *Results) model() string {
+	if r.Header.RandomWeights {
+		return r.Header.Model + ", random weights"
+	}
+	return r.Header.Model
+}
+
+// setting is what every table names besides the model.
+func (r *Results) setting() string {
+	dtype, device, tensorParallel, mode := r.info()
+	if dtype == "" {
+		dtype = "auto"
+	}
+	return fmt.Sprintf("dtype %s, %s, TP %d, engine %s, preset %s", dtype, device, tensorParallel, mode, r.Header.Preset)
+}

@@ -1,0 +1,11 @@
+// Command batchsize measures how throughput grows with the number of requests submitted at once, 1 to 32.
+//
+// Run it with -h for its flags.
+package main
+
+import (
+	"vllmgo/bench"
+	"vllmgo/internal/cli"
+)
+
+func main() { cli.Main(bench.BatchSize) }

@@ -1,0 +1,102 @@
+// Package examples_test runs the example programs as a user would.
+package examples_test
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/internal/testenv"
+)
+
+// build builds an example and returns the program's path.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), name)
+	output, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	return program
+}
+
+func TestQuickstart(t *testing.T) {
+	model := testenv.SmolLM2(t)
+	cmd := exec.Command(build(t, "quickstart"), "-model", model, "The capital of France is")
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(output), "The capital of France is Paris")
+}
+
+// TestOtherModule builds and runs a program of another module, made as the README says.
+func TestOtherModule(t *testing.T) {
+	model := testenv.SmolLM2(t)
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	gomod := strings.ReplaceAll(block(t, string(readme), "```go-mod\n"), "../vllmgo", root)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(gomod), 0o644))
+	program := strings.ReplaceAll(block(t, string(readme), "```go\n"), "HuggingFaceTB/SmolLM2-135M-Instruct", model)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644))
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", "program", "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, "go %v: %s", args, output)
+	}
+	cmd := exec.Command(filepath.Join(dir, "program")) // in this folder, whose parents have the .venv
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(output), "Paris")
+}
+
+// block is the README's first code block with that opening line.
+func block(t *testing.T, readme, opening string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(readme, opening)
+	require.True(t, found)
+	text, _, found := strings.Cut(rest, "```")
+	require.True(t, found)
+	return text
+}
+
+// TestInterrupt presses Ctrl-C after the first point.
+func TestInterrupt(t *testing.T) {
+	testenv.VLLM(t)
+	out := filepath.Join(t.TempDir(), "results")
+	cmd := exec.Command(build(t, "batchsize"), "-preset", "quick", "-out", out)
+	cmd.Env = append(os.Environ(), "VLLM_CPU_KVCACHE_SPACE=1")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "[1/") {
+			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+			break
+		}
+	}
+	_, err = io.Copy(os.Stderr, stderr)
+	require.NoError(t, err)
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, 130, exit.ExitCode())
+	assert.Contains(t, stdout.String(), "batch size 1 ")
+	assert.Contains(t, stdout.String(), "not measured")
+	for _, file := range []string{"journal.jsonl", "results.json", "batch-size.csv", "batch-size.png", "report.txt"} {
+		assert.FileExists(t, filepath.Join(out, file))
+	}
+}

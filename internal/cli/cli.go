@@ -1,0 +1,206 @@
+// Package cli is what the benchmark programs under examples share: flags, the choice of model, signals, and
+// where the output goes. Tables go to stdout, everything else to stderr.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// Main measures the named studies with the settings of the command line, prints tables and report, and ends
+// the process: with status 0 when every point was measured, 1 when something failed, 2 for a bad flag, 130
+// after SIGINT (Ctrl-C) and 143 after SIGTERM. After a signal it prints what was measured by then.
+func Main(studies ...string) {
+	setDefaultEnv("VLLM_LOGGING_LEVEL", "WARNING")
+	ctx := withSignals(context.Background())
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, vllm(), studies))
+}
+
+// setDefaultEnv sets an environment variable unless the user has. It must run before Python starts.
+func setDefaultEnv(name, value string) {
+	if _, ok := os.LookupEnv(name); !ok {
+		os.Setenv(name, value)
+	}
+}
+
+// interruption is the cause of a context that a signal cancelled.
+type interruption struct{ signal syscall.Signal }
+
+func (i interruption) Error() string { return "stopped by signal: " + i.signal.String() }
+
+// withSignals is a context that SIGINT or SIGTERM cancels, with an interruption as cause. A second signal
+// ends the process at once.
+func withSignals(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		signal.Stop(signals)
+		cancel(interruption{s.(syscall.Signal)})
+	}()
+	return ctx
+}
+
+// library is the part of vllmgo that the programs use.
+type library struct {
+	detectDevice  func(context.Context) (string, error)
+	findModel     func(ctx context.Context, model string) error
+	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
+	loadTokenizer func(context.Context, vllmgo.EngineArgs) (tokenizer, error)
+	open          bench.OpenFunc
+	// float16 says whether the processor has float16 arithmetic.
+	float16 func() bool
+}
+
+// tokenizer is the part of vllmgo.Tokenizer that prompts need.
+type tokenizer interface {
+	VocabSize() int
+	SpecialTokenIDs() []int32
+}
+
+// vllm is the real library.
+func vllm() library {
+	return library{
+		detectDevice: vllmgo.DetectDevice,
+		findModel:    vllmgo.FindModel,
+		loadConfig:   vllmgo.LoadModelConfig,
+		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (tokenizer, error) {
+			return vllmgo.LoadTokenizer(ctx, args)
+		},
+		open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+			return vllmgo.New(ctx, args)
+		},
+		float16: hasFloat16,
+	}
+}
+
+// run is Main without the process: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
+	o, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+		return 2
+	}
+	err = measure(ctx, o, args, stdout, stderr, lib, studies)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+	if interrupted, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
+		return 128 + int(interrupted.signal)
+	}
+	return 1
+}
+
+// measure runs the studies and prints what came out, also when it was interrupted.
+func measure(ctx context.Context, o options, command []string, stdout, stderr io.Writer, lib library, studies []string) error {
+	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	settings.Command = command
+	if err := bench.Run(ctx, settings); err != nil {
+		return errors.Join(err, report(settings.Dir, stdout, stderr))
+	}
+	return report(settings.Dir, stdout, stderr)
+}
+
+// prepare turns options into the settings of a run. cleanup removes what they need on disk.
+func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string) (s bench.Settings, cleanup func(), err error) {
+	device, err := lib.detectDevice(ctx)
+	if err != nil {
+		return s, nil, err
+	}
+	if o.preset == "" {
+		o.preset = "full"
+		if device == "cpu" {
+			o.preset = "quick"
+		}
+	}
+	all, err := bench.Preset(o.preset)
+	if err != nil {
+		return s, nil, err
+	}
+	s = bench.Settings{
+		Dir:       o.out,
+		Open:      lib.open,
+		Device:    device,
+		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
+		Seed:      o.seed,
+		ModelName: o.model,
+		Preset:    o.preset,
+		Progress:  stderr,
+	}
+	if s.Dir == "" {
+		s.Dir = filepath.Join("results", time.Now().Format("20060102T150405"))
+	}
+
+	m, err := chooseModel(ctx, o.model, stderr, lib)
+	if err != nil {
+		return s, nil, err
+	}
+	defer func() {
+		if err != nil {
+			m.cleanup()
+		}
+	}()
+	s.RandomWeights = m.randomWeights
+	s.EngineArgs = m.args
+	s.EngineArgs.Dtype = o.dtype
+	s.EngineArgs.TensorParallelSize = o.tensorParallelSize
+	s.EngineArgs.GPUMemoryUtilization = o.gpuMemoryUtilization
+	s.EngineArgs.EngineMode = o.engineMode
+	// On a CPU, torch.compile costs a minute for each engine and gains nothing.
+	s.EngineArgs.EnforceEager = device == "cpu"
+
+	s.ModelConfig, err = lib.loadConfig(ctx, s.EngineArgs)
+	if err != nil {
+		return s, nil, err
+	}
+	if o.dtype == "auto" && device == "cpu" && s.ModelConfig.Dtype == "float16" && !lib.float16() {
+		fmt.Fprintln(stderr, "dtype bfloat16 instead of the model's float16, for which this processor has no arithmetic "+
+			"(-dtype float16 insists on it)")
+		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
+	}
+	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
+		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)
+	}
+	s.Vocabulary, err = chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
+	return s, m.cleanup, err
+}
+
+// report prints the report and writes all files, from the journal in the results directory.
+func report(dir string, stdout, stderr io.Writer) error {
+	journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+	if err != nil {
+		return err
+	}
+	results := bench.NewResults(journal)
+	err = errors.Join(bench.WriteFiles(dir, results), results.WriteReport(stdout))
+	fmt.Fprintf(stderr, "results are in %s\n", dir)
+	if err == nil && !results.Complete() {
+		err = errors.New("not every point was measured; the report says which and why")
+	}
+	return err
+}
+
+// oneOf says which values a flag has.
+func oneOf(values []string) string { return "one of " + strings.Join(values, ", ") }

@@ -1,0 +1,298 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+func TestFlags(t *testing.T) {
+	o, err := parseFlags([]string{"all"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto"}, o)
+
+	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
+		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
+		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1}, o)
+}
+
+func TestBadFlags(t *testing.T) {
+	used := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(used, bench.JournalName), nil, 0o644))
+	for want, args := range map[string][]string{
+		"-model is empty":                              {"-model", ""},
+		"-tensor-parallel-size is 0":                   {"-tensor-parallel-size", "0"},
+		"-gpu-memory-utilization is 0; it must be":     {"-gpu-memory-utilization", "0"},
+		"-gpu-memory-utilization is 90; it must be":    {"-gpu-memory-utilization", "90"},
+		"-gpu-memory-utilization is NaN; it must be":   {"-gpu-memory-utilization", "NaN"},
+		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
+		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
+		`-engine-mode is "both"; it must be one of au`: {"-engine-mode", "both"},
+		`unexpected argument "quick"`:                  {"quick"},
+		"holds the results of another run":             {"-out", used},
+		`invalid value "-1" for flag -seed`:            {"-seed", "-1"},
+		"flag provided but not defined: -speed":        {"-speed"},
+	} {
+		var stderr bytes.Buffer
+		// An empty library: nothing may be called.
+		status := run(t.Context(), append([]string{"all"}, args...), io.Discard, &stderr, library{}, nil)
+		assert.Equal(t, 2, status, want)
+		assert.Contains(t, stderr.String(), want)
+	}
+	assert.Equal(t, 0, run(t.Context(), []string{"all", "-h"}, io.Discard, io.Discard, library{}, nil))
+}
+
+func TestEmbeddedConfig(t *testing.T) {
+	var config map[string]any
+	require.NoError(t, json.Unmarshal(opt125mConfig, &config))
+	assert.Equal(t, 50272.0, config["vocab_size"])
+	assert.Equal(t, []any{"OPTForCausalLM"}, config["architectures"])
+	assert.Equal(t, "float16", config["torch_dtype"])
+}
+
+// fakeTokenizer knows 100 tokens, the last of them special.
+type fakeTokenizer struct{}
+
+func (fakeTokenizer) VocabSize() int           { return 100 }
+func (fakeTokenizer) SpecialTokenIDs() []int32 { return []int32{99} }
+
+// fakeEngine does what it is asked, in no time.
+type fakeEngine struct {
+	args     vllmgo.EngineArgs
+	generate func()
+}
+
+func (e fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
+	e.generate()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	g := &vllmgo.Generation{Elapsed: time.Millisecond}
+	for _, p := range prompts {
+		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
+			PromptTokenIDs: p.TokenIDs,
+			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[0].MaxTokens), FinishReason: "length"}},
+		})
+	}
+	return g, nil
+}
+
+func (e fakeEngine) Info() vllmgo.Info {
+	return vllmgo.Info{MaxModelLen: 2048, MaxNumSeqs: e.args.MaxNumSeqs, BlockSize: 16, KVCacheTokens: 1 << 20}
+}
+
+func (e fakeEngine) Close() error { return nil }
+
+// fakeLibrary is a machine with a device and a hub that has some models. opened collects the engines'
+// settings.
+type fakeLibrary struct {
+	library
+	opened   []vllmgo.EngineArgs
+	generate func()
+}
+
+func newFakeLibrary(device string, models ...string) *fakeLibrary {
+	l := &fakeLibrary{generate: func() {}}
+	l.library = library{
+		detectDevice: func(context.Context) (string, error) { return device, nil },
+		findModel: func(_ context.Context, model string) error {
+			if slices.Contains(models, model) {
+				return nil
+			}
+			return vllmgo.ErrModelNotFound
+		},
+		loadConfig: func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
+				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2}, nil
+		},
+		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return fakeTokenizer{}, nil },
+		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+			l.opened = append(l.opened, args)
+			return fakeEngine{args, l.generate}, nil
+		},
+		float16: func() bool { return false },
+	}
+	return l
+}
+
+// journalOf reads what a run of the program wrote.
+func journalOf(t *testing.T, dir string) *bench.Journal {
+	t.Helper()
+	journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+	require.NoError(t, err)
+	return journal
+}
+
+func TestRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	lib := newFakeLibrary("cpu", "facebook/opt-125m")
+	var stdout, stderr bytes.Buffer
+	args := []string{"batchsize", "-out", dir, "-seed", "3", "-engine-mode", "in-process"}
+	require.Equal(t, 0, run(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
+
+	journal := journalOf(t, dir)
+	assert.Equal(t, args, journal.Header.Command)
+	assert.Equal(t, "quick", journal.Header.Preset, "the default on a CPU")
+	assert.Equal(t, uint64(3), journal.Header.Seed)
+	assert.Equal(t, 98, journal.Header.Vocabulary, "100 tokens that both know, without 1 and 99")
+	assert.False(t, journal.Header.RandomWeights)
+	require.Len(t, journal.Header.Studies, 1)
+	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
+	assert.Len(t, journal.Trials, 6)
+
+	require.Len(t, lib.opened, 1)
+	assert.Equal(t, "facebook/opt-125m", lib.opened[0].Model)
+	assert.Equal(t, "auto", lib.opened[0].Dtype)
+	assert.Equal(t, 0.90, lib.opened[0].GPUMemoryUtilization)
+	assert.Equal(t, vllmgo.InProcess, lib.opened[0].EngineMode)
+	assert.True(t, lib.opened[0].EnforceEager)
+	assert.Contains(t, stdout.String(), "Batch size")
+	assert.NotContains(t, stdout.String(), "random weights")
+	assert.Contains(t, stderr.String(), "results are in "+dir)
+	report, err := os.ReadFile(filepath.Join(dir, "report.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, stdout.String(), string(report))
+}
+
+func TestRunOnGPU(t *testing.T) {
+	dir := t.TempDir()
+	lib := newFakeLibrary("cuda", "some/model")
+	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
+	require.Equal(t, 0, run(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
+	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
+	require.Len(t, lib.opened, 2)
+	assert.False(t, lib.opened[0].EnforceEager)
+	assert.Equal(t, 2, lib.opened[0].TensorParallelSize)
+	assert.Zero(t, lib.opened[0].KVCacheMemoryBytes)
+}
+
+func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dir := t.TempDir()
+	lib := newFakeLibrary("cpu")
+	var stdout, stderr bytes.Buffer
+	var config []byte
+	lib.generate = func() { config, _ = os.ReadFile(filepath.Join(lib.opened[0].Model, "config.json")) }
+	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, opt125mConfig, config)
+	assert.Equal(t, "dummy", lib.opened[0].LoadFormat)
+	assert.True(t, lib.opened[0].SkipTokenizerInit)
+	assert.NoDirExists(t, lib.opened[0].Model, "removed at the end")
+	journal := journalOf(t, dir)
+	assert.True(t, journal.Header.RandomWeights)
+	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
+	assert.Equal(t, 199, journal.Header.Vocabulary, "the configuration's")
+	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
+	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
+
+	stderr.Reset()
+	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
+	assert.Contains(t, stderr.String(), "all: model not found")
+}
+
+func TestFloat16OnACPU(t *testing.T) {
+	for _, c := range []struct {
+		device, flag string
+		arithmetic   bool
+		want         string
+	}{
+		{"cpu", "auto", false, "bfloat16"},
+		{"cpu", "auto", true, "auto"},
+		{"cpu", "float16", false, "float16"},
+		{"cuda", "auto", false, "auto"},
+	} {
+		lib := newFakeLibrary(c.device, "m")
+		lib.float16 = func() bool { return c.arithmetic }
+		config, err := lib.loadConfig(t.Context(), vllmgo.EngineArgs{})
+		require.NoError(t, err)
+		config.Dtype = "float16"
+		lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) { return config, nil }
+		args := []string{"all", "-out", t.TempDir(), "-model", "m", "-dtype", c.flag}
+		var stderr bytes.Buffer
+		require.Equal(t, 0, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+		assert.Equal(t, c.want, lib.opened[0].Dtype, "%+v", c)
+		assert.Equal(t, c.want == "bfloat16", strings.Contains(stderr.String(), "dtype bfloat16 instead"), "said when done")
+	}
+}
+
+func TestNoTokenizer(t *testing.T) {
+	dir := t.TempDir()
+	lib := newFakeLibrary("cpu", "m")
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return nil, errors.New("none here") }
+	var stderr bytes.Buffer
+	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
+	assert.True(t, lib.opened[0].SkipTokenizerInit)
+	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary)
+}
+
+func TestTensorParallelSizeMustDivideHeads(t *testing.T) {
+	lib := newFakeLibrary("cpu", "m")
+	var stderr bytes.Buffer
+	args := []string{"all", "-out", t.TempDir(), "-model", "m", "-tensor-parallel-size", "5"}
+	assert.Equal(t, 1, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Contains(t, stderr.String(), "-tensor-parallel-size 5 does not divide the 12 attention heads of m")
+	assert.Empty(t, lib.opened)
+}
+
+func TestFailedPointsGiveStatus1(t *testing.T) {
+	lib := newFakeLibrary("cpu", "m")
+	lib.open = func(context.Context, vllmgo.EngineArgs) (bench.Engine, error) { return nil, errors.New("no room") }
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Contains(t, stdout.String(), "the engine did not open: no room")
+	assert.Contains(t, stderr.String(), "not every point was measured")
+}
+
+func TestInterruption(t *testing.T) {
+	for signal, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		lib := newFakeLibrary("cpu", "m")
+		passes := 0
+		lib.generate = func() {
+			if passes++; passes == 5 {
+				cancel(interruption{signal})
+			}
+		}
+		dir := t.TempDir()
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, status, run(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+		assert.Len(t, journalOf(t, dir).Trials, 1)
+		assert.Contains(t, stdout.String(), "│ batch size 1  │")
+		assert.Contains(t, stdout.String(), "batch size 2 (not measured)")
+		assert.Contains(t, stderr.String(), "stopped by signal: "+signal.String())
+	}
+}
+
+func TestSignals(t *testing.T) {
+	ctx := withSignals(t.Context())
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	<-ctx.Done()
+	assert.Equal(t, interruption{syscall.SIGTERM}, context.Cause(ctx))
+}
+
+func TestSetDefaultEnv(t *testing.T) {
+	t.Setenv("VLLMGO_TEST_SET", "")
+	setDefaultEnv("VLLMGO_TEST_SET", "x")
+	assert.Equal(t, "", os.Getenv("VLLMGO_TEST_SET"), "set by the user")
+	setDefaultEnv("VLLMGO_TEST_UNSET", "x")
+	defer os.Unsetenv("VLLMGO_TEST_UNSET")
+	assert.Equal(t, "x", os.Getenv("VLLMGO_TEST_UNSET"))
+}

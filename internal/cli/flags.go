@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// options are the command line.
+type options struct {
+	model                string
+	tensorParallelSize   int
+	gpuMemoryUtilization float64
+	dtype                string
+	preset               string
+	engineMode           vllmgo.EngineMode
+	out                  string
+	seed                 uint64
+}
+
+// defaultModel is the notebook's model, the only one with an embedded configuration.
+const defaultModel = "facebook/opt-125m"
+
+// parseFlags reads and checks the command line, so that a bad value is an error before anything starts. The
+// first of args is the program's name. Usage and the errors of package flag go to stderr.
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	mode := "auto"
+	flags := flag.NewFlagSet(filepath.Base(args[0]), flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.model, "model", defaultModel, "model: a Hugging Face `ID` or a folder")
+	flags.IntVar(&o.tensorParallelSize, "tensor-parallel-size", 1, "number of `devices` (on a CPU: ranks) that each layer is split over")
+	flags.Float64Var(&o.gpuMemoryUtilization, "gpu-memory-utilization", 0.90, "`fraction` of a GPU's memory that the engine may use; no effect on a CPU")
+	flags.StringVar(&o.dtype, "dtype", "auto", "`type` of weights and activations: "+oneOf(dtypes()))
+	flags.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(bench.Presets())+" (default quick on a CPU, full elsewhere)")
+	flags.StringVar(&mode, "engine-mode", mode, "where the engine runs: "+oneOf(engineModes()))
+	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
+	flags.Uint64Var(&o.seed, "seed", 0, "`number` that all prompts are drawn from")
+	if err := flags.Parse(args[1:]); err != nil {
+		return o, err
+	}
+	if mode != "auto" {
+		o.engineMode = vllmgo.EngineMode(mode)
+	}
+	switch {
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q; there are only flags", flags.Arg(0))
+	case o.model == "":
+		return o, errors.New("-model is empty")
+	case o.tensorParallelSize < 1:
+		return o, fmt.Errorf("-tensor-parallel-size is %d; it must be at least 1", o.tensorParallelSize)
+	case !(o.gpuMemoryUtilization > 0 && o.gpuMemoryUtilization <= 1):
+		return o, fmt.Errorf("-gpu-memory-utilization is %v; it must be above 0 and at most 1", o.gpuMemoryUtilization)
+	case !slices.Contains(dtypes(), o.dtype):
+		return o, fmt.Errorf("-dtype is %q; it must be %s", o.dtype, oneOf(dtypes()))
+	case o.preset != "" && !slices.Contains(bench.Presets(), o.preset):
+		return o, fmt.Errorf("-preset is %q; it must be %s", o.preset, oneOf(bench.Presets()))
+	case !slices.Contains(engineModes(), mode):
+		return o, fmt.Errorf("-engine-mode is %q; it must be %s", mode, oneOf(engineModes()))
+	}
+	if o.out != "" {
+		if _, err := os.Stat(filepath.Join(o.out, bench.JournalName)); err == nil {
+			return o, fmt.Errorf("-out is %s, which holds the results of another run", o.out)
+		}
+	}
+	return o, nil
+}
+
+// dtypes are the types that vLLM knows (vllm/config/model.py: ModelDType).
+func dtypes() []string {
+	return []string{"auto", "half", "float16", "bfloat16", "float", "float32"}
+}
+
+func engineModes() []string {
+	return []string{"auto", string(vllmgo.OwnProcess), string(vllmgo.InProcess)}
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// opt125mConfig is the configuration file of facebook/opt-125m.
+//
+//go:embed opt-125m.json
+var opt125mConfig []byte
+
+// model is a model to measure.
+type model struct {
+	args          vllmgo.EngineArgs
+	randomWeights bool
+	cleanup       func() // removes what was made for it
+}
+
+// chooseModel finds a model. When the default model is neither here nor on the hub, its embedded
+// configuration with random weights stands in: it computes as much for each token. Any other model that is
+// missing is an error.
+func chooseModel(ctx context.Context, name string, stderr io.Writer, lib library) (model, error) {
+	err := lib.findModel(ctx, name)
+	if err == nil {
+		return model{args: vllmgo.EngineArgs{Model: name}, cleanup: func() {}}, nil
+	}
+	if name != defaultModel || !errors.Is(err, vllmgo.ErrModelNotFound) {
+		return model{}, err
+	}
+	dir, err := os.MkdirTemp("", "vllmgo-opt-125m-")
+	if err != nil {
+		return model{}, err
+	}
+	cleanup := func() { os.RemoveAll(dir) }
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), opt125mConfig, 0o644); err != nil {
+		cleanup()
+		return model{}, err
+	}
+	fmt.Fprintf(stderr, "%s is neither in the local cache nor to be had from the hub: measuring its shape with random weights\n", name)
+	return model{
+		args:          vllmgo.EngineArgs{Model: dir, LoadFormat: "dummy", SkipTokenizerInit: true},
+		randomWeights: true,
+		cleanup:       cleanup,
+	}, nil
+}
+
+// chooseVocabulary takes the token IDs that both the tokenizer and the model know, without the special IDs of
+// either. For a model that has no tokenizer it takes the configuration's, and tells the engine to load none.
+func chooseVocabulary(ctx context.Context, args *vllmgo.EngineArgs, config vllmgo.ModelConfig, stderr io.Writer, lib library) (bench.Vocabulary, error) {
+	if args.SkipTokenizerInit {
+		return bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+	}
+	tokenizer, err := lib.loadTokenizer(ctx, *args)
+	if err != nil && ctx.Err() != nil {
+		return bench.Vocabulary{}, err
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "no tokenizer (%v): token IDs come from the model's configuration\n", err)
+		args.SkipTokenizerInit = true
+		return bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+	}
+	return bench.NewVocabulary(min(tokenizer.VocabSize(), config.VocabSize),
+		slices.Concat(tokenizer.SpecialTokenIDs(), config.SpecialTokenIDs))
+}
+
+// hasFloat16 says whether the processor has float16 arithmetic: AVX512-FP16 on x86-64, FEAT_FP16 on 64-bit Arm.
+// Without it, vLLM computes float16 more than ten times slower than bfloat16.
+func hasFloat16() bool {
+	cpus, err := cpu.Info()
+	return err == nil && len(cpus) > 0 &&
+		(slices.Contains(cpus[0].Flags, "avx512_fp16") || slices.Contains(cpus[0].Flags, "asimdhp"))
+}

@@ -1,0 +1,91 @@
+package pyembed
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// programs are run in processes of their own, by inProcess.
+var programs = map[string]func(*Interpreter) error{
+	"locale": func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			return py.Exec("import locale, sys; print(sys.getfilesystemencoding(), locale.getpreferredencoding(), 'é')")
+		})
+	},
+	"exit": func(rt *Interpreter) error {
+		err := rt.Do(context.Background(), func(py *Py) error { return py.Exec("print('printed')") })
+		if err == nil {
+			os.Exit(3)
+		}
+		return err
+	},
+	"sigpipe": func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			return py.Exec(`
+import os, threading
+def write():
+    r, w = os.pipe()
+    os.close(r)
+    try:
+        os.write(w, b"x")
+    except BrokenPipeError:
+        print("EPIPE")
+thread = threading.Thread(target=write)
+thread.start()
+thread.join()
+`)
+		})
+	},
+}
+
+func TestMain(m *testing.M) {
+	program, ok := programs[os.Getenv("PYEMBED_TEST_PROGRAM")]
+	if !ok {
+		os.Exit(m.Run())
+	}
+	rt, err := Start(Config{})
+	if err == nil {
+		err = program(rt)
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// inProcess runs one of programs with the environment changed, and returns what it printed.
+func inProcess(t *testing.T, name string, env ...string) (output string, err error) {
+	t.Helper()
+	python(t) // skips where there is none
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "PYEMBED_TEST_PROGRAM="+name), env...)
+	text, err := cmd.CombinedOutput()
+	return string(text), err
+}
+
+func TestNoLocaleIsUTF8(t *testing.T) {
+	for _, env := range [][]string{{"LC_ALL=", "LC_CTYPE=", "LANG="}, {"LC_ALL=", "LC_CTYPE=", "LANG=C"}, {"LC_ALL=POSIX"}} {
+		output, err := inProcess(t, "locale", env...)
+		require.NoError(t, err, output)
+		assert.Equal(t, "utf-8 utf-8 é", strings.ToLower(strings.TrimSpace(output)), "%v", env)
+	}
+}
+
+func TestOutputSurvivesExit(t *testing.T) {
+	output, err := inProcess(t, "exit")
+	assert.ErrorContains(t, err, "exit status 3")
+	assert.Equal(t, "printed\n", output)
+}
+
+func TestSIGPIPEIsAnError(t *testing.T) {
+	output, err := inProcess(t, "sigpipe")
+	require.NoError(t, err)
+	assert.Equal(t, "EPIPE\n", output)
+}
