@@ -20,7 +20,7 @@ setup: ## Set up Python with vLLM in .venv, if it is not there
 	@scripts/setup >/dev/null
 
 bench: ## Run the three benchmarks and print their tables
-	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go run ./examples/all $(strip $(flags))
+	@python=$$(scripts/setup); go build -o bin/all ./examples/all; VLLMGO_PYTHON=$$python exec bin/all $(strip $(flags))
 
 # One package at a time, since each may load an engine. An engine takes its KV cache's size, in GiB, from
 # VLLM_CPU_KVCACHE_SPACE on a CPU, and would otherwise take half of the memory.
@@ -28,7 +28,8 @@ test: ## Run all tests
 	@scripts/setup --test >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-setup
-	@export VLLMGO_PYTHON=$$(scripts/setup) VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1}; \
+	@python=$$(scripts/setup); \
+	VLLMGO_PYTHON=$$python VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1} \
 	go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
 
 lint: ## Check formatting and run the static checks
@@ -39,5 +40,6 @@ lint: ## Check formatting and run the static checks
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 
-clean: ## Remove what set-up made: .venv and .cache
+clean: ## Remove what these made: .venv, .cache and bin, but not results
 	@scripts/setup --clean
+	@rm -rf bin
