@@ -22,15 +22,12 @@ setup: ## Set up Python with vLLM in .venv, if it is not there
 bench: ## Run the three benchmarks and print their tables
 	@python=$$(scripts/setup); go build -o bin/all ./examples/all; VLLMGO_PYTHON=$$python exec bin/all $(strip $(flags))
 
-# One package at a time, since each may load an engine. An engine takes its KV cache's size, in GiB, from
-# VLLM_CPU_KVCACHE_SPACE on a CPU, and would otherwise take half of the memory.
+# One package at a time, since each may load an engine.
 test: ## Run all tests
 	@scripts/setup --test >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-setup
-	@python=$$(scripts/setup); \
-	VLLMGO_PYTHON=$$python VLLM_CPU_KVCACHE_SPACE=$${VLLM_CPU_KVCACHE_SPACE:-1} \
-	go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
+	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
 
 lint: ## Check formatting and run the static checks
 	@unformatted=$$(find . -name '.?*' -prune -o -name '*.go' -print | xargs -r gofmt -l); \

@@ -40,10 +40,11 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 0xdd}, color.Gray{Y: 0xdd}
 	p.Add(grid)
 
+	position := xPosition(s.Rows)
 	generated, total := make(plotter.XYs, len(rows)), make(plotter.XYs, len(rows))
 	for i, row := range rows {
-		generated[i] = plotter.XY{X: float64(row.Value), Y: row.GeneratedPerSecond}
-		total[i] = plotter.XY{X: float64(row.Value), Y: row.TotalPerSecond}
+		generated[i] = plotter.XY{X: position(row.Value), Y: row.GeneratedPerSecond}
+		total[i] = plotter.XY{X: position(row.Value), Y: row.TotalPerSecond}
 	}
 	blue, orange := color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
 	if err := addCurve(p, "generated tok/s", generated, blue, draw.CircleGlyph{}); err != nil {
@@ -52,7 +53,7 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	if err := addCurve(p, "total tok/s (input and output)", total, orange, draw.BoxGlyph{}); err != nil {
 		return err
 	}
-	scaleX(&p.X, s.Rows)
+	scaleX(&p.X, s.Rows, position)
 	p.Y.Min = 0
 	p.Y.Max *= 1.25 // an empty strip above the data, for the legend
 	p.Y.Tick.Marker = plot.TickerFunc(rateTicks)
@@ -83,28 +84,31 @@ func addCurve(p *plot.Plot, name string, xys plotter.XYs, c color.Color, shape d
 	return nil
 }
 
-// scaleX gives the axis a tick at every swept value and room on both sides, and makes it logarithmic when
-// each value is twice the one before.
-func scaleX(axis *plot.Axis, rows []Row) {
+// xPosition places the swept values along the axis: by their logarithm when each is twice the one before.
+// The axis itself stays linear, since gonum's logarithmic one misplaces the axis label's box and so leaves
+// room beside it.
+func xPosition(rows []Row) func(value int) float64 {
+	for i := 1; i < len(rows); i++ {
+		if rows[i].Value != 2*rows[i-1].Value {
+			return func(value int) float64 { return float64(value) }
+		}
+	}
+	return func(value int) float64 { return math.Log2(float64(value)) }
+}
+
+// scaleX gives the axis a tick at every swept value and room on both sides.
+func scaleX(axis *plot.Axis, rows []Row, position func(value int) float64) {
 	var ticks plot.ConstantTicks
-	doubling := true
-	for i, row := range rows {
+	for _, row := range rows {
 		label := strconv.Itoa(row.Value)
 		if row.Status != Measured {
 			label += "\n" + string(row.Status)
 		}
-		ticks = append(ticks, plot.Tick{Value: float64(row.Value), Label: label})
-		doubling = doubling && (i == 0 || row.Value == 2*rows[i-1].Value)
+		ticks = append(ticks, plot.Tick{Value: position(row.Value), Label: label})
 	}
 	axis.Tick.Marker = ticks
 	first, last := ticks[0].Value, ticks[len(ticks)-1].Value
-	if doubling {
-		axis.Scale = plot.LogScale{}
-		room := math.Pow(2, 0.25)
-		axis.Min, axis.Max = first/room, last*room
-		return
-	}
-	room := 0.04 * (last - first)
+	room := max(0.04*(last-first), 0.1)
 	axis.Min, axis.Max = first-room, last+room
 }
 

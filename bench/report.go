@@ -27,6 +27,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 		if e.Notice != "" {
 			fmt.Fprintf(&b, "  %s\n", e.Notice)
 		}
+		if e.Info.CPUThreads != "" {
+			fmt.Fprintf(&b, "  threads of each rank bound to the cores %s\n", e.Info.CPUThreads)
+		}
 	}
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
 

@@ -189,7 +189,7 @@ class Engine:
             envs.disable_envs_cache()
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
         self.cancelled = False
-        with cpu_threads(kwargs):
+        with cpu_threads(kwargs) as self.threads:
             start = time.perf_counter_ns()
             try:
                 self.llm = vllm.LLM(**kwargs)
@@ -238,6 +238,7 @@ class Engine:
             "MaxModelLen": config.model_config.max_model_len,
             "MaxNumSeqs": config.scheduler_config.max_num_seqs,
             "MaxNumBatchedTokens": config.scheduler_config.max_num_batched_tokens,
+            "CPUThreads": self.threads,
             "BlockSize": block_size,
             # vLLM keeps one block for itself (block_pool.py: null_block).
             "KVCacheTokens": max(blocks - 1, 0) * block_size,
@@ -314,26 +315,24 @@ def forget_engine():
 
 @contextlib.contextmanager
 def cpu_threads(kwargs):
-    """On a CPU, gives each tensor-parallel rank its own share of the cores, unless the user has said how."""
+    """On a CPU, gives each rank its own share of the cores, unless the user has said how. Yields the binding."""
     from vllm.platforms import current_platform
 
-    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
     name = "VLLM_CPU_OMP_THREADS_BIND"
-    if not current_platform.is_cpu() or ranks == 1 or os.environ.get(name, "auto") != "auto":
-        yield
+    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
+    before = os.environ.get(name)
+    if not current_platform.is_cpu() or ranks == 1 or before not in (None, "", "auto"):
+        yield before or ""
         return
     cores = sorted(os.sched_getaffinity(0))
     share = len(cores) // ranks
-    before = os.environ.get(name)
-    os.environ[name] = "|".join(
-        ",".join(map(str, cores[rank * share : (rank + 1) * share])) for rank in range(ranks)
-    )
+    binding = "|".join(",".join(map(str, cores[rank * share : (rank + 1) * share])) for rank in range(ranks))
+    os.environ[name] = binding
     try:
-        yield
+        yield binding
     finally:
-        if before is None:
-            del os.environ[name]
-        else:
+        del os.environ[name]
+        if before is not None:
             os.environ[name] = before
 
 

@@ -19,6 +19,9 @@ type Info struct {
 	Dtype              string `json:"dtype"`
 	LoadFormat         string `json:"load_format"`
 	TensorParallelSize int    `json:"tensor_parallel_size"`
+	// CPUThreads says which cores the threads of each rank are bound to on a CPU, ranks separated by "|", as in
+	// VLLM_CPU_OMP_THREADS_BIND; empty when vLLM chose.
+	CPUThreads string `json:"cpu_threads,omitzero"`
 	// MaxModelLen is the longest sequence, in tokens.
 	MaxModelLen         int `json:"max_model_len"`
 	MaxNumSeqs          int `json:"max_num_seqs"`

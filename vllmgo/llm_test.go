@@ -267,6 +267,9 @@ func TestTensorParallel(t *testing.T) {
 	args.TensorParallelSize = 2
 	llm := open(t, args)
 	assert.Equal(t, 2, llm.Info().TensorParallelSize)
+	if llm.Info().Device == "cpu" {
+		assert.Regexp(t, `^[\d,]+\|[\d,]+$`, llm.Info().CPUThreads, "each rank has cores of its own")
+	}
 	g, err := llm.Generate(t.Context(), vllmgo.Tokens([]int32{1, 2}, []int32{3}), vllmgo.SamplingParams{MaxTokens: 8, IgnoreEOS: true})
 	require.NoError(t, err)
 	assert.Len(t, g.Outputs[1].Outputs[0].TokenIDs, 8)
