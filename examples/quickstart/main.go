@@ -1,4 +1,4 @@
-// Quickstart completes a prompt with a model: go run ./examples/quickstart -model MODEL [PROMPT]
+// Quickstart completes a prompt: go run ./examples/quickstart -model MODEL [PROMPT]
 package main
 
 import (
@@ -12,24 +12,25 @@ import (
 )
 
 func main() {
-	model := flag.String("model", "facebook/opt-125m", "Hugging Face model ID or folder")
+	args := vllmgo.EngineArgs{EnforceEager: true} // starts sooner; long runs are faster without it
+	flag.StringVar(&args.Model, "model", "facebook/opt-125m", "Hugging Face `ID` or folder")
+	flag.IntVar(&args.TensorParallelSize, "tensor-parallel-size", 1, "`devices` to split each layer over")
+	flag.Float64Var(&args.GPUMemoryUtilization, "gpu-memory-utilization", 0.5, "`fraction` of the memory to use")
+	flag.StringVar(&args.Dtype, "dtype", "auto", "`type` of weights and activations")
 	flag.Parse()
-	prompt := "The capital of France is"
-	if flag.NArg() > 0 {
-		prompt = strings.Join(flag.Args(), " ")
+	prompt := strings.Join(flag.Args(), " ")
+	if prompt == "" {
+		prompt = "The capital of France is"
 	}
-
 	ctx := context.Background()
-	llm, err := vllmgo.New(ctx, vllmgo.EngineArgs{Model: *model})
+	llm, err := vllmgo.New(ctx, args)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer llm.Close()
-
-	generation, err := llm.Generate(ctx, vllmgo.Texts(prompt),
-		vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 32})
+	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 32})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(prompt + generation.Outputs[0].Outputs[0].Text)
+	fmt.Println(prompt + g.Outputs[0].Outputs[0].Text)
 }
