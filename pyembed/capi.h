@@ -15,7 +15,13 @@ typedef struct _object PyObject;
 typedef struct _ts PyThreadState;
 typedef struct _initconfig PyInitConfig;
 typedef ssize_t Py_ssize_t;
-typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
+typedef PyObject *(*PyCFunctionWithKeywords)(PyObject *self, PyObject *args, PyObject *kwargs);
+typedef struct {
+	const char *name;
+	PyCFunctionWithKeywords method;
+	int flags;
+	const char *doc;
+} PyMethodDef;
 
 #define PYEMBED_FUNCTIONS(API) \
 	/* start-up */ \
@@ -38,6 +44,7 @@ typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
 	API(void, PyErr_Clear, (void), ()) \
 	API(void, PyErr_Fetch, (PyObject * *type, PyObject **value, PyObject **traceback), (type, value, traceback)) \
 	API(void, PyErr_NormalizeException, (PyObject * *type, PyObject **value, PyObject **traceback), (type, value, traceback)) \
+	API(void, PyErr_SetObject, (PyObject * type, PyObject *value), (type, value)) \
 	API(int, PyException_SetTraceback, (PyObject * exc, PyObject *traceback), (exc, traceback)) \
 	/* modules and code */ \
 	API(PyObject *, PyImport_ImportModule, (const char *name), (name)) \
@@ -58,6 +65,9 @@ typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
 	API(PyObject *, PyObject_Repr, (PyObject * o), (o)) \
 	API(int, PyObject_IsTrue, (PyObject * o), (o)) \
 	API(Py_ssize_t, PyObject_Size, (PyObject * o), (o)) \
+	API(PyObject *, PyCFunction_NewEx, (PyMethodDef * def, PyObject *self, PyObject *module), (def, self, module)) \
+	API(PyObject *, PyCapsule_New, (void *pointer, const char *name, void (*destructor)(PyObject *)), (pointer, name, destructor)) \
+	API(void *, PyCapsule_GetPointer, (PyObject * o, const char *name), (o, name)) \
 	API(PyObject *, PyObject_GetIter, (PyObject * o), (o)) \
 	API(PyObject *, PyIter_Next, (PyObject * o), (o)) \
 	/* values */ \
@@ -129,6 +139,9 @@ void pyembed_thread_end(PyThreadState *state);
 // The value that pyembed_set_current gave to the calling OS thread, or 0.
 uintptr_t pyembed_current(void);
 void pyembed_set_current(uintptr_t value);
+
+// Makes a Python callable that calls pyembedCall with the handle, and pyembedDrop when it is freed.
+PyObject *pyembed_function(uintptr_t handle);
 
 // list[int] from and to int32 values. pyembed_list_to_int32 returns the index of the first item that is no
 // int or does not fit, with a Python exception set where CPython set one, or -1.

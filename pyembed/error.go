@@ -26,6 +26,8 @@ type Error struct {
 	Cause, Context *Error
 
 	classes []string
+	// exception is the Python object itself, for raising it again.
+	exception *Object
 }
 
 // Frame is one line of a traceback.
@@ -124,7 +126,6 @@ func (py *Py) describe(value *C.PyObject) (*Error, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer exception.Release(py)
 	result, err := helpers.CallMethod(py, "describe", exception)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,9 @@ func (py *Py) describe(value *C.PyObject) (*Error, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newError(description), nil
+	e := newError(description)
+	e.exception = exception
+	return e, nil
 }
 
 // newError reads what helpers.py's describe returns.

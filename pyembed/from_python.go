@@ -69,7 +69,11 @@ func (py *Py) Into(o *Object, target any) error {
 		return fmt.Errorf("pyembed: Into needs a non-nil pointer, not %T", target)
 	}
 	defer runtime.KeepAlive(o)
-	if err := py.decode(o.pointer(), v.Elem(), 0); err != nil {
+	return py.decodeInto(o.pointer(), target)
+}
+
+func (py *Py) decodeInto(o *C.PyObject, target any) error {
+	if err := py.decode(o, reflect.ValueOf(target).Elem(), 0); err != nil {
 		return fmt.Errorf("pyembed: cannot convert to Go: %w", err)
 	}
 	return nil

@@ -13,6 +13,52 @@ class Interrupted(BaseException):
     """Raised in running code when the Go context of its call ends."""
 
 
+class GoError(Exception):
+    """An error that a Go function returned to Python."""
+
+
+class GoPanic(RuntimeError):
+    """A panic in a Go function that Python called."""
+
+
+class Writer:
+    """A text file for sys.stdout or sys.stderr that hands what is written to a Go function."""
+
+    encoding = "utf-8"
+    errors = "surrogateescape"
+    closed = False
+
+    def __init__(self, write):
+        self._write = write
+
+    def write(self, text):
+        self._write(text.encode(self.encoding, "backslashreplace"))
+        return len(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+    def readable(self):
+        return False
+
+    def seekable(self):
+        return False
+
+    def writable(self):
+        return True
+
+
+def redirect(name, write):
+    setattr(sys, name, Writer(write))
+
+
 def describe(exc, seen=()):
     """What Go needs of an exception: [type, message, classes, frames, cause, context]."""
     if exc is None or id(exc) in seen or len(seen) >= 16:

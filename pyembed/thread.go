@@ -124,7 +124,7 @@ func (t *Thread) attach() {
 
 func (t *Thread) detach() {
 	t.attached = false
-	C.py_PyEval_SaveThread()
+	t.state = C.py_PyEval_SaveThread()
 }
 
 // run serves one job on the thread itself.
