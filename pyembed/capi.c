@@ -113,18 +113,20 @@ Py_ssize_t pyembed_list_to_int32(PyObject *list, int32_t *values, Py_ssize_t n) 
 extern PyObject *pyembedCall(uintptr_t handle, PyObject *args, PyObject *kwargs);
 extern void pyembedDrop(uintptr_t handle);
 
-static const char capsule[] = "pyembed.function";
+static const char capsule[] = "pyembed.handle";
+
+static void drop_go(PyObject *self) { pyembedDrop((uintptr_t)py_PyCapsule_GetPointer(self, capsule)); }
+
+PyObject *pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
 
 static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 	void *handle = py_PyCapsule_GetPointer(self, capsule);
 	return handle == NULL ? NULL : pyembedCall((uintptr_t)handle, args, kwargs);
 }
 
-static void drop_go(PyObject *self) { pyembedDrop((uintptr_t)py_PyCapsule_GetPointer(self, capsule)); }
-
 PyObject *pyembed_function(uintptr_t handle) {
 	static PyMethodDef def = {"go_function", call_go, 1 | 2 /* METH_VARARGS | METH_KEYWORDS */, NULL};
-	PyObject *self = py_PyCapsule_New((void *)handle, capsule, drop_go);
+	PyObject *self = pyembed_capsule(handle);
 	if (self == NULL) return NULL;
 	PyObject *function = py_PyCFunction_NewEx(&def, self, NULL);
 	py_Py_DecRef(self);

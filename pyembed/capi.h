@@ -16,6 +16,15 @@ typedef struct _ts PyThreadState;
 typedef struct _initconfig PyInitConfig;
 typedef ssize_t Py_ssize_t;
 typedef PyObject *(*PyCFunctionWithKeywords)(PyObject *self, PyObject *args, PyObject *kwargs);
+typedef struct { // in the stable ABI since 3.11
+	void *buf;
+	PyObject *obj;
+	Py_ssize_t len, itemsize;
+	int readonly, ndim;
+	char *format;
+	Py_ssize_t *shape, *strides, *suboffsets;
+	void *internal;
+} Py_buffer;
 typedef struct {
 	const char *name;
 	PyCFunctionWithKeywords method;
@@ -85,6 +94,8 @@ typedef struct {
 	API(const char *, PyUnicode_AsUTF8AndSize, (PyObject * o, Py_ssize_t *n), (o, n)) \
 	API(PyObject *, PyBytes_FromStringAndSize, (const char *s, Py_ssize_t n), (s, n)) \
 	API(int, PyBytes_AsStringAndSize, (PyObject * o, char **s, Py_ssize_t *n), (o, s, n)) \
+	API(int, PyObject_GetBuffer, (PyObject * o, Py_buffer *view, int flags), (o, view, flags)) \
+	API(void, PyBuffer_Release, (Py_buffer * view), (view)) \
 	API(PyObject *, PyList_New, (Py_ssize_t n), (n)) \
 	API(int, PyList_SetItem, (PyObject * o, Py_ssize_t i, PyObject *item), (o, i, item)) \
 	API(PyObject *, PyList_GetItem, (PyObject * o, Py_ssize_t i), (o, i)) \
@@ -140,7 +151,9 @@ void pyembed_thread_end(PyThreadState *state);
 uintptr_t pyembed_current(void);
 void pyembed_set_current(uintptr_t value);
 
-// Makes a Python callable that calls pyembedCall with the handle, and pyembedDrop when it is freed.
+// Makes an object that calls pyembedDrop with the handle when it is freed, and a callable that besides calls
+// pyembedCall.
+PyObject *pyembed_capsule(uintptr_t handle);
 PyObject *pyembed_function(uintptr_t handle);
 
 // list[int] from and to int32 values. pyembed_list_to_int32 returns the index of the first item that is no

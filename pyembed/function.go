@@ -36,8 +36,15 @@ func (py *Py) Func(fn Func) (*Object, error) {
 	return py.own(ptr)
 }
 
+// pyembedDrop is told that Python has freed the capsule that held the handle.
+//
 //export pyembedDrop
-func pyembedDrop(handle C.uintptr_t) { cgo.Handle(handle).Delete() }
+func pyembedDrop(handle C.uintptr_t) {
+	if memory, ok := cgo.Handle(handle).Value().(*lent); ok {
+		memory.Unpin()
+	}
+	cgo.Handle(handle).Delete()
+}
 
 //export pyembedCall
 func pyembedCall(handle C.uintptr_t, args, kwargs *C.PyObject) *C.PyObject {

@@ -59,6 +59,15 @@ def redirect(name, write):
     setattr(sys, name, Writer(write))
 
 
+def lend(address, size, fmt, owner):
+    """A memoryview of memory that stays as long as owner."""
+    import ctypes
+
+    array = (ctypes.c_ubyte * size).from_address(address)
+    array._owner = owner
+    return memoryview(array).cast("B").cast(fmt)
+
+
 def describe(exc, seen=()):
     """What Go needs of an exception: [type, message, classes, frames, cause, context]."""
     if exc is None or id(exc) in seen or len(seen) >= 16:
