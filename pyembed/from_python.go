@@ -225,7 +225,7 @@ func (py *Py) decodeAny(o *C.PyObject, k kind, depth int) (any, error) {
 
 func decodeAs[T any](py *Py, o *C.PyObject, depth int) (T, error) {
 	var value T
-	err := py.decode(o, reflect.ValueOf(&value).Elem(), depth+1)
+	err := py.decode(o, reflect.ValueOf(&value).Elem(), depth)
 	return value, err
 }
 
