@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // WriteReport prints the run's whole report: the setting, a table and a finding for each study, the
@@ -21,6 +22,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
 	}
 	fmt.Fprintf(&b, "Machine: %s\n", r.Header.Machine)
+	fmt.Fprintf(&b, "Command: %s\n", strings.Join(r.Header.Command, " "))
 	for _, e := range r.Engines {
 		fmt.Fprintf(&b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
 			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, e.loadCost())

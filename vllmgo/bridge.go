@@ -59,6 +59,16 @@ func openBridge(ctx context.Context) (*bridge, error) {
 	return b, nil
 }
 
+// Python is the path of the Python that this process runs, which pyembed.Locate finds and starts on first
+// use.
+func Python() (string, error) {
+	b, err := openBridge(context.Background())
+	if err != nil {
+		return "", err
+	}
+	return b.rt.Python().Executable, nil
+}
+
 // environment is what must be set before Python starts. The user's own settings win, except that child
 // processes are always spawned: a fork of a Go program does not work.
 func environment() map[string]string {

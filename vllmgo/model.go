@@ -28,13 +28,3 @@ func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) 
 	}
 	return call[ModelConfig](ctx, "model_config", kwargs)
 }
-
-// Python is the path of the Python that this process runs, which [pyembed.Locate] finds and starts on first
-// use.
-func Python() (string, error) {
-	b, err := openBridge(context.Background())
-	if err != nil {
-		return "", err
-	}
-	return b.rt.Python().Executable, nil
-}
