@@ -2,7 +2,10 @@ package pyembed
 
 import (
 	"context"
+	"runtime"
 	"testing"
+
+	"vllmgo/pyembed/internal/gilstate"
 )
 
 func benchmark(b *testing.B, fn func(py *Py) error) {
@@ -37,6 +40,18 @@ func BenchmarkAttach(b *testing.B) {
 		}
 		return nil
 	})
+}
+
+// BenchmarkEnsureRelease is what BenchmarkAttach is to be compared with.
+func BenchmarkEnsureRelease(b *testing.B) {
+	if _, err := Start(Config{}); err != nil {
+		b.Skip(err)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for b.Loop() {
+		gilstate.EnsureRelease()
+	}
 }
 
 func BenchmarkCallMethod(b *testing.B) {
