@@ -27,6 +27,7 @@ test: ## Run all tests
 	@scripts/setup --test >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-setup
+	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python scripts/test-pythons $(TEST_PYTHONS)
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
 
 lint: ## Check formatting and run the static checks
@@ -34,7 +35,7 @@ lint: ## Check formatting and run the static checks
 	[[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w on:" $$unformatted >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 
 clean: ## Remove what these made: .venv, .cache and bin, but not results

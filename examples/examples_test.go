@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/internal/testenv"
+	"vllmgo/pyembed"
 )
 
 // build builds an example and returns the program's path.
@@ -24,6 +25,22 @@ func build(t *testing.T, name string) string {
 	output, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return program
+}
+
+// TestNumpy runs the program that uses pyembed alone.
+func TestNumpy(t *testing.T) {
+	python, err := pyembed.Locate("")
+	if err == nil {
+		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run() // -P: not the folder numpy
+	}
+	if err != nil && os.Getenv("VLLMGO_REQUIRE_VLLM") == "" {
+		t.Skip("no Python with numpy:", err)
+	}
+	cmd := exec.Command(build(t, "numpy"))
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	require.NoError(t, err)
+	assert.Equal(t, "x = 2.000, y = 3.000, z = -1.000\n", string(output))
 }
 
 func TestQuickstart(t *testing.T) {

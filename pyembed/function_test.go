@@ -25,6 +25,7 @@ func TestGoFunctionsInPython(t *testing.T) {
 		result, err := join.Call(py, "x", Kw{"n": 3})
 		require.NoError(t, err)
 		got, err := As[[]any](py, result)
+		require.NoError(t, err)
 		assert.Equal(t, []any{"x", int64(3)}, got)
 
 		// Called by Python code, on a thread that Python made.
@@ -134,7 +135,7 @@ class Manager:
 		require.NoError(t, err)
 		class, err := module.Attr(py, "Manager")
 		require.NoError(t, err)
-		with := func(suppress bool, fail error) (error, any) {
+		with := func(suppress bool, fail error) (seen any, err error) {
 			manager, err := class.Call(py, suppress)
 			require.NoError(t, err)
 			err = manager.With(py, func(value *Object) error {
@@ -144,18 +145,18 @@ class Manager:
 			})
 			o, attrErr := class.Attr(py, "seen")
 			require.NoError(t, attrErr)
-			seen, attrErr := As[any](py, o)
+			seen, attrErr = As[any](py, o)
 			require.NoError(t, attrErr)
-			return err, seen
+			return seen, err
 		}
-		err, seen := with(false, nil)
+		seen, err := with(false, nil)
 		assert.NoError(t, err)
 		assert.Nil(t, seen)
 		failure := errors.New("failure")
-		err, seen = with(false, failure)
+		seen, err = with(false, failure)
 		assert.ErrorIs(t, err, failure)
 		assert.Equal(t, "GoError: failure", seen)
-		err, _ = with(true, failure)
+		_, err = with(true, failure)
 		assert.NoError(t, err, "suppressed")
 		return nil
 	})

@@ -33,7 +33,15 @@ func (j *job) wait() error {
 }
 
 func waitError(ctx context.Context) error {
-	return fmt.Errorf("pyembed: waiting for Python: %w", context.Cause(ctx))
+	return fmt.Errorf("pyembed: waiting for Python: %w", reason(ctx))
+}
+
+// reason is why ctx ended: its error, and its cause when that is another.
+func reason(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
 }
 
 // pool is a bounded set of threads that share their jobs.

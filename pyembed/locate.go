@@ -39,6 +39,7 @@ type probeResult struct {
 	Implementation string
 	Version        string
 	Major, Minor   int
+	FreeThreaded   bool
 	Libraries      []string
 }
 
@@ -133,6 +134,10 @@ func probe(path string) (Python, error) {
 	if result.Major != 3 || result.Minor < minMinor || result.Minor > maxMinor {
 		return Python{}, fmt.Errorf("it is Python %s; 3.%d to 3.%d are supported: name one with "+
 			"VLLMGO_PYTHON=/path/to/python3", result.Version, minMinor, maxMinor)
+	}
+	if result.FreeThreaded {
+		return Python{}, fmt.Errorf("it is a free-threaded build of Python %s, which is not supported: name an "+
+			"ordinary one with VLLMGO_PYTHON=/path/to/python3", result.Version)
 	}
 	library, err := firstFile(result.Libraries)
 	if err != nil {

@@ -105,10 +105,11 @@ func TestLocateRefuses(t *testing.T) {
 		change func(*probeResult)
 		want   string
 	}{
-		"old":       {func(r *probeResult) { r.Minor, r.Version = 9, "3.9.2" }, "it is Python 3.9.2; 3.11 to 3.14 are supported"},
-		"new":       {func(r *probeResult) { r.Minor, r.Version = 15, "3.15.0" }, "it is Python 3.15.0; 3.11 to 3.14 are supported"},
-		"pypy":      {func(r *probeResult) { r.Implementation = "pypy" }, "it is pypy; only CPython can be embedded"},
-		"no shared": {func(r *probeResult) { r.Libraries = r.Libraries[:1] }, "`apt-get install libpython3.12`"},
+		"old":           {func(r *probeResult) { r.Minor, r.Version = 9, "3.9.2" }, "it is Python 3.9.2; 3.11 to 3.14 are supported"},
+		"new":           {func(r *probeResult) { r.Minor, r.Version = 15, "3.15.0" }, "it is Python 3.15.0; 3.11 to 3.14 are supported"},
+		"free-threaded": {func(r *probeResult) { r.FreeThreaded = true }, "a free-threaded build of Python 3.12.1, which is not supported"},
+		"pypy":          {func(r *probeResult) { r.Implementation = "pypy" }, "it is pypy; only CPython can be embedded"},
+		"no shared":     {func(r *probeResult) { r.Libraries = r.Libraries[:1] }, "`apt-get install libpython3.12`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := usable(t, path)

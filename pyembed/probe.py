@@ -16,5 +16,6 @@ print(json.dumps({
     "Version": sys.version.split()[0],
     "Major": sys.version_info[0],
     "Minor": sys.version_info[1],
+    "FreeThreaded": bool(get("Py_GIL_DISABLED")),
     "Libraries": [os.path.join(f, n) for f in folders for n in names],
 }))

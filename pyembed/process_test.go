@@ -2,6 +2,7 @@ package pyembed
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,6 +49,7 @@ thread.join()
 func TestMain(m *testing.M) {
 	program, ok := programs[os.Getenv("PYEMBED_TEST_PROGRAM")]
 	if !ok {
+		skipExamplesWithoutPython()
 		os.Exit(m.Run())
 	}
 	rt, err := Start(Config{})
@@ -60,12 +62,31 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// skipExamplesWithoutPython does for Examples, which cannot skip, what python does for tests.
+func skipExamplesWithoutPython() {
+	flag.Parse()
+	if _, err := Start(testConfig); err != nil && os.Getenv("VLLMGO_REQUIRE_VLLM") == "" {
+		fmt.Fprintln(os.Stderr, "no embeddable Python, examples are skipped:", err)
+		skip := flag.Lookup("test.skip").Value
+		pattern := "^Example"
+		if others := skip.String(); others != "" {
+			pattern = others + "|" + pattern
+		}
+		if err := skip.Set(pattern); err != nil {
+			panic(err)
+		}
+	}
+}
+
 // inProcess runs one of programs with the environment changed, and returns what it printed.
 func inProcess(t *testing.T, name string, env ...string) (output string, err error) {
 	t.Helper()
 	python(t) // skips where there is none
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(append(os.Environ(), "PYEMBED_TEST_PROGRAM="+name), env...)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(self)
+	// The race detector would sleep for a second at exit.
+	cmd.Env = append(append(os.Environ(), "PYEMBED_TEST_PROGRAM="+name, "GORACE=atexit_sleep_ms=0"), env...)
 	text, err := cmd.CombinedOutput()
 	return string(text), err
 }

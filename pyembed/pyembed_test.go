@@ -15,10 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// testConfig is how tests start the interpreter.
+var testConfig = Config{Env: map[string]string{"PYEMBED_TEST": "before"}}
+
 // python is the interpreter that the tests share, as a process has one only.
 func python(t *testing.T) *Interpreter {
 	t.Helper()
-	rt, err := Start(Config{Env: map[string]string{"PYEMBED_TEST": "before"}})
+	rt, err := Start(testConfig)
 	if err != nil {
 		if os.Getenv("VLLMGO_REQUIRE_VLLM") != "" {
 			t.Fatal(err)
@@ -174,6 +177,7 @@ func TestCancelEndsPythonLoop(t *testing.T) {
 		return py.Exec("try:\n  while True: pass\nexcept Exception: pass")
 	})
 	assert.ErrorIs(t, err, reason)
+	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, err, Class("_pyembed.Interrupted"))
 	for range 1000 { // the thread is clean afterwards
 		require.NoError(t, thread.Do(t.Context(), func(py *Py) error { return py.Exec("sum(range(10))") }))

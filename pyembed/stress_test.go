@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -255,7 +256,7 @@ func TestFinalizerStorm(t *testing.T) {
 
 func FuzzRoundTrip(f *testing.F) {
 	f.Add("", []byte{}, int64(0), 0.0, uint8(0))
-	f.Add("é\x00\U0001F600", []byte{0, 255}, int64(-1<<63), -0.0, uint8(3))
+	f.Add("é\x00\U0001F600", []byte{0, 255}, int64(-1<<63), math.Copysign(0, -1), uint8(3))
 	f.Add("\xed\xa0\x80", []byte("x"), int64(1<<53+1), 1e308, uint8(200))
 	f.Add("\xff", []byte(nil), int64(-1), 5e-324, uint8(1))
 	rt, err := Start(Config{})

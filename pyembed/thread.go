@@ -175,7 +175,7 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 		return fn(py)
 	}()
 	if interrupted && err != nil {
-		return fmt.Errorf("pyembed: interrupted: %w (%w)", context.Cause(ctx), err)
+		return fmt.Errorf("pyembed: interrupted: %w (%w)", reason(ctx), err)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package vllmgo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,6 +16,14 @@ var (
 	// ErrClosed says that the LLM was closed.
 	ErrClosed = errors.New("the LLM is closed")
 )
+
+// reason is why ctx ended: its error, and its cause when that is another.
+func reason(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
+}
 
 // explain turns a Python exception into an error of this package. What bridge.py refuses is a whole message
 // by itself; anything else keeps its Python type. The *pyembed.Error with the traceback stays reachable.

@@ -60,7 +60,7 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 				l.thread.Close()
 			}
 		}()
-		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, context.Cause(ctx))
+		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, reason(ctx))
 	}
 }
 
@@ -121,7 +121,7 @@ func (l *LLM) begin(ctx context.Context) error {
 	case <-l.closing:
 		return fmt.Errorf("vllmgo: %w", ErrClosed)
 	case <-ctx.Done():
-		return fmt.Errorf("vllmgo: waiting for the engine: %w", context.Cause(ctx))
+		return fmt.Errorf("vllmgo: waiting for the engine: %w", reason(ctx))
 	}
 }
 
@@ -130,28 +130,28 @@ func (l *LLM) end() { l.turn <- struct{}{} }
 // interruptible runs fn on the engine's thread. When ctx ends or the LLM is closed, the engine stops between
 // two steps, drops its unfinished requests, and is as good as new.
 func (l *LLM) interruptible(ctx context.Context, fn func(*pyembed.Py) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	finished := make(chan struct{})
-	watched := make(chan struct{})
+	finished, watched := make(chan struct{}), make(chan error, 1)
 	go func() {
-		defer close(watched)
+		var why error
 		select {
 		case <-finished:
+			watched <- nil
 			return
 		case <-l.closing:
-			cancel(ErrClosed)
+			why = ErrClosed
 		case <-ctx.Done():
+			why = reason(ctx)
 		}
 		l.cancel(true)
 		<-finished
 		l.cancel(false)
+		watched <- why
 	}()
 	err := l.thread.Do(context.WithoutCancel(ctx), fn)
 	close(finished)
-	<-watched
+	why := <-watched
 	if errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")) {
-		return fmt.Errorf("vllmgo: generation stopped: %w", context.Cause(ctx))
+		return fmt.Errorf("vllmgo: generation stopped: %w", why)
 	}
 	return explain(err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -196,14 +197,16 @@ func TestCancelLeavesTheEngineUsable(t *testing.T) {
 			}
 			short()
 			for range 5 {
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(20*time.Millisecond, cancel)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				enough := errors.New("enough")
+				time.AfterFunc(20*time.Millisecond, func() { cancel(enough) })
 				many := make([][]int32, 64)
 				for i := range many {
 					many[i] = []int32{int32(i + 10), 3}
 				}
 				_, err := llm.Generate(ctx, vllmgo.Tokens(many...), forever)
 				require.ErrorIs(t, err, context.Canceled)
+				assert.ErrorIs(t, err, enough)
 				short()
 			}
 			var group sync.WaitGroup

@@ -1,0 +1,537 @@
+package pyembed_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"time"
+
+	"vllmgo/pyembed"
+)
+
+func Example() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		math, err := py.Import("math")
+		if err != nil {
+			return err
+		}
+		root, err := math.CallMethod(py, "sqrt", 2.0)
+		if err != nil {
+			return err
+		}
+		value, err := pyembed.As[float64](py, root)
+		fmt.Println(value)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 1.4142135623730951
+}
+
+// Python runs as it does from its own program: in a virtual environment, sys.executable is the environment's.
+func Example_findingPython() {
+	rt, err := pyembed.Start(pyembed.Config{}) // Config.Python would name one
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		o, err := py.Eval("__import__('sys').executable")
+		if err != nil {
+			return err
+		}
+		executable, err := pyembed.As[string](py, o)
+		fmt.Println(executable == rt.Python().Executable)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
+}
+
+// Any number of goroutines share a few OS threads.
+func Example_threads() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	squares := make([]int, 1000)
+	var group sync.WaitGroup
+	for i := range squares {
+		group.Go(func() {
+			err := rt.Do(context.Background(), func(py *pyembed.Py) error {
+				operator, err := py.Import("operator")
+				if err != nil {
+					return err
+				}
+				square, err := operator.CallMethod(py, "mul", i, i)
+				if err != nil {
+					return err
+				}
+				squares[i], err = pyembed.As[int](py, square)
+				return err
+			})
+			if err != nil {
+				log.Print(err)
+			}
+		})
+	}
+	group.Wait()
+	fmt.Println(squares[3], squares[999])
+	// Output: 9 998001
+}
+
+func Example_values() {
+	type user struct {
+		Name string         `py:"name"`
+		IDs  []int          `py:"ids"`
+		More map[string]any `py:"more"`
+	}
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		o, err := py.From(user{"Ada", []int{1, 2}, map[string]any{"born": nil}}) // a dict
+		if err != nil {
+			return err
+		}
+		ids, err := o.Item(py, "ids")
+		if err != nil {
+			return err
+		}
+		if _, err := ids.CallMethod(py, "append", 1<<40); err != nil {
+			return err
+		}
+		ada, err := pyembed.As[user](py, o)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%+v\n", ada)
+
+		_, err = pyembed.As[[]int32](py, ids)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// {Name:Ada IDs:[1 2 1099511627776] More:map[born:<nil>]}
+	// pyembed: cannot convert to Go: [2]: the int does not fit into int32
+}
+
+func Example_errors() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		_, err := py.Module("settings", "settings.py", `
+def port(values):
+    try:
+        return values["port"]
+    except KeyError as e:
+        raise LookupError("no port is set") from e
+
+port({})
+`)
+		return err
+	})
+	fmt.Println(errors.Is(err, pyembed.Class("LookupError")), errors.Is(err, pyembed.Class("OSError")))
+	var exception *pyembed.Error
+	if errors.As(err, &exception) {
+		fmt.Println(exception.Type, "/", exception.Message)
+		fmt.Println("because of", exception.Cause)
+		fmt.Print(exception.Traceback())
+	}
+	// Output:
+	// true false
+	// LookupError / no port is set
+	// because of KeyError: 'port'
+	//   File "settings.py", line 4, in port
+	// KeyError: 'port'
+	//
+	// The above exception was the direct cause of the following exception:
+	//
+	//   File "settings.py", line 8, in <module>
+	//   File "settings.py", line 6, in port
+	// LookupError: no port is set
+}
+
+func Example_cancellation() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	err = rt.Do(ctx, func(py *pyembed.Py) error { return py.Exec("while True: pass") })
+	fmt.Println(errors.Is(err, context.DeadlineExceeded))
+	// Output: true
+}
+
+// Ctrl-C reaches Go, as always, and ends Python code by way of a context.
+func Example_signals() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err = rt.Do(ctx, func(py *pyembed.Py) error {
+		return py.Exec(`
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
+while True: pass
+`)
+	})
+	fmt.Println(errors.Is(err, context.Canceled), errors.Is(err, pyembed.Class("KeyboardInterrupt")))
+	// Output: true false
+}
+
+func Example_environmentAndOutput() {
+	rt, err := pyembed.Start(pyembed.Config{Env: map[string]string{"GREETING": "hello"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		if err := py.Setenv("NAME", "world"); err != nil { // os.Setenv would not reach os.environ
+			return err
+		}
+		o, err := py.Eval("'{GREETING} {NAME}'.format(**__import__('os').environ)")
+		if err != nil {
+			return err
+		}
+		text, err := pyembed.As[string](py, o)
+		fmt.Println(text)
+		return err
+	})
+	fmt.Println(err)
+	// Output:
+	// hello world
+	// <nil>
+}
+
+// Python's own shutdown never runs, so whatever must be ended in order is ended by the program: here a folder,
+// which Python would otherwise remove at exit.
+func Example_exit() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var dir string
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		tempfile, err := py.Import("tempfile")
+		if err != nil {
+			return err
+		}
+		folder, err := tempfile.CallMethod(py, "TemporaryDirectory")
+		if err != nil {
+			return err
+		}
+		return folder.With(py, func(name *pyembed.Object) error {
+			dir, err = pyembed.As[string](py, name)
+			if err != nil {
+				return err
+			}
+			_, err = os.Stat(dir)
+			return err
+		})
+	})
+	_, statErr := os.Stat(dir)
+	fmt.Println(err, os.IsNotExist(statErr))
+	// Output: <nil> true
+}
+
+func ExampleLocate() {
+	_, err := pyembed.Locate("/opt/nothing/bin/python")
+	fmt.Println(err)
+	// Output:
+	// pyembed: /opt/nothing/bin/python (from the Python option): it does not run: fork/exec /opt/nothing/bin/python: no such file or directory; install or repair it, or name another Python with VLLMGO_PYTHON=/path/to/python3
+}
+
+func ExampleInterpreter_Main() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Main().Do(context.Background(), func(py *pyembed.Py) error {
+		// Only there does Python set signal handlers.
+		return py.Exec("import signal; signal.signal(signal.SIGUSR2, signal.SIG_DFL)")
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleInterpreter_NewThread() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	thread := rt.NewThread()
+	defer thread.Close()
+	for _, statements := range []string{
+		"import threading; mine = threading.local(); mine.count = 1",
+		"mine.count += 1", // a call of its own, on the same thread
+		"assert mine.count == 2",
+	} {
+		err := thread.Do(context.Background(), func(py *pyembed.Py) error { return py.Exec(statements) })
+		fmt.Println(err)
+	}
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+}
+
+func ExampleObject_Call() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		json, err := py.Import("json")
+		if err != nil {
+			return err
+		}
+		dumps, err := json.Attr(py, "dumps")
+		if err != nil {
+			return err
+		}
+		o, err := dumps.Call(py, map[string]any{"b": []int{1, 2}, "a": nil}, pyembed.Kw{"sort_keys": true})
+		if err != nil {
+			return err
+		}
+		text, err := pyembed.As[string](py, o)
+		fmt.Println(text)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: {"a": null, "b": [1, 2]}
+}
+
+func ExampleObject_Iter() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		itertools, err := py.Import("itertools")
+		if err != nil {
+			return err
+		}
+		pairs, err := itertools.CallMethod(py, "combinations", []string{"a", "b", "c"}, 2)
+		if err != nil {
+			return err
+		}
+		for pair, err := range pairs.Iter(py) {
+			if err != nil {
+				return err
+			}
+			letters, err := pyembed.As[[]string](py, pair)
+			if err != nil {
+				return err
+			}
+			fmt.Println(letters)
+		}
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// [a b]
+	// [a c]
+	// [b c]
+}
+
+func ExampleObject_With() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		decimal, err := py.Import("decimal")
+		if err != nil {
+			return err
+		}
+		third := func() error {
+			o, err := py.Eval("str(__import__('decimal').Decimal(1) / 3)")
+			if err != nil {
+				return err
+			}
+			text, err := pyembed.As[string](py, o)
+			fmt.Println(text)
+			return err
+		}
+		fiveDigits, err := decimal.CallMethod(py, "localcontext", pyembed.Kw{"prec": 5})
+		if err != nil {
+			return err
+		}
+		if err := fiveDigits.With(py, func(*pyembed.Object) error { return third() }); err != nil {
+			return err
+		}
+		return third()
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 0.33333
+	// 0.3333333333333333333333333333
+}
+
+func ExamplePy_Func() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		shout, err := py.Func(func(py *pyembed.Py, args []*pyembed.Object, _ map[string]*pyembed.Object) (any, error) {
+			word, err := args[0].CallMethod(py, "group")
+			if err != nil {
+				return nil, err
+			}
+			text, err := pyembed.As[string](py, word)
+			return strings.ToUpper(text), err
+		})
+		if err != nil {
+			return err
+		}
+		re, err := py.Import("re")
+		if err != nil {
+			return err
+		}
+		o, err := re.CallMethod(py, "sub", "[a-z]{4,}", shout, "words as long as four letters")
+		if err != nil {
+			return err
+		}
+		text, err := pyembed.As[string](py, o)
+		fmt.Println(text)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: WORDS as LONG as FOUR LETTERS
+}
+
+func ExampleView() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		numbers, err := py.Eval("__import__('array').array('i', range(1_000_000))") // or a numpy array
+		if err != nil {
+			return err
+		}
+		return pyembed.View(py, numbers, func(values []int32) error {
+			sum := 0
+			for _, v := range values {
+				sum += int(v)
+			}
+			fmt.Println(len(values), sum)
+			return nil
+		})
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 1000000 499999500000
+}
+
+func ExampleEdit() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		text, err := py.Eval("bytearray(b'mutable')")
+		if err != nil {
+			return err
+		}
+		err = pyembed.Edit(py, text, func(b []byte) error {
+			copy(b, bytes.ToUpper(b[:3]))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		decoded, err := text.CallMethod(py, "decode")
+		if err != nil {
+			return err
+		}
+		s, err := pyembed.As[string](py, decoded)
+		fmt.Println(s)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: MUTable
+}
+
+func ExampleLend() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	values := []float64{3, 1, 2}
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		view, err := pyembed.Lend(py, values) // numpy.frombuffer takes it, too
+		if err != nil {
+			return err
+		}
+		if err := py.Exec("def halve(view):\n  for i, v in enumerate(view): view[i] = v / 2"); err != nil {
+			return err
+		}
+		halve, err := py.Eval("halve")
+		if err != nil {
+			return err
+		}
+		_, err = halve.Call(py, view)
+		return err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(values)
+	// Output: [1.5 0.5 1]
+}
+
+func ExamplePy_RedirectStdout() {
+	rt, err := pyembed.Start(pyembed.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var output bytes.Buffer
+	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
+		sys, err := py.Import("sys")
+		if err != nil {
+			return err
+		}
+		original, err := sys.Attr(py, "stdout")
+		if err != nil {
+			return err
+		}
+		if err := py.RedirectStdout(&output); err != nil {
+			return err
+		}
+		err = py.Exec("print('hello from Python')")
+		return errors.Join(err, sys.SetAttr(py, "stdout", original))
+	})
+	fmt.Printf("%q %v\n", output.String(), err)
+	// Output: "hello from Python\n" <nil>
+}
