@@ -91,7 +91,7 @@ func (p realPython) install(t *testing.T, prefix, libdir string, sysconfig map[s
 	return executable
 }
 
-func (p realPython) library() string { return "libpython" + p.Short + ".so.1.0" }
+func (p realPython) library() string { return filepath.Base(p.Library) }
 
 func (p realPython) interpreter(t *testing.T, path, basePrefix string, sysconfig map[string]any) {
 	t.Helper()

@@ -1,6 +1,9 @@
 package pyembed
 
 /*
+#cgo noescape py_PyEval_RestoreThread
+#cgo nocallback py_PyEval_RestoreThread
+#cgo nocallback py_PyEval_SaveThread
 #include "capi.h"
 */
 import "C"
