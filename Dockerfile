@@ -1,14 +1,14 @@
 # vllmgo with vLLM in one image. The examples print their tables on stdout.
 #
 #   docker build -t vllmgo .
-#   docker run --rm --gpus all --ipc=host -v ~/.cache/huggingface:/root/.cache/huggingface vllmgo
-#   docker run --rm --gpus all --ipc=host -v "$PWD/results:/vllmgo/results" -e PRESET=quick vllmgo
-#   docker run --rm --gpus all --ipc=host vllmgo go run ./examples/batchsize
+#   docker run -it --rm --gpus all --ipc=host -v ~/.cache/huggingface:/root/.cache/huggingface vllmgo
+#   docker run -it --rm --gpus all --ipc=host -v "$PWD/results:/vllmgo/results" -e PRESET=quick vllmgo
+#   docker run -it --rm --gpus all --ipc=host vllmgo go run ./examples/batchsize
 #
 # For a CPU:
 #
 #   docker build -t vllmgo-cpu --build-arg VLLMGO_DEVICE=cpu --build-arg BASE=debian:trixie .
-#   docker run --rm vllmgo-cpu
+#   docker run -it --rm vllmgo-cpu
 
 # CUDA 13.0 is what the pinned vLLM's PyTorch is built with. All libraries come in its wheels; the devel image is
 # for its compiler and headers, with which vLLM builds kernels for some models and GPUs at run time (FlashInfer,

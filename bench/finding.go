@@ -34,8 +34,8 @@ func (s StudyResult) finding() string {
 	return text
 }
 
-// batchSizeFinding computes the scaling efficiency, (tok/s at N / tok/s at 1) / N, and the first doubling
-// that no longer pays.
+// batchSizeFinding computes the scaling efficiency, (tok/s at N / tok/s at 1) / N, and the first doubling from
+// which on none pays.
 func batchSizeFinding(rows []Row) string {
 	var b strings.Builder
 	if first := rows[0]; first.Value == 1 {
@@ -53,7 +53,7 @@ func batchSizeFinding(rows []Row) string {
 	}
 
 	var gains []string
-	verdict := ""
+	stops := "" // the first of the doublings at the end that do not pay
 	for i := 1; i < len(rows); i++ {
 		before, after := rows[i-1], rows[i]
 		if after.Value != 2*before.Value {
@@ -61,15 +61,18 @@ func batchSizeFinding(rows []Row) string {
 		}
 		gain := after.GeneratedPerSecond/before.GeneratedPerSecond - 1
 		gains = append(gains, fmt.Sprintf("%d→%d: %+.0f %%", before.Value, after.Value, 100*gain))
-		if gain < doublingPays && verdict == "" {
-			verdict = fmt.Sprintf("doubling stops paying at %d→%d, the first below %.0f %%", before.Value, after.Value, 100*doublingPays)
+		if gain >= doublingPays {
+			stops = ""
+		} else if stops == "" {
+			stops = fmt.Sprintf("%d→%d", before.Value, after.Value)
 		}
 	}
 	if len(gains) == 0 {
 		return b.String() + " No two measured rows are a doubling apart."
 	}
-	if verdict == "" {
-		verdict = fmt.Sprintf("each adds at least %.0f %%, so doubling pays as far as this sweep goes", 100*doublingPays)
+	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %.0f %%", stops, 100*doublingPays)
+	if stops == "" {
+		verdict = fmt.Sprintf("the last adds at least %.0f %%, so doubling pays as far as this sweep goes", 100*doublingPays)
 	}
 	return fmt.Sprintf("%s Gains by doubling: %s; %s.", b.String(), strings.Join(gains, ", "), verdict)
 }

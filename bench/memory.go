@@ -3,8 +3,12 @@ package bench
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
+	"github.com/shirou/gopsutil/v4/mem"
 	"github.com/shirou/gopsutil/v4/process"
 )
 
@@ -67,4 +71,32 @@ func eachGPU(f func(nvml.Device)) {
 			f(device)
 		}
 	}
+}
+
+// availableMemory is the memory that this process can still get, in bytes: what is available on the machine or,
+// if that is less, in its control group (cgroup v2), as in a container with a limit.
+func availableMemory() (uint64, error) {
+	memory, err := mem.VirtualMemory()
+	if err != nil {
+		return 0, fmt.Errorf("measuring the memory that is available: %w", err)
+	}
+	limit, used := cgroupBytes("memory.max"), cgroupBytes("memory.current")
+	if limit == nil || used == nil {
+		return memory.Available, nil
+	}
+	return min(memory.Available, *limit-min(*used, *limit)), nil
+}
+
+// cgroupBytes reads a figure of the control group at the top of /sys/fs/cgroup, which in a container is its own;
+// nil when there is none or it is "max".
+func cgroupBytes(name string) *uint64 {
+	text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", name))
+	if err != nil {
+		return nil
+	}
+	bytes, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &bytes
 }

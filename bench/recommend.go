@@ -55,8 +55,13 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 }
 
 // recommendLatency takes the row with the least completion time for each token of a request, and, of the
-// rows of its study that are about as quick, the one with the most throughput.
+// rows of its study that are about as quick, the one with the most throughput. Rows of the batch-size study are
+// preferred: their requests are alike, while a shorter prompt is quicker by itself.
 func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
+	alike := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Study != BatchSize })
+	if len(alike) > 0 && len(alike) < len(rows) {
+		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", count(len(alike), "row"))
+	}
 	quickest := slices.MinFunc(rows, func(a, b Row) int { return cmp.Compare(a.perToken(), b.perToken()) })
 	rec := Recommendation{
 		Goal: "lower latency",

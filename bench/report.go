@@ -34,6 +34,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 		}
 	}
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
+	if r.Header.Trials > 1 {
+		fmt.Fprintf(&b, "Figures are medians of %d trials; results.json and the CSV files have the spread.\n", r.Header.Trials)
+	}
 
 	for _, s := range r.Studies {
 		b.WriteString("\n")

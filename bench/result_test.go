@@ -60,12 +60,13 @@ func TestBatchSizeFinding(t *testing.T) {
 		return NewResults(journalOf(studies, rates)).Studies[0].Finding
 	}
 	assert.Equal(t, "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: 1: 100 %, 2: 90 %, 4: 75 %, 8: 62 %, 16: 34 %, 32: 19 %."+
-		" Gains by doubling: 1→2: +80 %, 2→4: +67 %, 4→8: +67 %, 8→16: +10 %, 16→32: +9 %; doubling stops paying at 8→16, the first below 25 %.",
+		" Gains by doubling: 1→2: +80 %, 2→4: +67 %, 4→8: +67 %, 8→16: +10 %, 16→32: +9 %; doubling stops paying at 8→16: none from there on adds 25 %.",
 		finding(100, 180, 300, 500, 550, 600))
 	assert.Contains(t, finding(100, 200, 400, 800, 1600, 3200), "32: 100 %. ")
-	assert.Contains(t, finding(100, 200, 400, 800, 1600, 3200), "each adds at least 25 %, so doubling pays as far as this sweep goes.")
+	assert.Contains(t, finding(100, 200, 400, 800, 1600, 3200), "the last adds at least 25 %, so doubling pays as far as this sweep goes.")
+	assert.Contains(t, finding(100, 110, 220, 440, 450, 460), "doubling stops paying at 8→16: none", "a slow start is no end")
 	assert.Equal(t, "Scaling efficiency needs the row batch size 1, which has no figures."+
-		" Gains by doubling: 8→16: +100 %, 16→32: -25 %; doubling stops paying at 16→32, the first below 25 %."+
+		" Gains by doubling: 8→16: +100 %, 16→32: -25 %; doubling stops paying at 16→32: none from there on adds 25 %."+
 		" Without figures: batch size 1 (failed) and batch size 4 (not measured).",
 		finding(0, 200, -1, 800, 1600, 1200))
 	assert.Equal(t, "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: 1: 100 %. No two measured rows are a doubling apart."+
@@ -113,7 +114,7 @@ func TestRecommendations(t *testing.T) {
 	quickest := r.Recommendations[1]
 	assert.Equal(t, "lower latency", quickest.Goal)
 	assert.Equal(t, []string{"batch size 1", "batch size 4"}, quickest.Rows, "batch size 8 takes 1.54 times as long")
-	assert.Equal(t, "batch size 1 (1 request of 128 input and 64 output tokens): completes in 0.640 s, 10.0 ms for each token of a request, the least of all 16 rows."+
+	assert.Equal(t, "batch size 1 (1 request of 128 input and 64 output tokens): completes in 0.640 s, 10.0 ms for each token of a request, the least of the 6 rows that differ in batch size only."+
 		" Within 1.5 times that, batch size 4 gives 3.4 times the throughput: 11.8 ms a token and 340 generated tok/s.", quickest.Text)
 
 	leanest := r.Recommendations[2]

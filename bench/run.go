@@ -10,8 +10,6 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/mem"
-
 	"vllmgo/vllmgo"
 )
 
@@ -214,11 +212,11 @@ func (r *runner) runEngine(ctx context.Context, number, engines int, g group) (e
 func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, error) {
 	var rec EngineRecord
 	if r.Device == "cpu" {
-		memory, err := mem.VirtualMemory()
+		available, err := availableMemory()
 		if err != nil {
-			return nil, nil, fmt.Errorf("measuring the memory that is available: %w", err)
+			return nil, nil, err
 		}
-		g.args, rec.Notice, err = planCPUCache(g.args, g.points, r.ModelConfig, memory.Available, os.Getenv(kvSpaceVariable))
+		g.args, rec.Notice, err = planCPUCache(g.args, g.points, r.ModelConfig, available, os.Getenv(kvSpaceVariable))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -16,6 +16,7 @@ import (
 
 	"vllmgo/internal/testenv"
 	"vllmgo/pyembed"
+	"vllmgo/vllmgo"
 )
 
 // build builds an example and returns the program's path.
@@ -70,7 +71,10 @@ func TestOtherModule(t *testing.T) {
 		output, err := cmd.CombinedOutput()
 		require.NoError(t, err, "go %v: %s", args, output)
 	}
-	cmd := exec.Command(filepath.Join(dir, "program")) // in this folder, whose parents have the .venv
+	python, err := vllmgo.Python() // there is no .venv above the folder
+	require.NoError(t, err)
+	cmd := exec.Command(filepath.Join(dir, "program"))
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "VLLMGO_PYTHON="+python)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	require.NoError(t, err)
@@ -87,11 +91,12 @@ func block(t *testing.T, readme, opening string) string {
 	return text
 }
 
-// TestInterrupt presses Ctrl-C after the first point.
+// TestInterrupt presses Ctrl-C after the first point: as in a terminal, all of the program's processes get SIGINT.
 func TestInterrupt(t *testing.T) {
 	testenv.VLLM(t)
 	out := filepath.Join(t.TempDir(), "results")
-	cmd := exec.Command(build(t, "batchsize"), "-preset", "quick", "-out", out)
+	cmd := exec.Command(build(t, "batchsize"), "-preset", "quick", "-engine-mode", "own-process", "-out", out)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Env = append(os.Environ(), "VLLM_CPU_KVCACHE_SPACE=1")
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
@@ -102,7 +107,7 @@ func TestInterrupt(t *testing.T) {
 	lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
 	for lines.Scan() {
 		if strings.HasPrefix(lines.Text(), "[1/") {
-			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+			require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 			break
 		}
 	}

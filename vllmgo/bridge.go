@@ -99,8 +99,8 @@ func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 		return err
 	}
 	if found == nil {
-		return fmt.Errorf("%w: %s (Python %s, from %s) has no package vllm; install it there (`make setup` makes "+
-			"a .venv with it), or name another Python with VLLMGO_PYTHON=/path/to/python3",
+		return fmt.Errorf("%w: %s (Python %s, from %s) has no package vllm; install it there, or name a Python that "+
+			"has it with VLLMGO_PYTHON=/path/to/python3 (`make setup` makes one: .venv/bin/python in the checkout)",
 			ErrNoVLLM, python.Executable, python.Version, python.Source)
 	}
 	return nil

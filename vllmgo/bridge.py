@@ -83,8 +83,11 @@ def find_model(model, revision=None):
         raise ModelNotFound(f"there is no model folder {model}")
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
 
-    if isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str):
-        return
+    cached = try_to_load_from_cache(model, "config.json", revision=revision)
+    if isinstance(cached, str) and any(
+        name.endswith((".safetensors", ".bin", ".pt", ".gguf")) for name in os.listdir(os.path.dirname(cached))
+    ):
+        return  # a configuration without weights is what an interrupted download leaves
     advice = "name a folder that holds the model, or make the hub reachable"
     if constants.HF_HUB_OFFLINE:
         raise ModelNotFound(f"the model {model} is not in the local cache and HF_HUB_OFFLINE is set: {advice}")
@@ -136,7 +139,7 @@ def model_config(arguments):
         "NumLayers": config.get_total_num_hidden_layers(),
         "NumKVHeads": config.get_total_num_kv_heads(),
         "HeadDim": config.get_head_size(),
-        "NumAttentionHeads": hf.num_attention_heads,
+        "NumAttentionHeads": getattr(hf, "num_attention_heads", 0),
         "Dtype": str(config.dtype).removeprefix("torch."),
         "DtypeBytes": config.dtype.itemsize,
     }
@@ -158,14 +161,16 @@ def load_tokenizer(arguments):
 
 
 def tokenizer_ids(tokenizer):
-    return {
-        "VocabSize": len(tokenizer),
-        "SpecialTokenIDs": sorted({int(token) for token in tokenizer.all_special_ids if token is not None}),
-    }
+    special = {int(token) for token in tokenizer.all_special_ids if token is not None}
+    # Most special tokens are no roles such as BOS but added ones: tool calls, images, reserved places.
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    special |= {int(index) for index, token in added.items() if getattr(token, "special", False)}
+    return {"VocabSize": len(tokenizer), "SpecialTokenIDs": sorted(special)}
 
 
 # ---- engine ----
 
+_loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
 _in_process = None  # the open in-process Engine: vLLM's distributed state allows one
 
 
@@ -173,13 +178,15 @@ class Engine:
     """One vllm.LLM and what Go needs around it. Every method but cancel runs on the LLM's own thread."""
 
     def __init__(self, arguments, own_process):
+        with _loading:
+            self.load(json.loads(arguments), own_process)
+
+    def load(self, kwargs, own_process):
         global _in_process
         import pydantic
         import vllm
         from vllm import envs
-        from vllm.platforms import current_platform
 
-        kwargs = json.loads(arguments)
         self.own_process = choose_mode(own_process)
         if not self.own_process and _in_process is not None:
             raise Refused("an in-process engine is open already, and vLLM allows one: close it, or use own-process")
@@ -189,22 +196,29 @@ class Engine:
             envs.disable_envs_cache()
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
         self.cancelled = False
-        with cpu_threads(kwargs) as self.threads:
-            start = time.perf_counter_ns()
-            try:
+        self.llm = None
+        try:
+            with cpu_threads(kwargs) as self.threads:
+                start = time.perf_counter_ns()
                 self.llm = vllm.LLM(**kwargs)
-            except BaseException as error:
-                if not self.own_process:
-                    forget_engine()
-                if isinstance(error, pydantic.ValidationError):
-                    raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
-                raise
-            self.load_ns = time.perf_counter_ns() - start
-        if not self.own_process:
-            _in_process = self
-        self.device = current_platform.device_type
-        # A cancelled call must stop where the engine's state is whole: between two steps. LLM.generate offers no
-        # hook there, so this one instance's step asks first.
+                self.load_ns = time.perf_counter_ns() - start
+            self.check_each_step()
+            if not self.own_process:
+                _in_process = self
+        except BaseException as error:
+            if self.llm is not None:
+                self.close()
+            elif not self.own_process:
+                forget_engine()
+            if isinstance(error, pydantic.ValidationError):
+                raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
+            raise
+
+    def check_each_step(self):
+        """A cancelled call must stop where the engine's state is whole: between two steps.
+
+        LLM.generate offers no hook there, so this one instance's step asks first.
+        """
         step = self.llm.llm_engine.step
 
         def checked_step():
@@ -228,7 +242,7 @@ class Engine:
             "VLLMVersion": vllm.__version__,
             "TorchVersion": torch.__version__,
             "PythonVersion": platform.python_version(),
-            "Device": self.device,
+            "Device": current_platform.device_type,
             "DeviceName": current_platform.get_device_name(),
             "EngineMode": "own-process" if self.own_process else "in-process",
             "Model": config.model_config.model,
@@ -284,17 +298,18 @@ class Engine:
 
     def close(self):
         global _in_process
-        engine = self.llm.llm_engine
-        engine.engine_core.shutdown()
+        engine, self.llm = self.llm.llm_engine, None
         # The instance's own step closes over the engine; without this the cycle keeps the model.
         engine.__dict__.pop("step", None)
-        self.llm = None
-        if self.own_process:
-            gc.collect()
-        else:
+        try:
+            engine.engine_core.shutdown()
+        finally:
             del engine
-            forget_engine()
-            _in_process = None
+            if self.own_process:
+                gc.collect()
+            else:
+                _in_process = None
+                forget_engine()
 
 
 def choose_mode(own_process):

@@ -14,7 +14,7 @@ import (
 // Generate completes prompts with one call of vLLM's LLM.generate, which batches them. params are the sampling
 // parameters: none (the model's defaults), one for all prompts, or one for each.
 //
-// Prompts that the model cannot take are errors before anything runs. When ctx ends, the engine drops the
+// Prompts that the model cannot take are errors, and none of the prompts runs. When ctx ends, the engine drops the
 // requests after the step that it is in, and Generate returns an error that wraps ctx's; the LLM can be used
 // as before. Concurrent calls take turns.
 func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params ...SamplingParams) (*Generation, error) {

@@ -71,17 +71,24 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	if mode != EngineModeAuto {
 		ownProcess = mode == OwnProcess
 	}
-	return l.thread.Do(ctx, func(py *pyembed.Py) error {
-		engine, err := l.bridge.module.CallMethod(py, "Engine", kwargs, ownProcess)
-		if err != nil {
-			return err
+	err := l.thread.Do(ctx, func(py *pyembed.Py) (err error) {
+		l.engine, err = l.bridge.module.CallMethod(py, "Engine", kwargs, ownProcess)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Not under ctx: an engine that is there is either handed out or closed.
+	return l.thread.Do(context.Background(), func(py *pyembed.Py) error {
+		object, err := l.engine.CallMethod(py, "info")
+		if err == nil {
+			err = py.Into(object, &l.info)
 		}
-		l.engine = engine
-		object, err := engine.CallMethod(py, "info")
 		if err != nil {
-			return err
+			_, closeErr := l.engine.CallMethod(py, "close")
+			err = errors.Join(err, closeErr)
 		}
-		return py.Into(object, &l.info)
+		return err
 	})
 }
 

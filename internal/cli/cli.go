@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -118,7 +119,10 @@ func measure(ctx context.Context, o options, command []string, stdout, stderr io
 	defer cleanup()
 	settings.Command = command
 	if err := bench.Run(ctx, settings); err != nil {
-		return errors.Join(err, report(settings.Dir, stdout, stderr))
+		if reportErr := report(settings.Dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+			err = errors.Join(err, reportErr)
+		}
+		return err
 	}
 	return report(settings.Dir, stdout, stderr)
 }
@@ -135,6 +139,12 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 			o.preset = "quick"
 		}
 	}
+	if o.trials == 0 {
+		o.trials = 5
+		if o.preset == "quick" {
+			o.trials = 1
+		}
+	}
 	all, err := bench.Preset(o.preset)
 	if err != nil {
 		return s, nil, err
@@ -145,6 +155,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		Device:    device,
 		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
 		Seed:      o.seed,
+		Trials:    o.trials,
 		ModelName: o.model,
 		Preset:    o.preset,
 		Progress:  stderr,

@@ -27,10 +27,10 @@ func TestFlags(t *testing.T) {
 	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto"}, o)
 
 	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
-		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615"}, io.Discard)
+		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
-		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1}, o)
+		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3}, o)
 }
 
 func TestBadFlags(t *testing.T) {
@@ -44,6 +44,7 @@ func TestBadFlags(t *testing.T) {
 		"-gpu-memory-utilization is NaN; it must be":   {"-gpu-memory-utilization", "NaN"},
 		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
 		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
+		"-trials is -1; it must be at least 1":         {"-trials", "-1"},
 		`-engine-mode is "both"; it must be one of au`: {"-engine-mode", "both"},
 		`unexpected argument "quick"`:                  {"quick"},
 		"holds the results of another run":             {"-out", used},
@@ -177,6 +178,7 @@ func TestRunOnGPU(t *testing.T) {
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
 	require.Equal(t, 0, run(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
+	assert.Equal(t, 5, journalOf(t, dir).Header.Trials)
 	require.Len(t, lib.opened, 2)
 	assert.False(t, lib.opened[0].EnforceEager)
 	assert.Equal(t, 2, lib.opened[0].TensorParallelSize)

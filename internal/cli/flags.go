@@ -23,6 +23,7 @@ type options struct {
 	engineMode           vllmgo.EngineMode
 	out                  string
 	seed                 uint64
+	trials               int
 }
 
 // defaultModel is the notebook's model, the only one with an embedded configuration.
@@ -42,6 +43,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(bench.Presets())+" (default quick on a CPU, full elsewhere)")
 	flags.StringVar(&mode, "engine-mode", mode, "where the engine runs: "+oneOf(engineModes()))
 	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
+	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, in turns (default 1 with -preset quick, 5 otherwise)")
 	flags.Uint64Var(&o.seed, "seed", 0, "`number` that all prompts are drawn from")
 	if err := flags.Parse(args[1:]); err != nil {
 		return o, err
@@ -62,6 +64,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-dtype is %q; it must be %s", o.dtype, oneOf(dtypes()))
 	case o.preset != "" && !slices.Contains(bench.Presets(), o.preset):
 		return o, fmt.Errorf("-preset is %q; it must be %s", o.preset, oneOf(bench.Presets()))
+	case o.trials < 0:
+		return o, fmt.Errorf("-trials is %d; it must be at least 1", o.trials)
 	case !slices.Contains(engineModes(), mode):
 		return o, fmt.Errorf("-engine-mode is %q; it must be %s", mode, oneOf(engineModes()))
 	}
