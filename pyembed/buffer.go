@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"runtime/cgo"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Number is a type of elements that buffers have.
@@ -24,7 +26,8 @@ type Number interface {
 // dimensions, and hold elements of T's kind and size.
 //
 // While fn runs, Python can neither free nor resize the buffer. The slice must not be used afterwards, nor be
-// written to; see [Edit].
+// written to; see [Edit]. In programs built with -race, fn gets a copy in memory that is taken away afterwards,
+// and that cannot be written to in a View: misuse is a fault that names the line.
 func View[T Number](py *Py, o *Object, fn func(values []T) error) error {
 	return view(py, o, 0, fn)
 }
@@ -59,7 +62,37 @@ func view[T Number](py *Py, o *Object, flags C.int, fn func(values []T) error) e
 	if uintptr(buffer.itemsize) != want.Size() || elementKind(format) != kindOfNumber(want.Kind()) {
 		return fmt.Errorf("pyembed: the buffer's elements are of %d bytes in format %q, not %s", buffer.itemsize, format, want)
 	}
-	return fn(unsafe.Slice((*T)(buffer.buf), int(buffer.len/buffer.itemsize)))
+	values := unsafe.Slice((*T)(buffer.buf), int(buffer.len/buffer.itemsize))
+	if raceEnabled {
+		return guarded(values, flags&bufWritable != 0, fn)
+	}
+	return fn(values)
+}
+
+// guarded calls fn with a copy of values that faults when it is used afterwards.
+func guarded[T Number](values []T, writable bool, fn func(values []T) error) error {
+	if len(values) == 0 {
+		return fn(nil)
+	}
+	size := len(values) * int(unsafe.Sizeof(values[0]))
+	memory, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("pyembed: mmap of %d bytes: %w", size, err)
+	}
+	guardedValues := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(memory))), len(values))
+	copy(guardedValues, values)
+	defer func() {
+		if writable {
+			copy(values, guardedValues)
+		}
+		_ = unix.Munmap(memory) // of a mapping that is there, it cannot fail
+	}()
+	if !writable {
+		if err := unix.Mprotect(memory, unix.PROT_READ); err != nil {
+			return fmt.Errorf("pyembed: mprotect: %w", err)
+		}
+	}
+	return fn(guardedValues)
 }
 
 // elementKind is what a buffer's format says of its elements: signed, unsigned or floating; see Python's module

@@ -55,6 +55,8 @@
 // tuple Tuple, and dict map[string]any or, if a key is no str, map[any]any; anything else stays an *Object.
 // A str with lone surrogates becomes a Go string with their WTF-8 bytes, and back.
 //
+// [View], [Edit] and [Lend] share memory instead of copying it.
+//
 // # Errors
 //
 // A Python exception is an [*Error] with its type, message, traceback, cause and context. Use errors.As to

@@ -27,6 +27,29 @@ var programs = map[string]func(*Interpreter) error{
 		}
 		return err
 	},
+	"stale view": func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			o, err := py.From([]byte("abc"))
+			if err != nil {
+				return err
+			}
+			var kept []byte
+			if err := View(py, o, func(values []byte) error { kept = values; return nil }); err != nil {
+				return err
+			}
+			fmt.Println("read", kept[0])
+			return nil
+		})
+	},
+	"written view": func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			o, err := py.From([]byte("abc"))
+			if err != nil {
+				return err
+			}
+			return View(py, o, func(values []byte) error { values[0] = 'x'; return nil })
+		})
+	},
 	"sigpipe": func(rt *Interpreter) error {
 		return rt.Do(context.Background(), func(py *Py) error {
 			return py.Exec(`
@@ -109,4 +132,16 @@ func TestSIGPIPEIsAnError(t *testing.T) {
 	output, err := inProcess(t, "sigpipe")
 	require.NoError(t, err)
 	assert.Equal(t, "EPIPE\n", output)
+}
+
+func TestMisuseOfAViewFaultsUnderTheRaceDetector(t *testing.T) {
+	if !raceEnabled {
+		t.Skip("only with -race")
+	}
+	for _, name := range []string{"stale view", "written view"} {
+		output, err := inProcess(t, name)
+		assert.ErrorContains(t, err, "exit status 2", name)
+		assert.Contains(t, output, "unexpected fault address", name)
+		assert.Contains(t, output, "process_test.go", "the line is named")
+	}
 }

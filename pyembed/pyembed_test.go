@@ -211,6 +211,19 @@ func TestMainThreadIsPythonsMainThread(t *testing.T) {
 	}
 	require.NoError(t, rt.Main().Do(t.Context(), func(py *Py) error { assert.True(t, onMain(py)); return nil }))
 	require.NoError(t, rt.Do(t.Context(), func(py *Py) error { assert.False(t, onMain(py)); return nil }))
+
+	// signal.signal insists on it.
+	const handle = "import signal; signal.signal(signal.SIGUSR2, signal.SIG_DFL)"
+	require.NoError(t, rt.Main().Do(t.Context(), func(py *Py) error { return py.Exec(handle) }))
+	assert.ErrorIs(t, rt.Do(t.Context(), func(py *Py) error { return py.Exec(handle) }), Class("ValueError"))
+}
+
+func TestSignalHandlersStayGos(t *testing.T) {
+	do(t, func(py *Py) error {
+		return py.Exec("import faulthandler, signal\n" +
+			"assert not faulthandler.is_enabled()\n" +
+			"assert signal.getsignal(signal.SIGINT) is None, 'a handler that Python did not install'\n")
+	})
 }
 
 func TestThreadKeepsThreadLocal(t *testing.T) {
