@@ -203,6 +203,7 @@ class Engine:
                 self.llm = vllm.LLM(**kwargs)
                 self.load_ns = time.perf_counter_ns() - start
             self.check_each_step()
+            wake_when_dead(self.llm.llm_engine.engine_core)
             if not self.own_process:
                 _in_process = self
         except BaseException as error:
@@ -310,6 +311,23 @@ class Engine:
             else:
                 _in_process = None
                 forget_engine()
+
+
+def wake_when_dead(client):
+    """Ends a wait for outputs of an engine core that has died.
+
+    vLLM notices such a death and closes the socket of outputs, but leaves a LLM.generate that waits waiting.
+    """
+    thread, queue = getattr(client, "output_queue_thread", None), getattr(client, "outputs_queue", None)
+    if thread is None:  # in process
+        return
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    def watch():
+        thread.join()
+        queue.put_nowait(EngineDeadError())
+
+    threading.Thread(target=watch, daemon=True, name="vllmgo-wake-when-dead").start()
 
 
 def choose_mode(own_process):

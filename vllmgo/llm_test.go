@@ -243,6 +243,37 @@ func TestCloseEndsARunningGeneration(t *testing.T) {
 	require.NoError(t, llm.Close())
 }
 
+// TestDeadEngine kills the engine's processes under a generation.
+func TestDeadEngine(t *testing.T) {
+	args := tiny(t, vllmgo.OwnProcess)
+	llm := open(t, args)
+	failed := make(chan error)
+	go func() {
+		many := make([][]int32, 256)
+		for i := range many {
+			many[i] = []int32{int32(i + 1)}
+		}
+		_, err := llm.Generate(context.Background(), vllmgo.Tokens(many...), forever)
+		failed <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	for _, child := range descendants(t) {
+		if line, err := child.Cmdline(); err == nil && !strings.Contains(line, "resource_tracker") {
+			_ = child.Kill() // its parent may have ended it first
+		}
+	}
+	select {
+	case err := <-failed:
+		assert.ErrorContains(t, err, "EngineDeadError")
+	case <-time.After(time.Minute):
+		t.Fatal("the generation waits for a dead engine")
+	}
+	_, err := llm.Generate(t.Context(), vllmgo.Tokens([]int32{1}))
+	assert.ErrorContains(t, err, "EngineDeadError")
+	require.NoError(t, llm.Close())
+	open(t, args)
+}
+
 // TestEnginesOneAfterTheOther opens each mode twice in turns and looks at what stays behind.
 func TestEnginesOneAfterTheOther(t *testing.T) {
 	testenv.VLLM(t)
