@@ -30,8 +30,8 @@
 // that the function gets is the proof that it holds the interpreter, and every call needs one.
 // [Interpreter.NewThread] gives a thread of one's own, and [Interpreter.Main] is Python's main thread.
 //
-// Handing a function to another thread costs more than most calls of Python do (see BenchmarkDo), so a Do should do
-// what belongs together. [Py.Detach] lets other threads have the GIL meanwhile.
+// Handing a function to another thread costs more than most calls of Python do (docs/results/pyembed has figures), so
+// a Do should do what belongs together. [Py.Detach] lets other threads have the GIL meanwhile.
 //
 // Python code runs with the GIL as usual: threads take turns, and C code that releases it runs in parallel.
 //
