@@ -35,7 +35,6 @@ typedef struct {
 #define PYEMBED_FUNCTIONS(API) \
 	/* start-up */ \
 	API(void, Py_InitializeEx, (int initsigs), (initsigs)) \
-	API(int, Py_IsInitialized, (void), ()) \
 	API(void, Py_SetProgramName, (const wchar_t *name), (name)) \
 	API(wchar_t *, Py_DecodeLocale, (const char *arg, size_t *size), (arg, size)) \
 	/* threads */ \
@@ -70,7 +69,6 @@ typedef struct {
 	API(PyObject *, PyObject_GetItem, (PyObject * o, PyObject *key), (o, key)) \
 	API(int, PyObject_SetItem, (PyObject * o, PyObject *key, PyObject *value), (o, key, value)) \
 	API(PyObject *, PyObject_Call, (PyObject * f, PyObject *args, PyObject *kwargs), (f, args, kwargs)) \
-	API(PyObject *, PyObject_Str, (PyObject * o), (o)) \
 	API(PyObject *, PyObject_Repr, (PyObject * o), (o)) \
 	API(int, PyObject_IsTrue, (PyObject * o), (o)) \
 	API(Py_ssize_t, PyObject_Size, (PyObject * o), (o)) \
@@ -86,7 +84,6 @@ typedef struct {
 	API(PyObject *, PyLong_FromString, (const char *s, char **end, int base), (s, end, base)) \
 	API(long long, PyLong_AsLongLongAndOverflow, (PyObject * o, int *overflow), (o, overflow)) \
 	API(PyObject *, PyNumber_ToBase, (PyObject * o, int base), (o, base)) \
-	API(PyObject *, PyNumber_Index, (PyObject * o), (o)) \
 	API(PyObject *, PyFloat_FromDouble, (double v), (v)) \
 	API(double, PyFloat_AsDouble, (PyObject * o), (o)) \
 	API(PyObject *, PyUnicode_DecodeUTF8, (const char *s, Py_ssize_t n, const char *errors), (s, n, errors)) \
@@ -99,11 +96,9 @@ typedef struct {
 	API(PyObject *, PyList_New, (Py_ssize_t n), (n)) \
 	API(int, PyList_SetItem, (PyObject * o, Py_ssize_t i, PyObject *item), (o, i, item)) \
 	API(PyObject *, PyList_GetItem, (PyObject * o, Py_ssize_t i), (o, i)) \
-	API(Py_ssize_t, PyList_Size, (PyObject * o), (o)) \
 	API(PyObject *, PyTuple_New, (Py_ssize_t n), (n)) \
 	API(int, PyTuple_SetItem, (PyObject * o, Py_ssize_t i, PyObject *item), (o, i, item)) \
 	API(PyObject *, PyTuple_GetItem, (PyObject * o, Py_ssize_t i), (o, i)) \
-	API(Py_ssize_t, PyTuple_Size, (PyObject * o), (o)) \
 	API(PyObject *, PyDict_New, (void), ()) \
 	API(int, PyDict_SetItem, (PyObject * o, PyObject *key, PyObject *value), (o, key, value)) \
 	API(int, PyDict_Next, (PyObject * o, Py_ssize_t *pos, PyObject **key, PyObject **value), (o, pos, key, value))

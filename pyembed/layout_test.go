@@ -293,5 +293,5 @@ func TestLoadMissingSymbols(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 	message = startWith(t, library)
 	assert.Contains(t, message, "cannot load "+library)
-	assert.Contains(t, message, "no symbol Py_IsInitialized; repair or reinstall that Python")
+	assert.Contains(t, message, "no symbol Py_SetProgramName; repair or reinstall that Python")
 }
