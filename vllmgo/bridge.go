@@ -15,13 +15,20 @@ import (
 //go:embed bridge.py
 var bridgeSource string
 
+//go:embed packing.py
+var packingSource string
+
+//go:embed engine.py
+var engineSource string
+
 //go:embed child.py
 var childSource string
 
 // bridge is Python with vLLM's side of this package loaded, once for the process.
 type bridge struct {
-	rt     *pyembed.Interpreter
-	module *pyembed.Object
+	rt *pyembed.Interpreter
+	// module is bridge.py, engine is engine.py.
+	module, engine *pyembed.Object
 }
 
 var (
@@ -46,8 +53,17 @@ func openBridge(ctx context.Context) (*bridge, error) {
 		if err := findVLLM(py, rt.Python()); err != nil {
 			return err
 		}
-		b.module, err = py.Module("vllmgo_bridge", "vllmgo/bridge.py", bridgeSource)
-		if err != nil {
+		// In this order, since the last imports the others.
+		if b.module, err = py.Module("vllmgo_bridge", "vllmgo/bridge.py", bridgeSource); err != nil {
+			return err
+		}
+		if _, err = py.Module("vllmgo_packing", "vllmgo/packing.py", packingSource); err != nil {
+			return err
+		}
+		if b.engine, err = py.Module("vllmgo_engine", "vllmgo/engine.py", engineSource); err != nil {
+			return err
+		}
+		if err := lines.capture(py, b.module); err != nil {
 			return err
 		}
 		return b.guardChildren(py)
@@ -73,13 +89,8 @@ func Python() (string, error) {
 // processes are always spawned: a fork of a Go program does not work.
 func environment() map[string]string {
 	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
-	for key, value := range map[string]string{
-		"VLLM_NO_USAGE_STATS": "1",
-		"VLLM_LOGGING_STREAM": "ext://sys.stderr", // stdout is the program's
-	} {
-		if _, set := os.LookupEnv(key); !set {
-			env[key] = value
-		}
+	if _, set := os.LookupEnv("VLLM_NO_USAGE_STATS"); !set {
+		env["VLLM_NO_USAGE_STATS"] = "1"
 	}
 	return env
 }
@@ -121,8 +132,8 @@ func (b *bridge) guardChildren(py *pyembed.Py) error {
 	return err
 }
 
-// call calls a function of bridge.py on a pool thread and converts its result.
-func call[T any](ctx context.Context, function string, args ...any) (T, error) {
+// ask calls a function of bridge.py on a pool thread and converts its result.
+func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 	var result T
 	b, err := openBridge(ctx)
 	if err != nil {

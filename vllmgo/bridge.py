@@ -1,17 +1,16 @@
-"""The only lines of vllmgo that know vLLM's Python API. Go calls these functions; see bridge.go."""
+"""What needs no engine: settings, models, tokenizers, processes. Go calls these functions; see bridge.go.
 
-import array
-import contextlib
+With engine.py and packing.py, these are the only lines of vllmgo that know vLLM's Python API.
+"""
+
 import dataclasses
 import difflib
-import gc
 import inspect
 import json
 import multiprocessing
 import os
 import sys
 import threading
-import time
 import typing
 
 
@@ -30,19 +29,43 @@ class Cancelled(Exception):
 # ---- settings ----
 
 
-def check_args(kwargs):
-    """Refuses what can be seen to be wrong before anything is loaded."""
+def refuse_unknown(names, known, what):
+    """Refuses names that this vLLM does not know, and says which one may have been meant."""
     import vllm
-    from vllm.config.model import ModelDType
-    from vllm.engine.arg_utils import EngineArgs
 
-    known = {field.name for field in dataclasses.fields(EngineArgs)}
-    known |= inspect.signature(vllm.LLM.__init__).parameters.keys() - {"self", "kwargs"}
-    for name in kwargs:
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise Refused(f"vLLM {vllm.__version__} has no engine argument {name}{hint}")
+            raise Refused(f"vLLM {vllm.__version__} has no {what} {name}{hint}")
+
+
+def check_names(fields, struct, what):
+    """refuse_unknown for the fields of a msgspec struct."""
+    refuse_unknown(fields, [name for name in struct.__struct_fields__ if not name.startswith("_")], what)
+
+
+def engine_arguments():
+    """The names of everything that vllm.LLM takes."""
+    import vllm
+    from vllm.engine.arg_utils import EngineArgs
+
+    names = {field.name for field in dataclasses.fields(EngineArgs)}
+    return sorted(names | inspect.signature(vllm.LLM.__init__).parameters.keys() - {"self", "kwargs"})
+
+
+def sampling_parameters():
+    """The names of everything that vllm.SamplingParams takes."""
+    from vllm import SamplingParams
+
+    return sorted(name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
+
+
+def check_args(kwargs):
+    """Refuses what can be seen to be wrong before anything is loaded."""
+    from vllm.config.model import ModelDType
+
+    refuse_unknown(kwargs, engine_arguments(), "engine argument")
     dtypes = typing.get_args(ModelDType)
     dtype = kwargs.get("dtype", "auto")
     if dtype not in dtypes:
@@ -165,239 +188,27 @@ def tokenizer_ids(tokenizer):
     # Most special tokens are no roles such as BOS but added ones: tool calls, images, reserved places.
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special |= {int(index) for index, token in added.items() if getattr(token, "special", False)}
-    return {"VocabSize": len(tokenizer), "SpecialTokenIDs": sorted(special)}
+    roles = {}
+    for role in ("bos", "eos", "pad"):
+        token = getattr(tokenizer, f"{role}_token_id", None)
+        roles[f"{role.upper()}TokenID"] = -1 if token is None else int(token)
+    return {"VocabSize": len(tokenizer), "SpecialTokenIDs": sorted(special)} | roles
 
 
-# ---- engine ----
-
-_loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
-_in_process = None  # the open in-process Engine: vLLM's distributed state allows one
+def encode(tokenizer, text, add_special_tokens):
+    return list(tokenizer.encode(text, add_special_tokens=add_special_tokens))
 
 
-class Engine:
-    """One vllm.LLM and what Go needs around it. Every method but cancel runs on the LLM's own thread."""
-
-    def __init__(self, arguments, own_process):
-        with _loading:
-            self.load(json.loads(arguments), own_process)
-
-    def load(self, kwargs, own_process):
-        global _in_process
-        import pydantic
-        import vllm
-        from vllm import envs
-
-        self.own_process = choose_mode(own_process)
-        if not self.own_process and _in_process is not None:
-            raise Refused("an in-process engine is open already, and vLLM allows one: close it, or use own-process")
-        check_args(kwargs)
-        # vLLM caches its environment once an engine runs; the next engine's settings must be read afresh.
-        with contextlib.suppress(AttributeError):
-            envs.disable_envs_cache()
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
-        self.cancelled = False
-        self.llm = None
-        try:
-            with cpu_threads(kwargs) as self.threads:
-                start = time.perf_counter_ns()
-                self.llm = vllm.LLM(**kwargs)
-                self.load_ns = time.perf_counter_ns() - start
-            self.check_each_step()
-            wake_when_dead(self.llm.llm_engine.engine_core)
-            if not self.own_process:
-                _in_process = self
-        except BaseException as error:
-            if self.llm is not None:
-                self.close()
-            elif not self.own_process:
-                forget_engine()
-            if isinstance(error, pydantic.ValidationError):
-                raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
-            raise
-
-    def check_each_step(self):
-        """A cancelled call must stop where the engine's state is whole: between two steps.
-
-        LLM.generate offers no hook there, so this one instance's step asks first.
-        """
-        step = self.llm.llm_engine.step
-
-        def checked_step():
-            if self.cancelled:
-                raise Cancelled
-            return step()
-
-        self.llm.llm_engine.step = checked_step
-
-    def info(self):
-        import platform
-
-        import torch
-        import vllm
-        from vllm.platforms import current_platform
-
-        config = self.llm.llm_engine.vllm_config
-        blocks = config.cache_config.num_gpu_blocks or 0
-        block_size = config.cache_config.block_size or 0
-        return {
-            "VLLMVersion": vllm.__version__,
-            "TorchVersion": torch.__version__,
-            "PythonVersion": platform.python_version(),
-            "Device": current_platform.device_type,
-            "DeviceName": current_platform.get_device_name(),
-            "EngineMode": "own-process" if self.own_process else "in-process",
-            "Model": config.model_config.model,
-            "Dtype": str(config.model_config.dtype).removeprefix("torch."),
-            "LoadFormat": str(config.load_config.load_format),
-            "TensorParallelSize": config.parallel_config.tensor_parallel_size,
-            "MaxModelLen": config.model_config.max_model_len,
-            "MaxNumSeqs": config.scheduler_config.max_num_seqs,
-            "MaxNumBatchedTokens": config.scheduler_config.max_num_batched_tokens,
-            "CPUThreads": self.threads,
-            "BlockSize": block_size,
-            # vLLM keeps one block for itself (block_pool.py: null_block).
-            "KVCacheTokens": max(blocks - 1, 0) * block_size,
-            "LoadTime": self.load_ns,
-        }
-
-    def generate(self, lengths, token_ids, texts, params):
-        """Calls LLM.generate once.
-
-        lengths and token_ids are int32 buffers: the prompts' token IDs one after the other. A prompt of length 0
-        takes the next of texts. params is a JSON list of SamplingParams: none, one for all, or one a prompt.
-        """
-        from vllm import SamplingParams
-        from vllm.inputs import TokensPrompt
-
-        prompts, start, texts = [], 0, iter(texts)
-        ids = memoryview(token_ids).cast("i")
-        for length in memoryview(lengths).cast("i"):
-            if length == 0:
-                prompts.append(next(texts))
-            else:
-                prompts.append(TokensPrompt(prompt_token_ids=ids[start : start + length].tolist()))
-                start += length
-        sampling = [SamplingParams(**p) for p in json.loads(params)]
-        if len(sampling) < 2:
-            sampling = sampling[0] if sampling else None
-        try:
-            start_ns = time.perf_counter_ns()
-            outputs = self.llm.generate(prompts, sampling, use_tqdm=False)
-            elapsed_ns = time.perf_counter_ns() - start_ns
-        except BaseException:
-            self.abort_all()
-            raise
-        return pack(outputs, elapsed_ns)
-
-    def abort_all(self):
-        """Removes every unfinished request: the next call would run and return them."""
-        engine = self.llm.llm_engine
-        engine.abort_request(list(engine.output_processor.request_states), internal=True)
-
-    def cancel(self, value):
-        self.cancelled = value
-
-    def close(self):
-        global _in_process
-        engine, self.llm = self.llm.llm_engine, None
-        # The instance's own step closes over the engine; without this the cycle keeps the model.
-        engine.__dict__.pop("step", None)
-        try:
-            engine.engine_core.shutdown()
-        finally:
-            del engine
-            if self.own_process:
-                gc.collect()
-            else:
-                _in_process = None
-                forget_engine()
+def decode(tokenizer, ids, skip_special_tokens):
+    return tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
 
 
-def wake_when_dead(client):
-    """Ends a wait for outputs of an engine core that has died.
-
-    vLLM notices such a death and closes the socket of outputs, but leaves a LLM.generate that waits waiting.
-    """
-    thread, queue = getattr(client, "output_queue_thread", None), getattr(client, "outputs_queue", None)
-    if thread is None:  # in process
-        return
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    def watch():
-        thread.join()
-        queue.put_nowait(EngineDeadError())
-
-    threading.Thread(target=watch, daemon=True, name="vllmgo-wake-when-dead").start()
-
-
-def choose_mode(own_process):
-    """None is auto: in process where a second process would compete with the model for few cores."""
-    if own_process is not None:
-        return own_process
-    from vllm.platforms import current_platform
-
-    return not (current_platform.is_cpu() and len(os.sched_getaffinity(0)) <= 4)
-
-
-def forget_engine():
-    """Takes back what an in-process engine leaves in this process, so that the next one can start."""
-    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
-    cleanup_dist_env_and_memory()
-
-
-@contextlib.contextmanager
-def cpu_threads(kwargs):
-    """On a CPU, gives each rank its own share of the cores, unless the user has said how. Yields the binding."""
-    from vllm.platforms import current_platform
-
-    name = "VLLM_CPU_OMP_THREADS_BIND"
-    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
-    before = os.environ.get(name)
-    if not current_platform.is_cpu() or ranks == 1 or before not in (None, "", "auto"):
-        yield before or ""
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    share = len(cores) // ranks
-    binding = "|".join(",".join(map(str, cores[rank * share : (rank + 1) * share])) for rank in range(ranks))
-    os.environ[name] = binding
-    try:
-        yield binding
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
-
-
-def pack(outputs, elapsed_ns):
-    """Flattens RequestOutputs into buffers: one crossing, no object per token."""
-    prompt_lengths, prompt_ids = array.array("i"), array.array("i")
-    completions, lengths, ids = array.array("i"), array.array("i"), array.array("i")
-    cached = array.array("i")
-    texts, reasons, stops = [], [], []
-    for output in outputs:
-        prompt_lengths.append(len(output.prompt_token_ids))
-        prompt_ids.extend(output.prompt_token_ids)
-        cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
-        completions.append(len(output.outputs))
-        for completion in output.outputs:
-            lengths.append(len(completion.token_ids))
-            ids.extend(completion.token_ids)
-            texts.append(completion.text)
-            reasons.append(completion.finish_reason or "")
-            stops.append("" if completion.stop_reason is None else str(completion.stop_reason))
-    return {
-        "PromptLengths": prompt_lengths.tobytes(),
-        "PromptIDs": prompt_ids.tobytes(),
-        "Cached": cached.tobytes(),
-        "Completions": completions.tobytes(),
-        "Lengths": lengths.tobytes(),
-        "IDs": ids.tobytes(),
-        "Texts": texts,
-        "Reasons": reasons,
-        "Stops": stops,
-        "ElapsedNs": elapsed_ns,
-    }
+def apply_chat_template(tokenizer, chat):
+    """The text that the template makes of a conversation."""
+    chat = json.loads(chat)
+    chat.pop("chat_template_content_format", None)
+    messages, more = chat.pop("messages"), chat.pop("chat_template_kwargs", {})
+    return tokenizer.apply_chat_template(messages, tokenize=False, **chat, **more)
 
 
 # ---- processes ----
@@ -413,3 +224,27 @@ def guard_children(path):
     __main__.__file__ = path
     os.environ["VLLMGO_PARENT_PID"] = str(os.getpid())
     multiprocessing.set_executable(sys.executable)  # and not the Go program
+
+
+class LogStream:
+    """Where vLLM's logging writes in this process: to Go when it has a logger, else to stderr."""
+
+    def __init__(self, pipe, forward):
+        self.pipe, self.forward = pipe, forward
+
+    def write(self, text):
+        (self.pipe if self.forward[0] else sys.stderr).write(text)
+
+    def flush(self):
+        (self.pipe if self.forward[0] else sys.stderr).flush()
+
+    def isatty(self):
+        return not self.forward[0] and sys.stderr.isatty()
+
+
+def capture_logs(path, forward):
+    """Makes child processes, and this one while forward[0] is set, log to the pipe at path."""
+    global log_stream
+    log_stream = LogStream(open(path, "w", encoding="utf-8", errors="replace"), forward)
+    os.environ["VLLMGO_LOG"] = path
+    os.environ.setdefault("VLLM_LOGGING_STREAM", f"ext://{__name__}.log_stream")

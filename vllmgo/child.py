@@ -6,6 +6,8 @@ signal when the thread that started the process ends; vllmgo keeps that thread f
 
 A process group of its own keeps Ctrl-C away from it. vLLM's processes end on SIGINT, each by itself, and the front
 end then waits for ever for an answer; what is to become of the engine is for the Go program to say.
+
+What it prints goes to the Go program, through a pipe: see log.go.
 """
 
 import ctypes
@@ -18,3 +20,10 @@ ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 if os.getppid() != int(os.environ["VLLMGO_PARENT_PID"]):  # the parent died before the line above
     os.kill(os.getpid(), signal.SIGKILL)
 os.environ["VLLMGO_PARENT_PID"] = str(os.getpid())  # for the processes that this one starts
+
+log = os.open(os.environ["VLLMGO_LOG"], os.O_WRONLY)
+os.dup2(log, 1)
+os.dup2(log, 2)
+os.close(log)
+if os.environ["VLLM_LOGGING_STREAM"].startswith("ext://vllmgo_"):  # which only the Go program has
+    os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"

@@ -16,13 +16,24 @@
 //
 // The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the process, for
 // the process's life. Its environment gets VLLM_WORKER_MULTIPROC_METHOD=spawn and, unless they are set,
-// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM=ext://sys.stderr (stdout stays
-// the program's). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
+// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM (vLLM's log goes to stderr, or to
+// the logger that [SetLogger] names; stdout stays the program's). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
 //
 // # Concurrency and cancellation
 //
-// An [LLM] may be used from any goroutine. It lives on an OS thread of its own; generations take turns. When
-// the context of a generation ends, the engine drops its requests between two steps and can be used as before.
+// An [LLM] may be used from any goroutine. It lives on an OS thread of its own, and calls share it:
+//
+//   - [LLM.Generate] alone on the engine is one call of vLLM's LLM.generate, as in Python.
+//   - Streams, and calls of Generate that overlap, are merged into one continuous batch by a step loop. A call that
+//     began alone goes over to it between two steps when another comes. Calls take turns in giving the engine
+//     requests, at most twice as many as it runs at once; the rest waits in its goroutine.
+//   - Everything else ([LLM.Embed], [LLM.BeamSearch], [LLM.LoadLoRA], …) has the engine for itself: it waits until
+//     the calls before it have ended, and calls after it wait for it. [LLM.Metrics] and [LLM.Tokenizer] wait for
+//     nobody.
+//
+// When the context of a call ends, the engine drops the call's requests after the step that it is in; others do not
+// notice, and the engine can be used as before. A program has no goroutine of the package's while nothing runs,
+// but for one that reads vLLM's log.
 //
 // # Processes and memory
 //
@@ -32,6 +43,6 @@
 //
 // # Errors
 //
-// [ErrModelNotFound], [ErrNoVLLM] and [ErrClosed] can be told apart with errors.Is. An exception of Python's
-// is reachable with errors.As as a *pyembed.Error, traceback included.
+// [ErrModelNotFound], [ErrNoVLLM], [ErrOutOfMemory], [ErrEngineDead] and [ErrClosed] can be told apart with
+// errors.Is. An exception of Python's is reachable with errors.As as a *pyembed.Error, traceback included.
 package vllmgo

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"reflect"
+	"strings"
 )
 
 // EngineArgs are the settings of one engine, under the names that vLLM gives them
@@ -17,6 +20,10 @@ type EngineArgs struct {
 	Model string `json:"model"`
 	// Tokenizer is the ID or path of the tokenizer; empty means the model's own.
 	Tokenizer string `json:"tokenizer,omitzero"`
+	// TokenizerMode is "auto" (default), "slow", "mistral", …; see vLLM's documentation.
+	TokenizerMode string `json:"tokenizer_mode,omitzero"`
+	// TokenizerRevision is the branch, tag or commit of the tokenizer.
+	TokenizerRevision string `json:"tokenizer_revision,omitzero"`
 	// SkipTokenizerInit loads no tokenizer: prompts must be token IDs, and outputs carry no text.
 	SkipTokenizerInit bool `json:"skip_tokenizer_init,omitzero"`
 	// Revision is the branch, tag or commit of the model.
@@ -32,6 +39,15 @@ type EngineArgs struct {
 	Quantization string `json:"quantization,omitzero"`
 	// MaxModelLen is the longest sequence, prompt and output together, in tokens; 0 means the model's own.
 	MaxModelLen int `json:"max_model_len,omitzero"`
+	// MaxLogprobs is the most logprobs that a request may ask for; 0 means vLLM's default (20), -1 no limit.
+	MaxLogprobs int `json:"max_logprobs,omitzero"`
+	// Runner is what the model is loaded for: "generate", "pooling" (embeddings, classes, rewards), or "auto"
+	// (default), which follows the model's architecture.
+	Runner string `json:"runner,omitzero"`
+	// Convert adapts a model to the runner: "embed", "classify", "none", or "auto" (default).
+	Convert string `json:"convert,omitzero"`
+	// HFOverrides replaces entries of the model's configuration.
+	HFOverrides map[string]any `json:"hf_overrides,omitzero"`
 	// EnforceEager switches CUDA graphs and torch.compile off.
 	EnforceEager bool `json:"enforce_eager,omitzero"`
 	// Seed seeds sampling; nil means vLLM's default (0).
@@ -54,6 +70,10 @@ type EngineArgs struct {
 	KVCacheDtype string `json:"kv_cache_dtype,omitzero"`
 	// BlockSize is the number of tokens in a KV-cache block; 0 means the platform's default.
 	BlockSize int `json:"block_size,omitzero"`
+	// CPUOffloadGB is the amount of weights to keep in the CPU's memory for each GPU, in GiB.
+	CPUOffloadGB float64 `json:"cpu_offload_gb,omitzero"`
+	// EnableSleepMode makes [LLM.Sleep] possible. GPUs only.
+	EnableSleepMode bool `json:"enable_sleep_mode,omitzero"`
 	// EnablePrefixCaching reuses the KV cache of common prefixes; nil means vLLM's default (on).
 	EnablePrefixCaching *bool `json:"enable_prefix_caching,omitzero"`
 
@@ -61,12 +81,24 @@ type EngineArgs struct {
 	MaxNumBatchedTokens int `json:"max_num_batched_tokens,omitzero"`
 	// MaxNumSeqs is the most sequences that one step processes; 0 means vLLM's default for the device.
 	MaxNumSeqs int `json:"max_num_seqs,omitzero"`
+	// SchedulingPolicy is "fcfs" (default: first come, first served) or "priority", which [Prompt].Priority needs.
+	SchedulingPolicy string `json:"scheduling_policy,omitzero"`
 	// EnableChunkedPrefill splits long prompts over several steps; nil means vLLM's default.
 	EnableChunkedPrefill *bool `json:"enable_chunked_prefill,omitzero"`
 	// AsyncScheduling overlaps scheduling with execution; nil means vLLM's default.
 	AsyncScheduling *bool `json:"async_scheduling,omitzero"`
-	// DisableLogStats switches the engine's statistics off; nil means LLM's default (true).
+	// DisableLogStats switches the engine's statistics off; nil means LLM's default (true). [LLM.Metrics] and
+	// [RequestOutput].Metrics need them.
 	DisableLogStats *bool `json:"disable_log_stats,omitzero"`
+
+	// EnableLoRA makes LoRA adapters possible; see [LoRA].
+	EnableLoRA bool `json:"enable_lora,omitzero"`
+	// MaxLoRAs is the most adapters in one batch; 0 means vLLM's default (1).
+	MaxLoRAs int `json:"max_loras,omitzero"`
+	// MaxLoRARank is the highest rank of an adapter; 0 means vLLM's default (16).
+	MaxLoRARank int `json:"max_lora_rank,omitzero"`
+	// MaxCPULoRAs is the most adapters kept in the CPU's memory; 0 means MaxLoRAs.
+	MaxCPULoRAs int `json:"max_cpu_loras,omitzero"`
 
 	// Extra holds every other argument of vLLM's EngineArgs by its Python name. Values may be nil, bool,
 	// integers, floats, strings, and slices and string-keyed maps of those. A name that the installed vLLM
@@ -93,6 +125,58 @@ const (
 	InProcess EngineMode = "in-process"
 )
 
+// engineArgs is EngineArgs without its methods.
+type engineArgs EngineArgs
+
+// MarshalJSON gives one object of everything that is set: the typed fields and Extra under vLLM's names, and
+// EngineMode as engine_mode.
+func (a EngineArgs) MarshalJSON() ([]byte, error) {
+	return marshalWith(struct {
+		engineArgs
+		Mode EngineMode `json:"engine_mode,omitzero"`
+	}{engineArgs(a), a.EngineMode}, a.Extra, "EngineArgs")
+}
+
+// UnmarshalJSON takes what MarshalJSON gives. Names without a field go to Extra, with json.RawMessage values.
+func (a *EngineArgs) UnmarshalJSON(data []byte) error {
+	var typed struct {
+		engineArgs
+		Mode EngineMode `json:"engine_mode"`
+	}
+	if err := json.Unmarshal(data, &typed); err != nil {
+		return fmt.Errorf("EngineArgs: %w", err)
+	}
+	*a = EngineArgs(typed.engineArgs)
+	a.EngineMode = typed.Mode
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return fmt.Errorf("EngineArgs: %w", err)
+	}
+	for name := range jsonNames(reflect.TypeFor[EngineArgs]()) {
+		delete(all, name)
+	}
+	delete(all, "engine_mode")
+	if len(all) > 0 {
+		a.Extra = map[string]any{}
+	}
+	for name, value := range all {
+		a.Extra[name] = value // as it stands: large integers keep every digit
+	}
+	return nil
+}
+
+// jsonNames are the names that a struct's fields have in JSON.
+func jsonNames(t reflect.Type) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			if name != "-" && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
 // kwargs are the arguments for vllm.LLM as a JSON object: the typed fields that are set, and Extra.
 func (a EngineArgs) kwargs() (string, error) {
 	if a.Model == "" {
@@ -103,25 +187,9 @@ func (a EngineArgs) kwargs() (string, error) {
 	default:
 		return "", fmt.Errorf("vllmgo: EngineMode %q is neither %q nor %q", a.EngineMode, OwnProcess, InProcess)
 	}
-	typed, err := json.Marshal(a)
+	encoded, err := marshalWith(engineArgs(a), a.Extra, "EngineArgs")
 	if err != nil {
-		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
+		return "", fmt.Errorf("vllmgo: %w", err)
 	}
-	kwargs := map[string]json.RawMessage{}
-	if err := json.Unmarshal(typed, &kwargs); err != nil {
-		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
-	}
-	for name, value := range a.Extra {
-		if _, ok := kwargs[name]; ok {
-			return "", fmt.Errorf("vllmgo: EngineArgs sets %s twice: by its field and in Extra", name)
-		}
-		if kwargs[name], err = json.Marshal(value); err != nil {
-			return "", fmt.Errorf("vllmgo: EngineArgs.Extra[%q]: %w", name, err)
-		}
-	}
-	all, err := json.Marshal(kwargs)
-	if err != nil {
-		return "", fmt.Errorf("vllmgo: EngineArgs: %w", err)
-	}
-	return string(all), nil
+	return string(encoded), nil
 }

@@ -1,6 +1,7 @@
 package vllmgo
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,4 +30,27 @@ func TestKwargsRefuse(t *testing.T) {
 		_, err := args.kwargs()
 		assert.ErrorContains(t, err, message)
 	}
+}
+
+func TestEngineArgsInJSON(t *testing.T) {
+	args := EngineArgs{
+		Model: "m", Seed: new(0), DisableLogStats: new(false), EngineMode: OwnProcess,
+		Extra: map[string]any{"max_logprobs_bytes": 1<<53 + 1, "speculative_config": nil},
+	}
+	encoded, err := json.Marshal(args)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"model": "m", "seed": 0, "disable_log_stats": false, "engine_mode": "own-process",
+		"max_logprobs_bytes": 9007199254740993, "speculative_config": null}`, string(encoded))
+	var decoded EngineArgs
+	require.NoError(t, json.Unmarshal(encoded, &decoded))
+	want, err := args.kwargs()
+	require.NoError(t, err)
+	got, err := decoded.kwargs()
+	require.NoError(t, err)
+	assert.JSONEq(t, want, got)
+	assert.Contains(t, got, "9007199254740993")
+	assert.Equal(t, OwnProcess, decoded.EngineMode)
+	decoded.Extra = nil
+	args.Extra = nil
+	assert.Equal(t, args, decoded)
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"vllmgo/pyembed"
 )
@@ -13,6 +16,10 @@ var (
 	ErrNoVLLM = errors.New("vLLM is not installed")
 	// ErrModelNotFound says that a model is neither a folder, nor in the local cache, nor on the hub.
 	ErrModelNotFound = errors.New("model not found")
+	// ErrOutOfMemory says that an engine did not get the memory that its settings ask for.
+	ErrOutOfMemory = errors.New("out of memory")
+	// ErrEngineDead says that the engine's process has ended by itself. Close the LLM and make a new one.
+	ErrEngineDead = errors.New("the engine is dead")
 	// ErrClosed says that the LLM was closed.
 	ErrClosed = errors.New("the LLM is closed")
 )
@@ -38,8 +45,58 @@ func explain(err error) error {
 		return &callError{exception.Message, []error{ErrModelNotFound, err}}
 	case errors.Is(err, pyembed.Class("vllmgo_bridge.Refused")):
 		return &callError{exception.Message, []error{err}}
+	case errors.Is(err, pyembed.Class("vllm.v1.engine.exceptions.EngineDeadError")):
+		return &callError{
+			"the engine's process has ended: close the LLM and make a new one" + quoted(lines.since(0, 15)),
+			[]error{ErrEngineDead, err},
+		}
 	}
 	return &callError{"vLLM: " + exception.Error(), []error{err}}
+}
+
+// explainLoading is explain for an engine that did not load. What went wrong in its process is known from the log
+// alone: firstLine is the number of lines before.
+func explainLoading(err error, args EngineArgs, firstLine int) error {
+	var exception *pyembed.Error
+	if !errors.As(err, &exception) || errors.Is(err, pyembed.Class("vllmgo_bridge.Refused")) {
+		return explain(err)
+	}
+	logged := lines.since(firstLine, maxLastLines)
+	for _, message := range append(logged, exception.Message) {
+		if advice, found := adviseOnMemory(args, message); found {
+			return &callError{"loading " + args.Model + ": " + advice + quoted([]string{message}), []error{ErrOutOfMemory, err}}
+		}
+	}
+	message := "loading " + args.Model + ": vLLM: " + exception.Error()
+	if causes := causesIn(logged); len(causes) > 0 {
+		message += "; its process says" + quoted(causes)
+	}
+	return &callError{message, []error{err}}
+}
+
+// exceptionLine is the line of a traceback that has the exception itself, whatever stands before it.
+var exceptionLine = regexp.MustCompile(`(?:^|\s)(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .+`)
+
+// causesIn finds the exceptions in log lines; without any, the last lines.
+func causesIn(logged []string) []string {
+	var causes []string
+	for _, line := range logged {
+		if found := strings.TrimSpace(exceptionLine.FindString(line)); found != "" && !slices.Contains(causes, found) {
+			causes = append(causes, found)
+		}
+	}
+	if len(causes) == 0 {
+		causes = logged[max(0, len(logged)-15):]
+	}
+	return causes
+}
+
+// quoted sets lines apart from the message before them.
+func quoted(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return ":\n\t" + strings.Join(lines, "\n\t")
 }
 
 // callError shows one message and wraps other errors without repeating theirs.

@@ -15,17 +15,22 @@ type Info struct {
 	// EngineMode is [OwnProcess] or [InProcess], never auto.
 	EngineMode EngineMode `json:"engine_mode"`
 
-	Model              string `json:"model"`
-	Dtype              string `json:"dtype"`
-	LoadFormat         string `json:"load_format"`
+	Model      string `json:"model"`
+	Dtype      string `json:"dtype"`
+	LoadFormat string `json:"load_format"`
+	// Runner is "generate" or "pooling".
+	Runner             string `json:"runner"`
 	TensorParallelSize int    `json:"tensor_parallel_size"`
 	// CPUThreads says which cores the threads of each rank are bound to on a CPU, ranks separated by "|", as in
 	// VLLM_CPU_OMP_THREADS_BIND; empty when vLLM chose.
 	CPUThreads string `json:"cpu_threads,omitzero"`
 	// MaxModelLen is the longest sequence, in tokens.
-	MaxModelLen         int `json:"max_model_len"`
-	MaxNumSeqs          int `json:"max_num_seqs"`
-	MaxNumBatchedTokens int `json:"max_num_batched_tokens"`
+	MaxModelLen         int    `json:"max_model_len"`
+	MaxNumSeqs          int    `json:"max_num_seqs"`
+	MaxNumBatchedTokens int    `json:"max_num_batched_tokens"`
+	SchedulingPolicy    string `json:"scheduling_policy"`
+	EnablePrefixCaching bool   `json:"enable_prefix_caching"`
+	KVCacheDtype        string `json:"kv_cache_dtype"`
 	// BlockSize is the number of tokens in a KV-cache block.
 	BlockSize int `json:"block_size"`
 	// KVCacheTokens is the number of tokens that the KV cache holds.

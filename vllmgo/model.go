@@ -11,13 +11,13 @@ func FindModel(ctx context.Context, model string) error {
 	if model == "" {
 		return errors.New("vllmgo: the model's name is empty")
 	}
-	_, err := call[any](ctx, "find_model", model)
+	_, err := ask[any](ctx, "find_model", model)
 	return err
 }
 
 // DetectDevice is vLLM's name for the platform that engines run on: "cuda", "cpu", …. It needs no engine.
 func DetectDevice(ctx context.Context) (string, error) {
-	return call[string](ctx, "detect_device")
+	return ask[string](ctx, "detect_device")
 }
 
 // LoadModelConfig reads a model's configuration, without its weights.
@@ -26,5 +26,5 @@ func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) 
 	if err != nil {
 		return ModelConfig{}, err
 	}
-	return call[ModelConfig](ctx, "model_config", kwargs)
+	return ask[ModelConfig](ctx, "model_config", kwargs)
 }

@@ -6,8 +6,12 @@ import "time"
 type Generation struct {
 	// Outputs has one element for each prompt, in the order of the prompts.
 	Outputs []RequestOutput
-	// Elapsed is the time that vLLM's LLM.generate took, measured around that call alone.
+	// Elapsed is the time that vLLM's LLM.generate took, measured around that call alone. For a call that was
+	// Shared, it is the time from its start to the end of its last request.
 	Elapsed time.Duration
+	// Shared says that the engine also worked for other calls meanwhile: the requests went through the step
+	// loop, not through LLM.generate alone, and Elapsed says little about the engine's speed.
+	Shared bool
 }
 
 // RequestOutput is the result for one prompt.
@@ -16,19 +20,70 @@ type RequestOutput struct {
 	PromptTokenIDs []int32
 	// NumCachedTokens is the number of prompt tokens found in the prefix cache; -1 when vLLM does not say.
 	NumCachedTokens int
+	// PromptLogprobs has the candidates for each token of the prompt, if SamplingParams.PromptLogprobs asked for
+	// them: the prompt's own token and the likeliest ones. The first token has none.
+	PromptLogprobs [][]Logprob
 	// Outputs are the completions: SamplingParams.N of them.
 	Outputs []CompletionOutput
+	// Metrics are the request's times; nil unless [EngineArgs].DisableLogStats is false.
+	Metrics *RequestMetrics
 }
 
 // CompletionOutput is one completion of a prompt.
 type CompletionOutput struct {
+	// Index is the completion's place among the prompt's, from 0.
+	Index int
 	// Text is the generated text; empty when SamplingParams.Detokenize is false.
 	Text string
 	// TokenIDs are the generated token IDs.
 	TokenIDs []int32
-	// FinishReason is "stop", "length" or "abort".
+	// Logprobs has the candidates at each place, if SamplingParams.Logprobs asked for them: the chosen token
+	// first, then the likeliest ones; one that is both comes once.
+	Logprobs [][]Logprob
+	// CumulativeLogprob is the sum of the chosen tokens' logprobs; 0 unless SamplingParams.Logprobs is set.
+	CumulativeLogprob float64
+	// FinishReason is "stop", "length", "repetition" or "abort".
 	FinishReason string
 	// StopReason is the stop string or, in decimal, the stop token ID that ended the completion; empty when
 	// it ended for another reason, the end-of-sequence token included.
 	StopReason string
+}
+
+// Logprob is a token's natural logarithm of its probability.
+type Logprob struct {
+	TokenID int32
+	Logprob float64
+	// Rank is the token's place in the vocabulary by probability, from 1; 0 when vLLM does not say.
+	Rank int
+	// Token is the token's text; empty when SamplingParams.Detokenize is false.
+	Token string
+}
+
+// RequestMetrics are the times of one request. With SamplingParams.N above 1, they are those of the completion
+// that ended last.
+type RequestMetrics struct {
+	// ArrivalTime is when vLLM took the request in.
+	ArrivalTime time.Time
+	// QueueTime is from the engine core's taking in to its first scheduling.
+	QueueTime time.Duration
+	// PrefillTime is from the first scheduling to the first token.
+	PrefillTime time.Duration
+	// DecodeTime is from the first token to the last.
+	DecodeTime time.Duration
+	// TTFT (time to first token) is from ArrivalTime until vLLM's front end had the first token.
+	TTFT time.Duration
+	// E2ELatency (end to end) is TTFT and DecodeTime together. Each is measured by one clock.
+	E2ELatency time.Duration
+	// ITL (inter-token latencies) are the times between steps of the engine that gave the request tokens; one
+	// fewer than tokens, unless steps gave several.
+	ITL []time.Duration
+}
+
+// TPOT (time per output token) is the mean time for a token after the first, given the number of tokens; 0 for
+// fewer than two.
+func (m *RequestMetrics) TPOT(tokens int) time.Duration {
+	if tokens < 2 {
+		return 0
+	}
+	return m.DecodeTime / time.Duration(tokens-1)
 }

@@ -1,12 +1,19 @@
 package vllmgo
 
-// Prompt is one input: either text, which the engine's tokenizer encodes, or token IDs, which the model
-// sees as they are.
+// Prompt is one input: exactly one of Text, TokenIDs and Chat, and what goes with it.
 type Prompt struct {
-	// Text is the prompt's text. Ignored when TokenIDs is set.
+	// Text is encoded by the engine's tokenizer.
 	Text string
-	// TokenIDs are the prompt's token IDs, as in vLLM's TokensPrompt.
+	// TokenIDs are what the model sees, as in vLLM's TokensPrompt.
 	TokenIDs []int32
+	// Chat is a conversation, which the model's chat template turns into a prompt.
+	Chat *Chat
+
+	// LoRA is the adapter that the model is used with; nil means none. It needs [EngineArgs].EnableLoRA.
+	LoRA *LoRA
+	// Priority says how urgent the request is: lower values run first. It needs
+	// [EngineArgs].SchedulingPolicy "priority".
+	Priority int
 }
 
 // Texts makes a prompt of each string.
@@ -23,6 +30,15 @@ func Tokens(ids ...[]int32) []Prompt {
 	prompts := make([]Prompt, len(ids))
 	for i := range ids {
 		prompts[i].TokenIDs = ids[i]
+	}
+	return prompts
+}
+
+// Chats makes a prompt of each conversation.
+func Chats(chats ...Chat) []Prompt {
+	prompts := make([]Prompt, len(chats))
+	for i := range chats {
+		prompts[i].Chat = &chats[i]
 	}
 	return prompts
 }

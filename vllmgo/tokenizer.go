@@ -12,8 +12,9 @@ type Tokenizer struct {
 	bridge *bridge
 	object *pyembed.Object
 	ids    struct {
-		VocabSize       int
-		SpecialTokenIDs []int32
+		VocabSize                          int
+		SpecialTokenIDs                    []int32
+		BOSTokenID, EOSTokenID, PADTokenID int32
 	}
 }
 
@@ -32,16 +33,20 @@ func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 		if t.object, err = b.module.CallMethod(py, "load_tokenizer", kwargs); err != nil {
 			return err
 		}
-		ids, err := b.module.CallMethod(py, "tokenizer_ids", t.object)
-		if err != nil {
-			return err
-		}
-		return py.Into(ids, &t.ids)
+		return t.describe(py)
 	})
 	if err != nil {
 		return nil, explain(err)
 	}
 	return t, nil
+}
+
+func (t *Tokenizer) describe(py *pyembed.Py) error {
+	ids, err := t.bridge.module.CallMethod(py, "tokenizer_ids", t.object)
+	if err != nil {
+		return err
+	}
+	return py.Into(ids, &t.ids)
 }
 
 // VocabSize is the number of token IDs that the tokenizer knows, special ones included.
@@ -50,23 +55,57 @@ func (t *Tokenizer) VocabSize() int { return t.ids.VocabSize }
 // SpecialTokenIDs are the IDs that stand for no text (beginning, end, padding, …), ascending.
 func (t *Tokenizer) SpecialTokenIDs() []int32 { return t.ids.SpecialTokenIDs }
 
+// BOSTokenID, EOSTokenID and PADTokenID are the IDs of the tokens that begin a text, end it, and fill it up; -1 if
+// the tokenizer has none.
+func (t *Tokenizer) BOSTokenID() int32 { return t.ids.BOSTokenID }
+
+// EOSTokenID is explained at [Tokenizer.BOSTokenID].
+func (t *Tokenizer) EOSTokenID() int32 { return t.ids.EOSTokenID }
+
+// PADTokenID is explained at [Tokenizer.BOSTokenID].
+func (t *Tokenizer) PADTokenID() int32 { return t.ids.PADTokenID }
+
 // Encode turns text into token IDs, with the special tokens that the tokenizer adds by default.
 func (t *Tokenizer) Encode(ctx context.Context, text string) ([]int32, error) {
-	return tokenizerCall[[]int32](ctx, t, "encode", text)
+	return tokenizerCall[[]int32](ctx, t, "encode", text, true)
 }
 
-// Decode turns token IDs into text.
+// EncodePlain turns text into token IDs and adds no special tokens.
+func (t *Tokenizer) EncodePlain(ctx context.Context, text string) ([]int32, error) {
+	return tokenizerCall[[]int32](ctx, t, "encode", text, false)
+}
+
+// Decode turns token IDs into text, special tokens included.
 func (t *Tokenizer) Decode(ctx context.Context, ids []int32) (string, error) {
-	return tokenizerCall[string](ctx, t, "decode", ids)
+	return tokenizerCall[string](ctx, t, "decode", ids, false)
 }
 
-func tokenizerCall[T any](ctx context.Context, t *Tokenizer, method string, arg any) (T, error) {
+// DecodePlain turns token IDs into text and leaves special tokens out.
+func (t *Tokenizer) DecodePlain(ctx context.Context, ids []int32) (string, error) {
+	return tokenizerCall[string](ctx, t, "decode", ids, true)
+}
+
+// ApplyChatTemplate gives the text that the model's template makes of a conversation.
+func (t *Tokenizer) ApplyChatTemplate(ctx context.Context, chat Chat) (string, error) {
+	if chat.AddGenerationPrompt == nil {
+		chat.AddGenerationPrompt = new(true)
+	}
+	encoded, err := encodeJSON("Chat", chat)
+	if err != nil {
+		return "", err
+	}
+	return tokenizerCall[string](ctx, t, "apply_chat_template", encoded)
+}
+
+// tokenizerCall calls a function of bridge.py with the tokenizer as first argument.
+func tokenizerCall[T any](ctx context.Context, t *Tokenizer, function string, args ...any) (T, error) {
 	var result T
 	err := t.bridge.rt.Do(ctx, func(py *pyembed.Py) error {
-		o, err := t.object.CallMethod(py, method, arg)
+		o, err := t.bridge.module.CallMethod(py, function, append([]any{t.object}, args...)...)
 		if err != nil {
 			return err
 		}
+		defer o.Release(py)
 		return py.Into(o, &result)
 	})
 	return result, explain(err)

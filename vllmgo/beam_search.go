@@ -1,0 +1,63 @@
+package vllmgo
+
+import (
+	"context"
+	"time"
+)
+
+// BeamSearchParams are the parameters of [LLM.BeamSearch], under vLLM's names.
+type BeamSearchParams struct {
+	// BeamWidth is the number of candidates that are kept, and returned. Required.
+	BeamWidth int `json:"beam_width"`
+	// MaxTokens is the most tokens to generate. Required.
+	MaxTokens int `json:"max_tokens"`
+	// IgnoreEOS goes on after the end-of-sequence token.
+	IgnoreEOS bool `json:"ignore_eos,omitzero"`
+	// Temperature scales the probabilities; 0 means vLLM's default.
+	Temperature float64 `json:"temperature,omitzero"`
+	// LengthPenalty is the power of the length that scores are divided by; nil means 1.
+	LengthPenalty *float64 `json:"length_penalty,omitzero"`
+}
+
+// BeamSearch completes each prompt with its likeliest completions, best first: vLLM's LLM.beam_search. It has the
+// engine for itself. Texts begin with the prompt's text; token IDs are those of the completion alone.
+func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
+	if err := checkInput(prompts, nil, l.info.MaxModelLen); err != nil {
+		return nil, err
+	}
+	packed, err := pack(prompts, nil)
+	if err != nil {
+		return nil, err
+	}
+	encoded, err := encodeJSON("BeamSearchParams", params)
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		ElapsedNs int64
+		Beams     []struct {
+			PromptIDs []byte
+			Beams     []struct {
+				Text              string
+				TokenIDs          []byte
+				CumulativeLogprob float64
+				FinishReason      string
+			}
+		}
+	}
+	if err := l.exclusive(ctx, &found, "beam_search", packed, encoded); err != nil {
+		return nil, err
+	}
+	g := &Generation{Outputs: make([]RequestOutput, len(found.Beams)), Elapsed: time.Duration(found.ElapsedNs)}
+	for i, prompt := range found.Beams {
+		output := &g.Outputs[i]
+		output.PromptTokenIDs, output.NumCachedTokens = valuesOf[int32](prompt.PromptIDs), -1
+		for j, beam := range prompt.Beams {
+			output.Outputs = append(output.Outputs, CompletionOutput{
+				Index: j, Text: beam.Text, TokenIDs: valuesOf[int32](beam.TokenIDs),
+				CumulativeLogprob: beam.CumulativeLogprob, FinishReason: beam.FinishReason,
+			})
+		}
+	}
+	return g, nil
+}

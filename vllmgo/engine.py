@@ -1,0 +1,500 @@
+"""One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
+
+import contextlib
+import gc
+import json
+import os
+import threading
+import time
+from array import array
+
+from vllmgo_bridge import Cancelled, Refused, check_args, check_names
+from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
+
+_loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
+_in_process = None  # the open in-process Engine: vLLM's distributed state allows one
+
+# What Go writes into Engine.signal, and Engine.step_for_llm obeys. See schedule.go.
+GO_ON, STOP, HAND_OVER = 0, 1, 2
+
+
+class HandedOver(Exception):
+    """Raised out of LLM.generate between two steps: its requests go on in the step loop."""
+
+
+class Lone:
+    """A call of LLM.generate that has the engine for itself."""
+
+    def __init__(self, call, report):
+        self.call = call
+        self.report = report  # called with (finished requests, generated tokens), or None
+        self.next_report = 0.0
+        self.finished = []  # what LLM.generate was given so far
+        self.finished_tokens = 0  # counted for report only
+
+
+class Engine:
+    """Every method runs on the LLM's own thread, but for metrics."""
+
+    def __init__(self, arguments, own_process, signal):
+        self.signal = signal
+        with _loading:
+            self.load(json.loads(arguments), own_process)
+
+    def load(self, kwargs, own_process):
+        global _in_process
+        import pydantic
+        import vllm
+        from vllm import envs
+
+        self.own_process = choose_mode(own_process)
+        if not self.own_process and _in_process is not None:
+            raise Refused("an in-process engine is open already, and vLLM allows one: close it, or use own-process")
+        check_args(kwargs)
+        # vLLM caches its environment once an engine runs; the next engine's settings must be read afresh.
+        with contextlib.suppress(AttributeError):
+            envs.disable_envs_cache()
+        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
+        self.llm = None
+        self.lone = None  # the Lone that runs
+        self.requests = {}  # of the step loop: external request ID → (call, index of the prompt)
+        self.early = []  # outputs of a call that was handed over, from before the step loop
+        self.adapters = {}  # name of a LoRA adapter → its LoRARequest
+        self.counters = None  # see metrics
+        try:
+            with cpu_threads(kwargs) as self.threads:
+                start = time.perf_counter_ns()
+                self.llm = vllm.LLM(**kwargs)
+                self.load_ns = time.perf_counter_ns() - start
+            self.hook()
+            wake_when_dead(self.llm.llm_engine.engine_core)
+            if not self.own_process:
+                _in_process = self
+        except BaseException as error:
+            if self.llm is not None:
+                self.close()
+            elif not self.own_process:
+                forget_engine()
+            if isinstance(error, pydantic.ValidationError):
+                raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
+            raise
+
+    def hook(self):
+        """Replaces methods of this one instance of LLMEngine, since vLLM offers no hook.
+
+        Calls such as LLM.generate can be left only where the engine's state is whole: between two steps.
+        """
+        engine = self.llm.llm_engine
+        self.raw_step = engine.step
+        engine.step = self.step_for_llm
+        if engine.logger_manager is not None:
+            self.counters = dict.fromkeys(
+                ("Running", "Waiting", "Preemptions", "PrefixCacheQueries", "PrefixCacheHits", "PromptTokens",
+                 "GenerationTokens", "FinishedRequests"), 0) | {"KVCacheUsage": 0.0}  # fmt: skip
+            self.raw_record = engine.logger_manager.record
+            engine.logger_manager.record = self.record
+            self.raw_get_output = engine.engine_core.get_output
+            engine.engine_core.get_output = self.get_output
+
+    def step_for_llm(self):
+        """What LLMEngine.step is for the methods of LLM."""
+        signal = self.signal[0]
+        if signal == STOP:
+            raise Cancelled
+        if signal == HAND_OVER and self.lone is not None:
+            raise HandedOver
+        outputs = self.raw_step()
+        lone = self.lone
+        if lone is not None:
+            lone.finished.extend(outputs)
+            if lone.report is not None:
+                lone.finished_tokens += sum(len(c.token_ids) for output in outputs for c in output.outputs)
+                if time.monotonic() >= lone.next_report:
+                    lone.next_report = time.monotonic() + 0.1
+                    lone.report(len(lone.finished), lone.finished_tokens + self.generated(lone.call))
+        return outputs
+
+    def record(self, *args, **kwargs):
+        """Adds up what the engine tells its loggers after each step, for this engine alone: the registry that
+        LLM.get_metrics reads belongs to the process."""
+        scheduler, iteration, counters = kwargs.get("scheduler_stats"), kwargs.get("iteration_stats"), self.counters
+        if scheduler is not None:
+            counters["Running"] = scheduler.num_running_reqs
+            counters["Waiting"] = scheduler.num_waiting_reqs + scheduler.num_skipped_waiting_reqs
+            counters["KVCacheUsage"] = scheduler.kv_cache_usage
+            counters["PrefixCacheQueries"] += scheduler.prefix_cache_stats.queries
+            counters["PrefixCacheHits"] += scheduler.prefix_cache_stats.hits
+        if iteration is not None:
+            counters["Preemptions"] += iteration.num_preempted_reqs
+            counters["PromptTokens"] += iteration.num_prompt_tokens
+            counters["GenerationTokens"] += iteration.num_generation_tokens
+            counters["FinishedRequests"] += len(iteration.finished_requests)
+        return self.raw_record(*args, **kwargs)
+
+    def get_output(self):
+        """Notes when the engine core had each token: vLLM keeps the first and the last time only."""
+        outputs = self.raw_get_output()
+        states = self.llm.llm_engine.output_processor.request_states
+        for output in outputs.outputs:
+            if output.new_token_ids and (state := states.get(output.request_id)) is not None:
+                state.stats.__dict__.setdefault("token_times", array("d")).append(outputs.timestamp)
+        return outputs
+
+    def metrics(self):
+        if self.counters is None:
+            raise Refused("the engine keeps no statistics: set EngineArgs.DisableLogStats to new(false)")
+        return self.counters
+
+    def info(self):
+        import platform
+
+        import torch
+        import vllm
+        from vllm.platforms import current_platform
+
+        config = self.llm.llm_engine.vllm_config
+        blocks = config.cache_config.num_gpu_blocks or 0
+        block_size = config.cache_config.block_size or 0
+        return {
+            "VLLMVersion": vllm.__version__,
+            "TorchVersion": torch.__version__,
+            "PythonVersion": platform.python_version(),
+            "Device": current_platform.device_type,
+            "DeviceName": current_platform.get_device_name(),
+            "EngineMode": "own-process" if self.own_process else "in-process",
+            "Model": config.model_config.model,
+            "Dtype": str(config.model_config.dtype).removeprefix("torch."),
+            "LoadFormat": str(config.load_config.load_format),
+            "Runner": config.model_config.runner_type,
+            "TensorParallelSize": config.parallel_config.tensor_parallel_size,
+            "MaxModelLen": config.model_config.max_model_len,
+            "MaxNumSeqs": config.scheduler_config.max_num_seqs,
+            "MaxNumBatchedTokens": config.scheduler_config.max_num_batched_tokens,
+            "SchedulingPolicy": config.scheduler_config.policy,
+            "EnablePrefixCaching": bool(config.cache_config.enable_prefix_caching),
+            "KVCacheDtype": config.cache_config.cache_dtype,
+            "CPUThreads": self.threads,
+            "BlockSize": block_size,
+            # vLLM keeps one block for itself (block_pool.py: null_block).
+            "KVCacheTokens": max(blocks - 1, 0) * block_size,
+            "LoadTime": self.load_ns,
+        }
+
+    # ---- generation ----
+
+    def generate(self, call, packed, report):
+        """Calls LLM.generate once. Returns None when the call was handed over to the step loop."""
+        self.check_runner("generate")
+        prompts, params, adapters, priorities = self.input(packed)
+        lone = Lone(call, report)
+        self.lone = lone
+        try:
+            start_ns = time.perf_counter_ns()
+            outputs = self.llm.generate(
+                prompts, params[0] if len(params) == 1 else params or None, use_tqdm=False,
+                lora_request=adapters, priority=priorities,
+            )  # fmt: skip
+            elapsed_ns = time.perf_counter_ns() - start_ns
+        except HandedOver:
+            # Nothing but this call's requests is in the engine, and their external IDs are numbers that ascend.
+            self.early = lone.finished
+            states = self.llm.llm_engine.output_processor.request_states.values()
+            ids = {state.external_req_id for state in states} | {output.request_id for output in lone.finished}
+            self.requests = {id: (call, index) for index, id in enumerate(sorted(ids, key=int))}
+            return None
+        except BaseException:
+            self.abort_all()
+            raise
+        finally:
+            self.lone = None
+        return pack(outputs, elapsed_ns)
+
+    def add(self, call, first, packed, stream):
+        """Adds requests to the step loop: a call's prompts from the index first on."""
+        from vllm.sampling_params import RequestOutputKind
+
+        self.check_runner("generate")
+        prompts, params, adapters, priorities = self.input(packed)
+        params = params or [self.llm.get_default_sampling_params()]
+        for each in params:
+            each.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
+        for i, prompt in enumerate(prompts):
+            id = f"{call}.{first + i}"
+            self.llm.llm_engine.add_request(
+                id, self.llm._preprocess_cmpl_one(prompt), params[i if len(params) > 1 else 0],
+                lora_request=adapters[i] if adapters else None, priority=priorities[i] if priorities else 0,
+            )  # fmt: skip
+            self.requests[id] = call, first + i
+
+    def step(self):
+        """One step of the step loop. Returns None when nothing came of it."""
+        outputs, self.early = self.early or self.raw_step(), []
+        if not outputs:
+            return None
+        calls, indices, finished = array("q"), array("i"), bytearray()
+        for output in outputs:
+            call, index = self.requests[output.request_id]
+            calls.append(call)
+            indices.append(index)
+            finished.append(output.finished)
+            if output.finished:
+                del self.requests[output.request_id]
+        packed = pack(outputs, 0)
+        packed |= {"Calls": calls.tobytes(), "Indices": indices.tobytes(), "Finished": bytes(finished)}
+        return packed
+
+    def generated(self, call):
+        """The number of tokens that a call's unfinished requests have so far."""
+        states = self.llm.llm_engine.output_processor.request_states.values()
+        if self.lone is None:
+            states = [s for s in states if self.requests.get(s.external_req_id, (None,))[0] == call]
+        return sum(state.detokenizer.num_output_tokens() for state in states)
+
+    def abort(self, call):
+        """Removes a call's unfinished requests from the step loop."""
+        ids = [id for id, (owner, _) in self.requests.items() if owner == call]
+        self.llm.llm_engine.abort_request(ids)
+        for id in ids:
+            del self.requests[id]
+        self.early = [output for output in self.early if output.request_id in self.requests]
+
+    def abort_all(self):
+        """Removes every unfinished request: the next call would run and return them."""
+        engine = self.llm.llm_engine
+        engine.abort_request(list(engine.output_processor.request_states), internal=True)
+        self.requests, self.early = {}, []
+
+    def beam_search(self, packed, params):
+        from vllm.sampling_params import BeamSearchParams
+
+        self.check_runner("generate")
+        prompts, _, adapters, _ = self.input(packed)
+        prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
+        try:
+            start_ns = time.perf_counter_ns()
+            outputs = self.llm.beam_search(
+                [{"prompt_token_ids": prompt} for prompt in prompts], BeamSearchParams(**json.loads(params)),
+                lora_request=adapters,
+            )  # fmt: skip
+            return pack_beams(prompts, outputs, time.perf_counter_ns() - start_ns)
+        except BaseException:
+            self.abort_all()
+            raise
+
+    # ---- inputs ----
+
+    def input(self, packed):
+        """The arguments of LLM.generate: prompts, sampling parameters, LoRA adapters, priorities."""
+        prompts, params, adapters, priorities, chats = unpack(packed)
+        chats = iter(chats)
+        prompts = [self.render(next(chats)) if prompt is None else prompt for prompt in prompts]
+        if adapters:
+            adapters = [self.adapter(*each) if each else None for each in adapters]
+        if priorities and self.llm.llm_engine.vllm_config.scheduler_config.policy != "priority":
+            raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
+        return prompts, [sampling_params(each) for each in params], adapters, priorities
+
+    def render(self, chat):
+        """The token IDs of a conversation, as LLM.chat makes them."""
+        if self.llm.llm_engine.tokenizer is None:
+            raise Refused("a chat needs the tokenizer, and the engine was made with SkipTokenizerInit")
+        messages = chat.pop("messages")
+        return {"prompt_token_ids": self.llm._preprocess_chat_one(messages, **chat)["prompt_token_ids"]}
+
+    def check_runner(self, runner):
+        config = self.llm.llm_engine.vllm_config.model_config
+        if config.runner_type != runner:
+            raise Refused(
+                f"{config.model} was loaded for {'embeddings and the like' if runner == 'generate' else 'generation'}: "
+                f'load it with EngineArgs.Runner "{runner}", if it can do that'
+            )
+
+    # ---- pooling ----
+
+    def encode(self, packed, task, params):
+        """Embeddings, classes, rewards: LLM.encode."""
+        from vllm import PoolingParams
+
+        self.check_runner("pooling")
+        prompts, _, adapters, _ = self.input(packed)
+        if task not in self.llm.supported_tasks:
+            raise Refused(
+                f"the model does not support {task!r}; it supports {', '.join(sorted(self.llm.supported_tasks))}"
+            )
+        try:
+            outputs = self.llm.encode(
+                prompts, PoolingParams(**json.loads(params)), use_tqdm=False, lora_request=adapters, pooling_task=task
+            )
+        except BaseException:
+            self.abort_all()
+            raise
+        return pack_pooled(outputs)
+
+    def score(self, queries, documents):
+        self.check_runner("pooling")
+        try:
+            outputs = self.llm.score(queries[0] if len(queries) == 1 else queries, documents, use_tqdm=False)
+        except BaseException:
+            self.abort_all()
+            raise
+        return array("f", [output.outputs.score for output in outputs]).tobytes()
+
+    # ---- control ----
+
+    def adapter(self, name, path):
+        """The LoRARequest of an adapter. vLLM tells them apart by numbers, which are given out here."""
+        from vllm.lora.request import LoRARequest
+
+        if self.llm.llm_engine.vllm_config.lora_config is None:
+            raise Refused(f"the LoRA adapter {name} needs EngineArgs.EnableLoRA")
+        known = self.adapters.get(name)
+        if known is None:
+            if not os.path.isfile(os.path.join(path, "adapter_config.json")):
+                raise Refused(f"the LoRA adapter {name}: the folder {path} has no adapter_config.json")
+            number = 1 + max((request.lora_int_id for request in self.adapters.values()), default=0)
+            known = self.adapters[name] = LoRARequest(name, number, path)
+        elif known.lora_path != path:
+            raise Refused(f"there is a LoRA adapter {name} already, from {known.lora_path}: drop it, or use another name")
+        return known
+
+    def load_lora(self, name, path):
+        request = self.adapter(name, path)
+        try:
+            self.llm.llm_engine.add_lora(request)
+        except BaseException:
+            del self.adapters[name]
+            raise
+
+    def drop_lora(self, name):
+        request = self.adapters.pop(name, None)
+        if request is None:
+            raise Refused(f"there is no LoRA adapter {name}")
+        self.llm.llm_engine.remove_lora(request.lora_int_id)
+
+    def loaded_loras(self):
+        if self.llm.llm_engine.vllm_config.lora_config is None:
+            return []
+        numbers = self.llm.llm_engine.list_loras()
+        return sorted(name for name, request in self.adapters.items() if request.lora_int_id in numbers)
+
+    def reset_prefix_cache(self):
+        if not self.llm.reset_prefix_cache():
+            raise Refused("vLLM did not reset the prefix cache: some of its blocks are in use")
+
+    def sleep(self, level):
+        from vllm.platforms import current_platform
+
+        if not current_platform.is_sleep_mode_available():
+            raise Refused(f"vLLM has no sleep mode on this platform ({current_platform.device_type}): it needs a GPU")
+        if not self.llm.llm_engine.vllm_config.model_config.enable_sleep_mode:
+            raise Refused("Sleep needs EngineArgs.EnableSleepMode")
+        self.llm.sleep(level=level)
+
+    def wake_up(self, tags):
+        self.llm.wake_up(tags or None)
+
+    def is_sleeping(self):
+        return self.llm.llm_engine.is_sleeping()
+
+    def tokenizer(self):
+        tokenizer = self.llm.llm_engine.tokenizer
+        if tokenizer is None:
+            raise Refused("the engine has no tokenizer: it was made with SkipTokenizerInit")
+        return tokenizer
+
+    def close(self):
+        global _in_process
+        engine, self.llm = self.llm.llm_engine, None
+        # The instances' own methods close over the engine; without this the cycle keeps the model.
+        engine.__dict__.pop("step", None)
+        engine.engine_core.__dict__.pop("get_output", None)
+        self.raw_step = self.raw_get_output = self.raw_record = None
+        try:
+            engine.engine_core.shutdown()
+        finally:
+            del engine
+            if self.own_process:
+                gc.collect()
+            else:
+                _in_process = None
+                forget_engine()
+
+
+def sampling_params(fields):
+    """A SamplingParams of what Go's struct of the same name says."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RepetitionDetectionParams
+
+    check_names(fields, SamplingParams, "sampling parameter")
+    fields = dict(fields)
+    if fields.get("max_tokens") == -1:
+        fields["max_tokens"] = None
+    if "logit_bias" in fields:
+        fields["logit_bias"] = {int(token): bias for token, bias in fields["logit_bias"].items()}
+    if "structured_outputs" in fields:
+        fields["structured_outputs"] = structured_outputs(fields["structured_outputs"])
+    if "repetition_detection" in fields:
+        fields["repetition_detection"] = RepetitionDetectionParams(**fields["repetition_detection"])
+    return SamplingParams(**fields)
+
+
+def structured_outputs(fields):
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return None if fields is None else StructuredOutputsParams(**fields)
+
+
+def wake_when_dead(client):
+    """Ends a wait for outputs of an engine core that has died.
+
+    vLLM notices such a death and closes the socket of outputs, but leaves a LLM.generate that waits waiting.
+    """
+    thread, queue = getattr(client, "output_queue_thread", None), getattr(client, "outputs_queue", None)
+    if thread is None:  # in process
+        return
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    def watch():
+        thread.join()
+        queue.put_nowait(EngineDeadError())
+
+    threading.Thread(target=watch, daemon=True, name="vllmgo-wake-when-dead").start()
+
+
+def choose_mode(own_process):
+    """None is auto: in process where a second process would compete with the model for few cores."""
+    if own_process is not None:
+        return own_process
+    from vllm.platforms import current_platform
+
+    return not (current_platform.is_cpu() and len(os.sched_getaffinity(0)) <= 4)
+
+
+def forget_engine():
+    """Takes back what an in-process engine leaves in this process, so that the next one can start."""
+    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+    cleanup_dist_env_and_memory()
+
+
+@contextlib.contextmanager
+def cpu_threads(kwargs):
+    """On a CPU, gives each rank its own share of the cores, unless the user has said how. Yields the binding."""
+    from vllm.platforms import current_platform
+
+    name = "VLLM_CPU_OMP_THREADS_BIND"
+    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
+    before = os.environ.get(name)
+    if not current_platform.is_cpu() or ranks == 1 or before not in (None, "", "auto"):
+        yield before or ""
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    share = len(cores) // ranks
+    binding = "|".join(",".join(map(str, cores[rank * share : (rank + 1) * share])) for rank in range(ranks))
+    os.environ[name] = binding
+    try:
+        yield binding
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before

@@ -1,0 +1,255 @@
+package vllmgo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+	"unsafe"
+)
+
+// packedInput is what packing.py's unpack takes. Byte slices are int32 in the machine's byte order.
+type packedInput struct {
+	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for the next chat.
+	Lengths, TokenIDs []byte
+	Texts             []string
+	// Params is a JSON list of SamplingParams.
+	Params string
+	// Rest is a JSON object of what few prompts have; empty when none has.
+	Rest string
+}
+
+// packedRest is what few prompts have: each list is empty, or holds an element for each prompt (for each
+// prompt that is a chat).
+type packedRest struct {
+	Chats      []*Chat    `json:"chats,omitzero"`
+	Adapters   [][]string `json:"adapters,omitzero"`
+	Priorities []int      `json:"priorities,omitzero"`
+}
+
+// checkInput refuses what can be seen to be wrong without the engine.
+func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) error {
+	if len(prompts) == 0 {
+		return errors.New("vllmgo: there are no prompts")
+	}
+	if len(params) > 1 && len(params) != len(prompts) {
+		return fmt.Errorf("vllmgo: %d prompts and %d SamplingParams: give none, one for all, or one for each",
+			len(prompts), len(params))
+	}
+	for i, prompt := range prompts {
+		given := 0
+		for _, is := range []bool{prompt.Text != "", len(prompt.TokenIDs) > 0, prompt.Chat != nil} {
+			if is {
+				given++
+			}
+		}
+		switch {
+		case given == 0:
+			return fmt.Errorf("vllmgo: prompt %d is empty", i)
+		case given > 1:
+			return fmt.Errorf("vllmgo: prompt %d has more than one of Text, TokenIDs and Chat", i)
+		case len(prompt.TokenIDs) >= maxModelLen:
+			return fmt.Errorf("vllmgo: prompt %d has %d tokens; the engine takes %d, prompt and output "+
+				"together (max_model_len): shorten it or raise MaxModelLen", i, len(prompt.TokenIDs), maxModelLen)
+		case prompt.Chat != nil && len(prompt.Chat.Messages) == 0:
+			return fmt.Errorf("vllmgo: prompt %d is a chat without messages", i)
+		}
+	}
+	for i, p := range params {
+		if err := p.check(); err != nil {
+			return fmt.Errorf("vllmgo: SamplingParams %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// pack packs prompts and parameters that checkInput found right for one crossing.
+func pack(prompts []Prompt, params []SamplingParams) (packedInput, error) {
+	lengths := make([]int32, len(prompts))
+	var tokenIDs []int32
+	texts := []string{}
+	var rest packedRest
+	for i, prompt := range prompts {
+		switch n := len(prompt.TokenIDs); {
+		case n > 0:
+			lengths[i] = int32(n)
+			tokenIDs = append(tokenIDs, prompt.TokenIDs...)
+		case prompt.Chat != nil:
+			lengths[i] = -1
+			rest.Chats = append(rest.Chats, prompt.Chat)
+		default:
+			texts = append(texts, prompt.Text)
+		}
+		if prompt.LoRA != nil {
+			if rest.Adapters == nil {
+				rest.Adapters = make([][]string, len(prompts))
+			}
+			rest.Adapters[i] = []string{prompt.LoRA.Name, prompt.LoRA.Path}
+		}
+		if prompt.Priority != 0 {
+			if rest.Priorities == nil {
+				rest.Priorities = make([]int, len(prompts))
+			}
+			rest.Priorities[i] = prompt.Priority
+		}
+	}
+	if params == nil {
+		params = []SamplingParams{}
+	}
+	encoded, err := json.Marshal(params)
+	if err != nil {
+		return packedInput{}, fmt.Errorf("vllmgo: SamplingParams: %w", err)
+	}
+	packed := packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, string(encoded), ""}
+	if rest.Chats != nil || rest.Adapters != nil || rest.Priorities != nil {
+		encoded, err := json.Marshal(rest)
+		if err != nil {
+			return packedInput{}, fmt.Errorf("vllmgo: Prompt.Chat: %w", err)
+		}
+		packed.Rest = string(encoded)
+	}
+	return packed, nil
+}
+
+// packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte order, unless
+// said otherwise.
+type packedOutput struct {
+	PromptLengths, PromptIDs []byte
+	Cached                   []byte
+	Completions              []byte
+	CompletionIndices        []byte
+	Lengths, IDs             []byte
+	Cumulative               []byte // float64
+	Texts, Reasons, Stops    []string
+	Positions                []byte
+	PromptPositions          []byte
+	Logprobs                 *packedLogprobs
+	Times                    []byte // float64: len(times) for each output that has them
+	TokenCounts              []byte // -1 for an output without times
+	TokenTimes               []byte // float64
+	ElapsedNs                int64
+
+	// Of the step loop: what each output belongs to, and whether it is the request's last.
+	Calls    []byte // int64
+	Indices  []byte
+	Finished []byte // bool
+}
+
+type packedLogprobs struct {
+	Counts, IDs []byte
+	Values      []byte // float64
+	Ranks       []byte
+	Tokens      []string
+}
+
+// unpack makes the outputs. They share the memory of p.
+func (p *packedOutput) unpack() []RequestOutput {
+	promptLengths, promptIDs := valuesOf[int32](p.PromptLengths), valuesOf[int32](p.PromptIDs)
+	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
+	cached, completions := valuesOf[int32](p.Cached), valuesOf[int32](p.Completions)
+	indices, cumulative := valuesOf[int32](p.CompletionIndices), valuesOf[float64](p.Cumulative)
+	positions, promptPositions := valuesOf[int32](p.Positions), valuesOf[int32](p.PromptPositions)
+	tokenCounts, tokenTimes := valuesOf[int32](p.TokenCounts), valuesOf[float64](p.TokenTimes)
+	times := valuesOf[float64](p.Times)
+	logprobs := p.Logprobs.positions()
+	outputs := make([]RequestOutput, len(promptLengths))
+	next := 0
+	for i := range outputs {
+		output := &outputs[i]
+		output.PromptTokenIDs, promptIDs = split(promptIDs, promptLengths[i])
+		output.NumCachedTokens = int(cached[i])
+		output.PromptLogprobs, logprobs = split(logprobs, promptPositions[i])
+		output.Outputs = make([]CompletionOutput, completions[i])
+		for j := range output.Outputs {
+			completion := CompletionOutput{
+				Index: int(indices[next]), Text: p.Texts[next], CumulativeLogprob: cumulative[next],
+				FinishReason: p.Reasons[next], StopReason: p.Stops[next],
+			}
+			completion.TokenIDs, ids = split(ids, lengths[next])
+			completion.Logprobs, logprobs = split(logprobs, positions[next])
+			output.Outputs[j] = completion
+			next++
+		}
+		if count := tokenCounts[i]; count >= 0 {
+			var t, own []float64
+			t, times = split(times, int32(numTimes))
+			own, tokenTimes = split(tokenTimes, count)
+			output.Metrics = newRequestMetrics(t, own)
+		}
+	}
+	return outputs
+}
+
+// positions are the candidates of each position.
+func (p *packedLogprobs) positions() [][]Logprob {
+	if p == nil {
+		return nil
+	}
+	counts, ids, ranks := valuesOf[int32](p.Counts), valuesOf[int32](p.IDs), valuesOf[int32](p.Ranks)
+	values := valuesOf[float64](p.Values)
+	positions, next := make([][]Logprob, len(counts)), 0
+	for i, count := range counts {
+		if count == 0 {
+			continue // the first token of a prompt
+		}
+		positions[i] = make([]Logprob, count)
+		for j := range positions[i] {
+			positions[i][j] = Logprob{TokenID: ids[next], Logprob: values[next], Rank: int(ranks[next]), Token: p.Tokens[next]}
+			next++
+		}
+	}
+	return positions
+}
+
+// numTimes is the number of packing.py's TIMES.
+const numTimes = 6
+
+func newRequestMetrics(times, tokenTimes []float64) *RequestMetrics {
+	arrival, queued, scheduled, first, last, firstLatency := times[0], times[1], times[2], times[3], times[4], times[5]
+	seconds, fraction := math.Modf(arrival)
+	m := &RequestMetrics{
+		ArrivalTime: time.Unix(int64(seconds), int64(fraction*1e9)),
+		QueueTime:   duration(scheduled - queued),
+		PrefillTime: duration(first - scheduled),
+		DecodeTime:  duration(last - first),
+		TTFT:        duration(firstLatency),
+		E2ELatency:  duration(firstLatency + last - first),
+	}
+	if len(tokenTimes) > 1 {
+		m.ITL = make([]time.Duration, len(tokenTimes)-1)
+		for i := range m.ITL {
+			m.ITL[i] = duration(tokenTimes[i+1] - tokenTimes[i])
+		}
+	}
+	return m
+}
+
+func duration(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+
+// split cuts the first n values off. No values are nil.
+func split[T any](values []T, n int32) (head, tail []T) {
+	if n == 0 {
+		return nil, values
+	}
+	return values[:n:n], values[n:]
+}
+
+// encodeJSON is v in JSON, for a parameter of bridge.py.
+func encodeJSON(name string, v any) (string, error) {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("vllmgo: %s: %w", name, err)
+	}
+	return string(encoded), nil
+}
+
+func bytesOf(values []int32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}
+
+// valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and is aligned.
+func valuesOf[T int32 | int64 | float32 | float64](b []byte) []T {
+	var zero T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
+}

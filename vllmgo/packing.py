@@ -1,0 +1,147 @@
+"""Inputs and outputs cross between Go and Python as a few buffers, not as an object for each token.
+
+Buffers hold int32 ("i"), int64 ("q") or float64 ("d") values in the machine's byte order. packing.go has the other side.
+"""
+
+import json
+from array import array
+
+
+def unpack(packed):
+    """Lists of prompts, sampling parameters, LoRA adapters, priorities and chats.
+
+    A prompt is text, a dict with prompt_token_ids, or None for the next of the chats. There are no, one or as many
+    sampling parameters as prompts. Adapters and priorities are None, or one for each prompt.
+    """
+    prompts, start, texts = [], 0, iter(packed["Texts"])
+    ids = memoryview(packed["TokenIDs"]).cast("i")
+    for length in memoryview(packed["Lengths"]).cast("i"):
+        if length > 0:
+            prompts.append({"prompt_token_ids": ids[start : start + length].tolist()})
+            start += length
+        else:
+            prompts.append(next(texts) if length == 0 else None)
+    params = json.loads(packed["Params"])
+    if not packed["Rest"]:
+        return prompts, params, None, None, []
+    rest = json.loads(packed["Rest"])
+    return prompts, params, rest.get("adapters"), rest.get("priorities"), rest.get("chats", [])
+
+
+class Logprobs:
+    """Candidates of positions: for each position their number, and for each candidate ID, logprob, rank, token."""
+
+    def __init__(self):
+        self.counts, self.ids, self.values, self.ranks, self.tokens = array("i"), array("i"), array("d"), array("i"), []
+
+    def add(self, positions):
+        for position in positions:
+            self.counts.append(0 if position is None else len(position))
+            for token_id, logprob in (position or {}).items():
+                self.ids.append(token_id)
+                self.values.append(logprob.logprob)
+                self.ranks.append(logprob.rank or 0)
+                self.tokens.append(logprob.decoded_token or "")
+
+    def packed(self):
+        return {
+            "Counts": self.counts.tobytes(),
+            "IDs": self.ids.tobytes(),
+            "Values": self.values.tobytes(),
+            "Ranks": self.ranks.tobytes(),
+            "Tokens": self.tokens,
+        }
+
+
+# In the order of packing.go.
+TIMES = ("arrival_time", "queued_ts", "scheduled_ts", "first_token_ts", "last_token_ts", "first_token_latency")
+
+
+def pack(outputs, elapsed_ns):
+    """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last."""
+    prompt_lengths, prompt_ids, cached = array("i"), array("i"), array("i")
+    completions, indices, lengths, ids, cumulative = array("i"), array("i"), array("i"), array("i"), array("d")
+    texts, reasons, stops = [], [], []
+    logprobs, positions, prompt_positions = Logprobs(), array("i"), array("i")
+    times, token_counts, token_times = array("d"), array("i"), array("d")
+    for output in outputs:
+        if output.finished:
+            prompt_lengths.append(len(output.prompt_token_ids))
+            prompt_ids.extend(output.prompt_token_ids)
+        else:
+            prompt_lengths.append(0)
+        cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
+        # DELTA outputs give them once, with the first.
+        prompt_positions.append(len(output.prompt_logprobs or ()))
+        logprobs.add(output.prompt_logprobs or ())
+        completions.append(len(output.outputs))
+        for completion in output.outputs:
+            indices.append(completion.index)
+            lengths.append(len(completion.token_ids))
+            ids.extend(completion.token_ids)
+            texts.append(completion.text)
+            reasons.append(completion.finish_reason or "")
+            stops.append("" if completion.stop_reason is None else str(completion.stop_reason))
+            cumulative.append(completion.cumulative_logprob or 0.0)
+            positions.append(len(completion.logprobs or ()))
+            logprobs.add(completion.logprobs or ())
+        if output.metrics is not None and output.finished:
+            times.extend(getattr(output.metrics, name) for name in TIMES)
+            own = getattr(output.metrics, "token_times", ())
+            token_counts.append(len(own))
+            token_times.extend(own)
+        else:
+            token_counts.append(-1)
+    return {
+        "PromptLengths": prompt_lengths.tobytes(),
+        "PromptIDs": prompt_ids.tobytes(),
+        "Cached": cached.tobytes(),
+        "Completions": completions.tobytes(),
+        "CompletionIndices": indices.tobytes(),
+        "Lengths": lengths.tobytes(),
+        "IDs": ids.tobytes(),
+        "Cumulative": cumulative.tobytes(),
+        "Texts": texts,
+        "Reasons": reasons,
+        "Stops": stops,
+        "Positions": positions.tobytes(),
+        "PromptPositions": prompt_positions.tobytes(),
+        "Logprobs": logprobs.packed() if logprobs.counts else None,
+        "Times": times.tobytes(),
+        "TokenCounts": token_counts.tobytes(),
+        "TokenTimes": token_times.tobytes(),
+        "ElapsedNs": elapsed_ns,
+    }
+
+
+def pack_beams(prompts, outputs, elapsed_ns):
+    """BeamSearchOutputs, whose sequences begin with the prompt."""
+    return {
+        "ElapsedNs": elapsed_ns,
+        "Beams": [
+            {
+                "PromptIDs": array("i", prompt).tobytes(),
+                "Beams": [
+                    {
+                        "Text": sequence.text or "",
+                        "TokenIDs": array("i", sequence.tokens[len(prompt) :]).tobytes(),
+                        "CumulativeLogprob": sequence.cum_logprob,
+                        "FinishReason": sequence.finish_reason or "",
+                    }
+                    for sequence in output.sequences
+                ],
+            }
+            for prompt, output in zip(prompts, outputs, strict=True)
+        ],
+    }
+
+
+def pack_pooled(outputs):
+    import torch
+
+    tensors = [output.outputs.data.to("cpu", torch.float32).contiguous() for output in outputs]
+    return {
+        "PromptLengths": array("i", [len(output.prompt_token_ids) for output in outputs]).tobytes(),
+        "Shapes": [list(tensor.shape) for tensor in tensors],
+        "Values": b"".join(tensor.numpy().tobytes() for tensor in tensors),
+    }

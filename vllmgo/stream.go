@@ -1,0 +1,121 @@
+package vllmgo
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"sync"
+)
+
+// Delta is what a completion has gained since the last one.
+type Delta struct {
+	// CompletionOutput has only what is new in Text, TokenIDs and Logprobs. FinishReason and StopReason are set
+	// in a completion's last delta.
+	CompletionOutput
+	// Request is set in the stream's last delta: the request's other results. Its Outputs are empty.
+	Request *RequestOutput
+}
+
+// Stream completes one prompt and yields each piece of the completion as it comes; with SamplingParams.N above
+// 1, the pieces of all completions, told apart by Index. A loop that is slower than the engine gets larger pieces.
+//
+//	for delta, err := range llm.Stream(ctx, vllmgo.Prompt{Text: "Once upon a time"}, params) {
+//		if err != nil {
+//			return err
+//		}
+//		fmt.Print(delta.Text)
+//	}
+//
+// Streams and other calls share the engine; see the package's documentation. The stream ends with an error when
+// ctx ends, the LLM is closed, or the engine fails. Leaving the loop removes the request from the engine. Each
+// range over the sequence is a request of its own.
+func (l *LLM) Stream(ctx context.Context, prompt Prompt, params ...SamplingParams) iter.Seq2[Delta, error] {
+	return func(yield func(Delta, error) bool) {
+		if len(params) > 1 {
+			yield(Delta{}, fmt.Errorf("vllmgo: one prompt and %d SamplingParams: give none or one", len(params)))
+			return
+		}
+		c := &call{ctx: ctx, prompts: []Prompt{prompt}, params: params, stream: &stream{ready: make(chan struct{}, 1)}}
+		err := checkInput(c.prompts, params, l.info.MaxModelLen)
+		if err == nil {
+			err = l.start(c)
+		}
+		if err != nil {
+			yield(Delta{}, err)
+			return
+		}
+		for ended := false; !ended; {
+			select {
+			case <-c.stream.ready:
+			case <-ctx.Done():
+				_ = l.wait(c) // the error is c.err
+				ended = true
+			case <-c.done:
+				ended = true
+			}
+			for _, delta := range c.stream.take() {
+				if !yield(delta, nil) {
+					l.stop(c, context.Canceled)
+					<-c.done
+					return
+				}
+			}
+		}
+		if c.err != nil {
+			yield(Delta{}, c.err)
+		}
+	}
+}
+
+// stream is what the engine has given and the consumer not yet taken.
+type stream struct {
+	mu      sync.Mutex
+	waiting []Delta
+	// ready has an element when something is waiting.
+	ready chan struct{}
+}
+
+// push adds what the engine gave. Deltas of a completion whose last one still waits are joined to it, so that no
+// more waits for a slow consumer than a whole output.
+func (s *stream) push(output RequestOutput, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	completions := output.Outputs
+	for _, completion := range completions {
+		if !s.join(completion) {
+			s.waiting = append(s.waiting, Delta{CompletionOutput: completion})
+		}
+	}
+	if last {
+		output.Outputs = nil
+		if len(completions) == 0 {
+			s.waiting = append(s.waiting, Delta{})
+		}
+		s.waiting[len(s.waiting)-1].Request = &output
+	}
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) join(next CompletionOutput) bool {
+	for i := range s.waiting {
+		if d := &s.waiting[i].CompletionOutput; d.Index == next.Index {
+			next.Text = d.Text + next.Text
+			next.TokenIDs = append(d.TokenIDs, next.TokenIDs...)
+			next.Logprobs = append(d.Logprobs, next.Logprobs...)
+			*d = next
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stream) take() []Delta {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	deltas := s.waiting
+	s.waiting = nil
+	return deltas
+}
