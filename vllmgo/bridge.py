@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import threading
+import types
 import typing
 
 
@@ -66,6 +67,7 @@ def check_args(kwargs):
     from vllm.config.model import ModelDType
 
     refuse_unknown(kwargs, engine_arguments(), "engine argument")
+    check_types(kwargs)
     dtypes = typing.get_args(ModelDType)
     dtype = kwargs.get("dtype", "auto")
     if dtype not in dtypes:
@@ -75,8 +77,62 @@ def check_args(kwargs):
             "data_parallel_size above 1 does not work with vLLM's offline engine: "
             "run one process per replica, each with its own share of the prompts"
         )
+    backend = kwargs.get("distributed_executor_backend")
+    if backend not in (None, "mp", "ray", "uni", "external_launcher") and "." not in backend:
+        raise Refused(f"distributed_executor_backend {backend!r} is none of mp, ray, uni, external_launcher")
+    formats = load_formats()
+    if formats and kwargs.get("load_format", "auto") not in formats:
+        raise Refused(f"load_format {kwargs['load_format']!r} is none of {', '.join(formats)}")
     find_model(kwargs["model"], kwargs.get("revision"))
+    if "tokenizer" in kwargs and not kwargs.get("skip_tokenizer_init"):
+        find_tokenizer(kwargs["tokenizer"], kwargs.get("tokenizer_revision"))
     check_ranks(kwargs)
+
+
+def check_types(kwargs):
+    """Refuses values of the wrong type where the type is a plain one: vLLM computes with some before it checks them."""
+    from vllm.engine import arg_utils
+
+    annotations = {field.name: field.type for field in dataclasses.fields(arg_utils.EngineArgs)}
+    plain = {int: int, float: (int, float), str: str, bool: bool, types.NoneType: types.NoneType}
+    for name, value in kwargs.items():
+        hint = annotations.get(name)
+        if isinstance(hint, str):
+            try:
+                hint = eval(hint, vars(arg_utils))
+            except NameError:  # imported for type checkers only, and so no plain type
+                continue
+        allowed = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+        if not all(each in plain for each in allowed):
+            continue
+        if not any(isinstance(value, plain[each]) and (type(value) is bool) == (each is bool) for each in allowed):
+            names = " or ".join("None" if each is types.NoneType else each.__name__ for each in allowed)
+            raise Refused(f"{name} is {value!r}: it must be {names}")
+
+
+def load_formats():
+    """The formats that weights can be loaded from; none when this vLLM does not say."""
+    try:
+        from vllm.model_executor.model_loader import _LOAD_FORMAT_TO_MODEL_LOADER
+    except ImportError:
+        return []
+    return sorted(_LOAD_FORMAT_TO_MODEL_LOADER)
+
+
+def explain_invalid(error):
+    """What pydantic found wrong, with the names of the fields."""
+    found = []
+    for each in error.errors():
+        name = ".".join(str(part) for part in each["loc"])
+        message = each["msg"].removeprefix("Value error, ")
+        found.append(f"{name} is {each['input']!r}: {message}" if name else message)
+    return "; ".join(found)
+
+
+def find_tokenizer(name, revision=None):
+    """Raises ModelNotFound unless the tokenizer is a folder or a file, or is found as a model is."""
+    if not os.path.exists(name):
+        find_model(name, revision)
 
 
 def check_ranks(kwargs):
@@ -176,11 +232,12 @@ def load_tokenizer(arguments):
 
     kwargs = json.loads(arguments)
     name = kwargs.get("tokenizer") or kwargs["model"]
-    if not os.path.isdir(name):
-        find_model(name, kwargs.get("revision"))
+    revision = kwargs.get("tokenizer_revision" if "tokenizer" in kwargs else "revision")
+    find_tokenizer(name, revision)
     return get_tokenizer(
-        name, trust_remote_code=kwargs.get("trust_remote_code", False), revision=kwargs.get("revision")
-    )
+        name, tokenizer_mode=kwargs.get("tokenizer_mode", "auto"),
+        trust_remote_code=kwargs.get("trust_remote_code", False), revision=revision,
+    )  # fmt: skip
 
 
 def tokenizer_ids(tokenizer):

@@ -8,7 +8,7 @@ import threading
 import time
 from array import array
 
-from vllmgo_bridge import Cancelled, Refused, check_args, check_names
+from vllmgo_bridge import Cancelled, Refused, check_args, check_names, explain_invalid
 from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
 
 _loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
@@ -76,7 +76,7 @@ class Engine:
             elif not self.own_process:
                 forget_engine()
             if isinstance(error, pydantic.ValidationError):
-                raise Refused("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
+                raise Refused(explain_invalid(error)) from error
             raise
 
     def hook(self):

