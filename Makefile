@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test lint clean
+.PHONY: help setup bench test test-0.24 lint clean
 
 # The settings of `make bench` that are set become flags of examples/all, which documents them; ARGS adds others.
 flags = $(if $(MODEL),-model '$(MODEL)') \
@@ -13,7 +13,7 @@ flags = $(if $(MODEL),-model '$(MODEL)') \
         $(ARGS)
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
 	@echo 'Settings of make bench: MODEL TP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
 
 setup: ## Set up Python with vLLM in .venv, if it is not there
@@ -30,6 +30,9 @@ test: ## Run all tests
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python scripts/test-pythons $(TEST_PYTHONS)
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
 
+test-0.24: ## Run vllmgo's tests with the oldest vLLM that is supported
+	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python go test -race -count=1 -timeout 60m $(ARGS) ./vllmgo
+
 lint: ## Check formatting and run the static checks
 	@unformatted=$$(find . -name '.?*' -prune -o -name '*.go' -print | xargs -r gofmt -l); \
 	[[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w on:" $$unformatted >&2; exit 1; }
@@ -38,6 +41,6 @@ lint: ## Check formatting and run the static checks
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 
-clean: ## Remove what these made: .venv, .cache and bin, but not results
+clean: ## Remove what these made: .venv, .venv-0.24, .cache and bin, but not results
 	@scripts/setup --clean
 	@rm -rf bin

@@ -44,13 +44,41 @@ func TestNumpy(t *testing.T) {
 	assert.Equal(t, "x = 2.000, y = 3.000, z = -1.000\n", string(output))
 }
 
-func TestQuickstart(t *testing.T) {
+// TestPrograms runs the short programs, each as its first line says.
+func TestPrograms(t *testing.T) {
 	model := testenv.SmolLM2(t)
-	cmd := exec.Command(build(t, "quickstart"), "-model", model, "The capital of France is")
-	cmd.Stderr = os.Stderr
-	output, err := cmd.Output()
-	require.NoError(t, err)
-	assert.Contains(t, string(output), "The capital of France is Paris")
+	for _, c := range []struct {
+		program string
+		args    []string
+		want    []string // in the output, in this order
+	}{
+		{"quickstart", []string{"-model", model, "The capital of France is"}, []string{"The capital of France is Paris"}},
+		{"chat", []string{"-model", model}, []string{"Paris"}},
+		{"streaming", []string{"-model", model}, []string{"Once upon a time"}},
+		{"structured", []string{"-model", model}, []string{"{Name:", "Country:", "Population:"}},
+		{"logprobs", []string{"-model", model}, []string{"%", `" Paris"`, "%", `"."`}},
+		{"lora", []string{"-model", model, "-adapter", testenv.TinyLoRA(t)}, []string{"model:", "adapter:"}},
+		{"embeddings", []string{"-model", testenv.MiniLM(t)}, []string{"Knead the dough", "Ovens", "stock market"}},
+		{"goroutines", []string{"-model", model}, []string{"0 plus one is", "15 plus one is", "16 callers in"}},
+		{"cancel", []string{"-model", model}, []string{
+			"stopped: vllmgo: generation stopped: context deadline exceeded", "some tokens came before: true", "The capital of France is Paris"}},
+		{"tensorparallel", []string{"-model", testenv.TinyLlamaWithTokenizer(t), "-load-format", "dummy"}, []string{
+			"on 2 ×", "The capital of France is"}},
+	} {
+		t.Run(c.program, func(t *testing.T) {
+			cmd := exec.Command(build(t, c.program), c.args...)
+			cmd.Stderr = os.Stderr
+			output, err := cmd.Output()
+			require.NoError(t, err)
+			t.Logf("%s", output)
+			rest := string(output)
+			for _, want := range c.want {
+				_, after, found := strings.Cut(rest, want)
+				require.True(t, found, "%q in %q", want, rest)
+				rest = after
+			}
+		})
+	}
 }
 
 // TestOtherModule builds and runs a program of another module, made as the README says.

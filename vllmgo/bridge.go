@@ -89,8 +89,13 @@ func Python() (string, error) {
 // processes are always spawned: a fork of a Go program does not work.
 func environment() map[string]string {
 	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
-	if _, set := os.LookupEnv("VLLM_NO_USAGE_STATS"); !set {
-		env["VLLM_NO_USAGE_STATS"] = "1"
+	for key, value := range map[string]string{
+		"VLLM_NO_USAGE_STATS": "1",
+		"VLLM_LOGGING_STREAM": "ext://sys.stderr", // stdout is the program's
+	} {
+		if _, set := os.LookupEnv(key); !set {
+			env[key] = value
+		}
 	}
 	return env
 }

@@ -283,25 +283,27 @@ def guard_children(path):
     multiprocessing.set_executable(sys.executable)  # and not the Go program
 
 
-class LogStream:
-    """Where vLLM's logging writes in this process: to Go when it has a logger, else to stderr."""
+class Stderr:
+    """sys.stderr, whose lines go to Go while it has a logger. vLLM's logging writes there."""
 
-    def __init__(self, pipe, forward):
-        self.pipe, self.forward = pipe, forward
+    def __init__(self, original, pipe, forward):
+        self.original, self.pipe, self.forward = original, pipe, forward
 
     def write(self, text):
-        (self.pipe if self.forward[0] else sys.stderr).write(text)
+        return (self.pipe if self.forward[0] else self.original).write(text)
 
     def flush(self):
-        (self.pipe if self.forward[0] else sys.stderr).flush()
+        (self.pipe if self.forward[0] else self.original).flush()
 
     def isatty(self):
-        return not self.forward[0] and sys.stderr.isatty()
+        return not self.forward[0] and self.original.isatty()
+
+    def __getattr__(self, name):
+        return getattr(self.original, name)
 
 
 def capture_logs(path, forward):
     """Makes child processes, and this one while forward[0] is set, log to the pipe at path."""
-    global log_stream
-    log_stream = LogStream(open(path, "w", encoding="utf-8", errors="replace"), forward)
     os.environ["VLLMGO_LOG"] = path
-    os.environ.setdefault("VLLM_LOGGING_STREAM", f"ext://{__name__}.log_stream")
+    # Line by line, so that lines of several processes do not mix.
+    sys.stderr = Stderr(sys.stderr, open(path, "w", buffering=1, encoding="utf-8", errors="replace"), forward)

@@ -25,5 +25,3 @@ log = os.open(os.environ["VLLMGO_LOG"], os.O_WRONLY)
 os.dup2(log, 1)
 os.dup2(log, 2)
 os.close(log)
-if os.environ["VLLM_LOGGING_STREAM"].startswith("ext://vllmgo_"):  # which only the Go program has
-    os.environ["VLLM_LOGGING_STREAM"] = "ext://sys.stderr"

@@ -16,8 +16,8 @@
 //
 // The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the process, for
 // the process's life. Its environment gets VLLM_WORKER_MULTIPROC_METHOD=spawn and, unless they are set,
-// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM (vLLM's log goes to stderr, or to
-// the logger that [SetLogger] names; stdout stays the program's). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
+// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM=ext://sys.stderr (stdout stays
+// the program's; [SetLogger] sends the log elsewhere). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
 //
 // # Concurrency and cancellation
 //

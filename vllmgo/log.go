@@ -17,9 +17,9 @@ import (
 	"vllmgo/pyembed"
 )
 
-// SetLogger sends vLLM's log lines to a logger, those of its engine processes included: each with its level, and
-// the attributes source (file:line), process and pid where vLLM tells them. Lines in no known form, such as those
-// of vLLM's libraries, have level Info. It holds for the whole process.
+// SetLogger sends vLLM's log lines to a logger, and whatever else Python and the engine's processes print to
+// stderr: each line with its level, and the attributes source (file:line), process and pid where vLLM tells them.
+// Lines in no known form, such as those of vLLM's libraries, have level Info. It holds for the whole process.
 //
 // Nil, as at first, sends them to stderr as they are. Either way VLLM_LOGGING_LEVEL says what vLLM logs at all.
 func SetLogger(logger *slog.Logger) {
@@ -106,7 +106,11 @@ func (l *logLines) add(line string) {
 // more processes in front.
 var vllmLine = regexp.MustCompile(`^(?:\((\S+) pid=(\d+)\) )*(?:(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[(\S+)\] )?)?(.*)$`)
 
+// colours are what vLLM puts into lines for a terminal.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 func logLine(logger *slog.Logger, line string) {
+	line = colours.ReplaceAllString(line, "")
 	found := vllmLine.FindStringSubmatch(line)
 	process, pid, level, source, message := found[1], found[2], found[3], found[4], found[5]
 	var attrs []slog.Attr

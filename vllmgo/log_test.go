@@ -14,12 +14,13 @@ import (
 
 func TestLogLine(t *testing.T) {
 	for line, want := range map[string]string{
-		"(EngineCore pid=12) WARNING 11-24 16:05:31 [core.py:105] slow":               `level=WARN msg=slow source=core.py:105 process=EngineCore pid=12`,
-		"(EngineCore_DP0 pid=7) (Worker pid=9) ERROR 11-24 16:05:31 [core.py:1] a: b": `level=ERROR msg="a: b" source=core.py:1 process=Worker pid=9`,
-		"INFO 11-24 16:05:31 [llm.py:3] hello":                                        `level=INFO msg=hello source=llm.py:3`,
-		"DEBUG 11-24 16:05:31 [llm.py:3] ":                                            `level=DEBUG msg="" source=llm.py:3`,
-		"(EngineCore pid=12) Traceback (most recent call last):":                      `level=INFO msg="Traceback (most recent call last):" process=EngineCore pid=12`,
-		"[Gloo] Rank 0 is connected":                                                  `level=INFO msg="[Gloo] Rank 0 is connected"`,
+		"(EngineCore pid=12) WARNING 11-24 16:05:31 [core.py:105] slow":                `level=WARN msg=slow source=core.py:105 process=EngineCore pid=12`,
+		"(EngineCore_DP0 pid=7) (Worker pid=9) ERROR 11-24 16:05:31 [core.py:1] a: b":  `level=ERROR msg="a: b" source=core.py:1 process=Worker pid=9`,
+		"INFO 11-24 16:05:31 [llm.py:3] hello":                                         `level=INFO msg=hello source=llm.py:3`,
+		"DEBUG 11-24 16:05:31 [llm.py:3] ":                                             `level=DEBUG msg="" source=llm.py:3`,
+		"(EngineCore pid=12) Traceback (most recent call last):":                       `level=INFO msg="Traceback (most recent call last):" process=EngineCore pid=12`,
+		"\x1b[0;36m(EngineCore pid=1)\x1b[0;0m INFO 11-24 16:05:31 [a.py:1] in colour": `level=INFO msg="in colour" source=a.py:1 process=EngineCore pid=1`,
+		"[Gloo] Rank 0 is connected":                                                   `level=INFO msg="[Gloo] Rank 0 is connected"`,
 	} {
 		var b bytes.Buffer
 		logLine(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{

@@ -68,6 +68,21 @@ func TinyLlama(t testing.TB, vocabSize int) string {
 	return dir
 }
 
+// TinyLlamaWithTokenizer is TinyLlama with SmolLM2's tokenizer.
+func TinyLlamaWithTokenizer(t testing.TB) string {
+	t.Helper()
+	model, dir := SmolLM2(t), TinyLlama(t, 49152)
+	files, err := filepath.Glob(filepath.Join(model, "*token*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), content, 0o644))
+	}
+	return dir
+}
+
 // TinyLoRA is the folder of a LoRA adapter of rank 1 for SmolLM2 that changes much: it adds seeded random numbers to
 // the query and value projections of every layer.
 func TinyLoRA(t testing.TB) string {

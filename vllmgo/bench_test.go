@@ -1,0 +1,94 @@
+package vllmgo_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+
+	"vllmgo/internal/testenv"
+	"vllmgo/vllmgo"
+)
+
+// BenchmarkConcurrency compares 64 prompts in one call of Generate with as many goroutines that have one each, by
+// generated tok/s. To alternate between them, give -count and -benchtime=1x. VLLMGO_BENCH_MODEL names a model's
+// folder to use with random weights, in place of SmolLM2.
+func BenchmarkConcurrency(b *testing.B) {
+	const requests, input, output = 64, 128, 64
+	args := vllmgo.EngineArgs{MaxModelLen: 512, GPUMemoryUtilization: 0.5, EnablePrefixCaching: new(false)}
+	if args.Model = os.Getenv("VLLMGO_BENCH_MODEL"); args.Model != "" {
+		args.LoadFormat, args.SkipTokenizerInit = "dummy", true
+	} else {
+		args.Model = testenv.SmolLM2(b)
+	}
+	if device, err := vllmgo.DetectDevice(b.Context()); err == nil && device == "cpu" {
+		args.EnforceEager = true // compiling takes minutes there
+	}
+	llm, err := vllmgo.New(b.Context(), args)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := llm.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	random := rand.New(rand.NewPCG(1, 1))
+	fresh := func() []vllmgo.Prompt {
+		prompts := make([]vllmgo.Prompt, requests)
+		for i := range prompts {
+			for range input {
+				prompts[i].TokenIDs = append(prompts[i].TokenIDs, 1000+random.Int32N(40000))
+			}
+		}
+		return prompts
+	}
+	params := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: output, IgnoreEOS: true}
+	one := func(prompts []vllmgo.Prompt) {
+		g, err := llm.Generate(b.Context(), prompts, params)
+		if err != nil || len(g.Outputs[0].Outputs[0].TokenIDs) != output {
+			b.Error(g, err)
+		}
+	}
+	each := func(prompts []vllmgo.Prompt, run func(vllmgo.Prompt)) {
+		var group sync.WaitGroup
+		for _, prompt := range prompts {
+			group.Go(func() { run(prompt) })
+		}
+		group.Wait()
+	}
+	one(fresh()) // warm-up
+	for _, c := range []struct {
+		name string
+		run  func([]vllmgo.Prompt)
+	}{
+		{"one call", one},
+		{"64 goroutines", func(prompts []vllmgo.Prompt) {
+			each(prompts, func(prompt vllmgo.Prompt) { one([]vllmgo.Prompt{prompt}) })
+		}},
+		{"64 streams", func(prompts []vllmgo.Prompt) {
+			each(prompts, func(prompt vllmgo.Prompt) {
+				tokens := 0
+				for delta, err := range llm.Stream(b.Context(), prompt, params) {
+					if err != nil {
+						b.Error(err)
+					}
+					tokens += len(delta.TokenIDs)
+				}
+				if tokens != output {
+					b.Error("the stream had", tokens, "tokens")
+				}
+			})
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				prompts := fresh()
+				b.StartTimer()
+				c.run(prompts)
+			}
+			b.ReportMetric(float64(b.N*requests*output)/b.Elapsed().Seconds(), "tok/s")
+		})
+	}
+}
