@@ -2,6 +2,7 @@ package vllmgo
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -24,6 +25,10 @@ type BeamSearchParams struct {
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
 	if err := checkInput(prompts, nil, l.info.MaxModelLen); err != nil {
 		return nil, err
+	}
+	if params.BeamWidth < 1 || params.MaxTokens < 1 {
+		return nil, fmt.Errorf("vllmgo: BeamSearchParams: BeamWidth is %d and MaxTokens is %d: both must be at least 1",
+			params.BeamWidth, params.MaxTokens)
 	}
 	packed, err := pack(prompts, nil)
 	if err != nil {

@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 		exitProgram(how)
 		return
 	}
+	testenv.LimitMemory()
 	os.Exit(m.Run())
 }
 

@@ -20,14 +20,20 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// VLLM skips the test when no Python with vLLM is found, and fails it instead when VLLMGO_REQUIRE_VLLM is set.
-// On a CPU, engines get a KV cache of 1 GiB, unless the environment says otherwise, instead of most of the memory.
-func VLLM(t testing.TB) {
-	t.Helper()
+// LimitMemory gives engines on a CPU a KV cache of 1 GiB, unless the environment says otherwise, instead of most of
+// the memory. It must be called before Python starts.
+func LimitMemory() {
 	const space = "VLLM_CPU_KVCACHE_SPACE"
 	if _, set := os.LookupEnv(space); !set {
-		require.NoError(t, os.Setenv(space, "1")) // before Python starts, for the whole process
+		_ = os.Setenv(space, "1") // which fails for names that are none
 	}
+}
+
+// VLLM skips the test when no Python with vLLM is found, and fails it instead when VLLMGO_REQUIRE_VLLM is set.
+// It calls LimitMemory.
+func VLLM(t testing.TB) {
+	t.Helper()
+	LimitMemory()
 	if _, err := vllmgo.DetectDevice(context.Background()); err != nil {
 		missing(t, "this test needs vLLM (make setup): "+err.Error())
 	}
