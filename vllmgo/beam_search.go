@@ -30,7 +30,7 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: BeamWidth is %d and MaxTokens is %d: both must be at least 1",
 			params.BeamWidth, params.MaxTokens)
 	}
-	packed, err := pack(prompts, nil)
+	packed, err := pack(prompts, []string{})
 	if err != nil {
 		return nil, err
 	}

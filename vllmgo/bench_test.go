@@ -3,16 +3,18 @@ package vllmgo_test
 import (
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"vllmgo/internal/testenv"
 	"vllmgo/vllmgo"
 )
 
-// BenchmarkConcurrency compares 64 prompts in one call of Generate with as many goroutines that have one each, by
-// generated tok/s. To alternate between them, give -count and -benchtime=1x. VLLMGO_BENCH_MODEL names a model's
-// folder to use with random weights, in place of SmolLM2.
+// BenchmarkConcurrency compares 64 prompts in one call of Generate with as many goroutines that have one each, which
+// call Generate or Stream: generated tok/s, medians over rounds that alternate (-benchtime=15x for 15 of them).
+// VLLMGO_BENCH_MODEL names a model's folder to use with random weights, in place of SmolLM2.
 func BenchmarkConcurrency(b *testing.B) {
 	const requests, input, output = 64, 128, 64
 	args := vllmgo.EngineArgs{MaxModelLen: 512, GPUMemoryUtilization: 0.5, EnablePrefixCaching: new(false)}
@@ -57,16 +59,15 @@ func BenchmarkConcurrency(b *testing.B) {
 		}
 		group.Wait()
 	}
-	one(fresh()) // warm-up
-	for _, c := range []struct {
+	ways := []struct {
 		name string
 		run  func([]vllmgo.Prompt)
 	}{
-		{"one call", one},
-		{"64 goroutines", func(prompts []vllmgo.Prompt) {
+		{"one-call", one},
+		{"goroutines", func(prompts []vllmgo.Prompt) {
 			each(prompts, func(prompt vllmgo.Prompt) { one([]vllmgo.Prompt{prompt}) })
 		}},
-		{"64 streams", func(prompts []vllmgo.Prompt) {
+		{"streams", func(prompts []vllmgo.Prompt) {
 			each(prompts, func(prompt vllmgo.Prompt) {
 				tokens := 0
 				for delta, err := range llm.Stream(b.Context(), prompt, params) {
@@ -80,15 +81,26 @@ func BenchmarkConcurrency(b *testing.B) {
 				}
 			})
 		}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			for b.Loop() {
-				b.StopTimer()
-				prompts := fresh()
-				b.StartTimer()
-				c.run(prompts)
-			}
-			b.ReportMetric(float64(b.N*requests*output)/b.Elapsed().Seconds(), "tok/s")
-		})
 	}
+	for _, way := range ways {
+		way.run(fresh()) // warm-up
+	}
+	seconds := make([][]float64, len(ways))
+	for round := 0; b.Loop(); round++ {
+		for i := range ways {
+			i = (i + round) % len(ways) // none always comes first
+			prompts := fresh()
+			start := time.Now()
+			ways[i].run(prompts)
+			seconds[i] = append(seconds[i], time.Since(start).Seconds())
+		}
+	}
+	var medians []float64
+	for i, way := range ways {
+		slices.Sort(seconds[i])
+		medians = append(medians, seconds[i][len(seconds[i])/2])
+		b.ReportMetric(requests*output/medians[i], way.name+"-tok/s")
+	}
+	b.ReportMetric(medians[0]/medians[1], "goroutines/one-call")
+	b.ReportMetric(medians[0]/medians[2], "streams/one-call")
 }

@@ -59,6 +59,7 @@ class Engine:
         self.lone = None  # the Lone that runs
         self.requests = {}  # of the step loop: external request ID → (call, index of the prompt)
         self.early = []  # outputs of a call that was handed over, from before the step loop
+        self.sampling_params = {}  # see sampling
         self.adapters = {}  # name of a LoRA adapter → its LoRARequest
         self.counters = None  # see metrics
         try:
@@ -185,14 +186,14 @@ class Engine:
     def generate(self, call, packed, report):
         """Calls LLM.generate once. Returns None when the call was handed over to the step loop."""
         self.check_runner("generate")
-        prompts, params, adapters, priorities = self.input(packed)
+        prompts, params, adapters, priorities = map(list, zip(*self.input(packed), strict=True))
         lone = Lone(call, report)
         self.lone = lone
         try:
             start_ns = time.perf_counter_ns()
             outputs = self.llm.generate(
-                prompts, params[0] if len(params) == 1 else params or None, use_tqdm=False,
-                lora_request=adapters, priority=priorities,
+                prompts, params, use_tqdm=False,
+                lora_request=adapters if any(adapters) else None, priority=priorities if any(priorities) else None,
             )  # fmt: skip
             elapsed_ns = time.perf_counter_ns() - start_ns
         except HandedOver:
@@ -209,22 +210,22 @@ class Engine:
             self.lone = None
         return pack(outputs, elapsed_ns)
 
-    def add(self, call, first, packed, stream):
-        """Adds requests to the step loop: a call's prompts from the index first on."""
-        from vllm.sampling_params import RequestOutputKind
+    def add(self, calls, indices, streams, packed):
+        """Adds requests to the step loop. calls (int64), indices (int32) and streams (bool) are buffers with an element
+        for each: its call, its prompt's index there, and whether the call is a stream.
 
+        When a request is refused, those before it are in the engine; added is their number.
+        """
+        self.added = 0
         self.check_runner("generate")
-        prompts, params, adapters, priorities = self.input(packed)
-        params = params or [self.llm.get_default_sampling_params()]
-        for each in params:
-            each.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
-        for i, prompt in enumerate(prompts):
-            id = f"{call}.{first + i}"
+        calls, indices = memoryview(calls).cast("q"), memoryview(indices).cast("i")
+        for prompt, params, adapter, priority in self.input(packed, streams):
+            id = f"{calls[self.added]}.{indices[self.added]}"
             self.llm.llm_engine.add_request(
-                id, self.llm._preprocess_cmpl_one(prompt), params[i if len(params) > 1 else 0],
-                lora_request=adapters[i] if adapters else None, priority=priorities[i] if priorities else 0,
-            )  # fmt: skip
-            self.requests[id] = call, first + i
+                id, self.llm._preprocess_cmpl_one(prompt), params, lora_request=adapter, priority=priority
+            )
+            self.requests[id] = calls[self.added], indices[self.added]
+            self.added += 1
 
     def step(self):
         """One step of the step loop. Returns None when nothing came of it."""
@@ -268,13 +269,13 @@ class Engine:
         from vllm.sampling_params import BeamSearchParams
 
         self.check_runner("generate")
-        prompts, _, adapters, _ = self.input(packed)
+        prompts, _, adapters, _ = map(list, zip(*self.input(packed), strict=True))
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()
             outputs = self.llm.beam_search(
                 [{"prompt_token_ids": prompt} for prompt in prompts], BeamSearchParams(**json.loads(params)),
-                lora_request=adapters,
+                lora_request=adapters if any(adapters) else None,
             )  # fmt: skip
             return pack_beams(prompts, outputs, time.perf_counter_ns() - start_ns)
         except BaseException:
@@ -283,16 +284,39 @@ class Engine:
 
     # ---- inputs ----
 
-    def input(self, packed):
-        """The arguments of LLM.generate: prompts, sampling parameters, LoRA adapters, priorities."""
+    def input(self, packed, streams=None):
+        """Yields each request's prompt, sampling parameters, LoRA adapter and priority, as vLLM takes them.
+
+        An exception is that request's own: those before it are as they should be.
+        """
         prompts, params, adapters, priorities, chats = unpack(packed)
         chats = iter(chats)
-        prompts = [self.render(next(chats)) if prompt is None else prompt for prompt in prompts]
-        if adapters:
-            adapters = [self.adapter(*each) if each else None for each in adapters]
-        if priorities and self.llm.llm_engine.vllm_config.scheduler_config.policy != "priority":
-            raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
-        return prompts, [sampling_params(each) for each in params], adapters, priorities
+        by_priority = self.llm.llm_engine.vllm_config.scheduler_config.policy == "priority"
+        for i, prompt in enumerate(prompts):
+            if priorities and priorities[i] and not by_priority:
+                raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
+            yield (
+                self.render(next(chats)) if prompt is None else prompt,
+                self.sampling(params[min(i, len(params) - 1)] if params else "", bool(streams and streams[i])),
+                self.adapter(*adapters[i]) if adapters and adapters[i] else None,
+                priorities[i] if priorities else 0,
+            )
+
+    def sampling(self, text, stream):
+        """The SamplingParams that JSON stands for; those of the model for an empty text.
+
+        vLLM copies them for each request, so that one object serves all requests with the same text.
+        """
+        from vllm.sampling_params import RequestOutputKind
+
+        known = self.sampling_params.get((text, stream))
+        if known is None:
+            if len(self.sampling_params) >= 1000:
+                self.sampling_params.clear()
+            known = sampling_params(json.loads(text)) if text else self.llm.get_default_sampling_params()
+            known.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
+            self.sampling_params[text, stream] = known
+        return known
 
     def render(self, chat):
         """The token IDs of a conversation, as LLM.chat makes them."""
@@ -316,15 +340,16 @@ class Engine:
         from vllm import PoolingParams
 
         self.check_runner("pooling")
-        prompts, _, adapters, _ = self.input(packed)
+        prompts, _, adapters, _ = map(list, zip(*self.input(packed), strict=True))
         if task not in self.llm.supported_tasks:
             raise Refused(
                 f"the model does not support {task!r}; it supports {', '.join(sorted(self.llm.supported_tasks))}"
             )
         try:
             outputs = self.llm.encode(
-                prompts, PoolingParams(**json.loads(params)), use_tqdm=False, lora_request=adapters, pooling_task=task
-            )
+                prompts, PoolingParams(**json.loads(params)), use_tqdm=False,
+                lora_request=adapters if any(adapters) else None, pooling_task=task,
+            )  # fmt: skip
         except BaseException:
             self.abort_all()
             raise

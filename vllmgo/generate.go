@@ -15,9 +15,12 @@ func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params ...Sampling
 	if err := checkInput(prompts, params, l.info.MaxModelLen); err != nil {
 		return nil, err
 	}
-	c := &call{ctx: ctx, prompts: prompts, params: params, report: newReporter(ctx, prompts, params)}
-	err := l.do(c)
+	encoded, err := encodeParams(params)
 	if err != nil {
+		return nil, err
+	}
+	c := &call{ctx: ctx, prompts: prompts, params: encoded, report: newReporter(ctx, prompts, params)}
+	if err = l.do(c); err != nil {
 		c.generation = nil
 	}
 	if c.report != nil {

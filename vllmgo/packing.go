@@ -14,8 +14,8 @@ type packedInput struct {
 	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for the next chat.
 	Lengths, TokenIDs []byte
 	Texts             []string
-	// Params is a JSON list of SamplingParams.
-	Params string
+	// Params are SamplingParams in JSON: none, one for all prompts, or one for each.
+	Params []string
 	// Rest is a JSON object of what few prompts have; empty when none has.
 	Rest string
 }
@@ -64,8 +64,20 @@ func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) erro
 	return nil
 }
 
-// pack packs prompts and parameters that checkInput found right for one crossing.
-func pack(prompts []Prompt, params []SamplingParams) (packedInput, error) {
+// encodeParams is what packedInput has as Params.
+func encodeParams(params []SamplingParams) ([]string, error) {
+	encoded := make([]string, len(params))
+	for i, p := range params {
+		var err error
+		if encoded[i], err = encodeJSON("SamplingParams", p); err != nil {
+			return nil, err
+		}
+	}
+	return encoded, nil
+}
+
+// pack packs prompts that checkInput found right for one crossing.
+func pack(prompts []Prompt, params []string) (packedInput, error) {
 	lengths := make([]int32, len(prompts))
 	var tokenIDs []int32
 	texts := []string{}
@@ -94,14 +106,7 @@ func pack(prompts []Prompt, params []SamplingParams) (packedInput, error) {
 			rest.Priorities[i] = prompt.Priority
 		}
 	}
-	if params == nil {
-		params = []SamplingParams{}
-	}
-	encoded, err := json.Marshal(params)
-	if err != nil {
-		return packedInput{}, fmt.Errorf("vllmgo: SamplingParams: %w", err)
-	}
-	packed := packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, string(encoded), ""}
+	packed := packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, ""}
 	if rest.Chats != nil || rest.Adapters != nil || rest.Priorities != nil {
 		encoded, err := json.Marshal(rest)
 		if err != nil {
@@ -244,8 +249,9 @@ func encodeJSON(name string, v any) (string, error) {
 	return string(encoded), nil
 }
 
-func bytesOf(values []int32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+func bytesOf[T int32 | int64](values []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
 
 // valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and is aligned.

@@ -10,8 +10,8 @@ from array import array
 def unpack(packed):
     """Lists of prompts, sampling parameters, LoRA adapters, priorities and chats.
 
-    A prompt is text, a dict with prompt_token_ids, or None for the next of the chats. There are no, one or as many
-    sampling parameters as prompts. Adapters and priorities are None, or one for each prompt.
+    A prompt is text, a dict with prompt_token_ids, or None for the next of the chats. Sampling parameters are JSON.
+    Adapters and priorities are None, or one for each prompt.
     """
     prompts, start, texts = [], 0, iter(packed["Texts"])
     ids = memoryview(packed["TokenIDs"]).cast("i")
@@ -21,11 +21,10 @@ def unpack(packed):
             start += length
         else:
             prompts.append(next(texts) if length == 0 else None)
-    params = json.loads(packed["Params"])
     if not packed["Rest"]:
-        return prompts, params, None, None, []
+        return prompts, packed["Params"], None, None, []
     rest = json.loads(packed["Rest"])
-    return prompts, params, rest.get("adapters"), rest.get("priorities"), rest.get("chats", [])
+    return prompts, packed["Params"], rest.get("adapters"), rest.get("priorities"), rest.get("chats", [])
 
 
 class Logprobs:

@@ -12,13 +12,21 @@ import (
 
 func TestPackMixesTextAndTokens(t *testing.T) {
 	input, err := pack([]Prompt{{TokenIDs: []int32{7, 8}}, {Text: "é"}, {TokenIDs: []int32{9}}},
-		[]SamplingParams{{Temperature: new(0.0), MaxTokens: 3}})
+		[]string{"{}"})
 	require.NoError(t, err)
 	assert.Equal(t, []int32{2, 0, 1}, valuesOf[int32](input.Lengths))
 	assert.Equal(t, []int32{7, 8, 9}, valuesOf[int32](input.TokenIDs))
 	assert.Equal(t, []string{"é"}, input.Texts)
-	assert.JSONEq(t, `[{"temperature": 0, "max_tokens": 3}]`, input.Params)
+	assert.Equal(t, []string{"{}"}, input.Params)
 	assert.Empty(t, input.Rest)
+}
+
+func TestEncodeParams(t *testing.T) {
+	encoded, err := encodeParams([]SamplingParams{{}, {Temperature: new(0.0), MaxTokens: 3, Extra: map[string]any{"x": nil}}})
+	require.NoError(t, err)
+	require.Len(t, encoded, 2)
+	assert.Equal(t, "{}", encoded[0])
+	assert.JSONEq(t, `{"temperature": 0, "max_tokens": 3, "x": null}`, encoded[1])
 }
 
 func TestPackTheRest(t *testing.T) {
@@ -67,7 +75,7 @@ func TestInputIsRefused(t *testing.T) {
 		"sets seed twice":              {Seed: new(1), Extra: map[string]any{"seed": 2}},
 		`SamplingParams.Extra["x"]`:    {Extra: map[string]any{"x": func() {}}},
 	} {
-		_, err := pack(one, with(params))
+		_, err := encodeParams(with(params))
 		assert.ErrorContains(t, err, message)
 	}
 }

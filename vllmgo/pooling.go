@@ -47,7 +47,7 @@ func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, pa
 	if err := checkInput(prompts, nil, l.info.MaxModelLen+1); err != nil {
 		return nil, err
 	}
-	packed, err := pack(prompts, nil)
+	packed, err := pack(prompts, []string{})
 	if err != nil {
 		return nil, err
 	}

@@ -30,12 +30,13 @@ type call struct {
 	exclusive func(py *pyembed.Py) error
 
 	prompts []Prompt
-	params  []SamplingParams
-	stream  *stream // nil for Generate
+	params  []string // in JSON; see packedInput
+	stream  *stream  // nil for Generate
 	report  *reporter
 	started time.Time
 
 	// Used by the driver alone, and by the caller once done is closed.
+	chosen     int // prompts that are in the engine, or about to be
 	added      int // prompts that the engine has got
 	unfinished int // prompts whose last output has not come
 	generation *Generation
@@ -259,7 +260,7 @@ func (s *scheduler) loop(handedOver *call) {
 	l := &stepLoop{scheduler: s, calls: map[int64]*call{}}
 	if handedOver != nil {
 		l.take(handedOver)
-		handedOver.added = len(handedOver.prompts)
+		handedOver.chosen, handedOver.added = len(handedOver.prompts), len(handedOver.prompts)
 		l.inEngine = handedOver.unfinished
 	}
 	err := s.thread.Do(context.Background(), l.run)

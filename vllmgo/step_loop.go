@@ -45,6 +45,9 @@ func (l *stepLoop) run(py *pyembed.Py) error {
 			}
 			return err
 		}
+		if len(l.order) == 0 {
+			return nil // and a call that has come meanwhile can have the engine for itself
+		}
 		if err := l.report(py); err != nil {
 			return err
 		}
@@ -73,43 +76,82 @@ func (l *stepLoop) admit(py *pyembed.Py) error {
 			return err
 		}
 	}
-	for added := 0; added < maxAddedAtOnce && l.inEngine < l.maxInEngine; {
-		i := slices.IndexFunc(l.order, func(c *call) bool { return c.added < len(c.prompts) })
+	return l.add(py, l.choose())
+}
+
+// request is one prompt of a call.
+type request struct {
+	call  *call
+	index int
+}
+
+// choose takes the requests that are to be added next. Calls take turns, so that they share evenly what the engine
+// takes.
+func (l *stepLoop) choose() []request {
+	var chosen []request
+	for free := min(maxAddedAtOnce, l.maxInEngine-l.inEngine); len(chosen) < free; {
+		i := slices.IndexFunc(l.order, func(c *call) bool { return c.chosen < len(c.prompts) })
 		if i < 0 {
-			return nil
+			break
 		}
 		c := l.order[i]
-		// The call's next turn comes after the others'.
+		chosen = append(chosen, request{c, c.chosen})
+		c.chosen++
 		l.order = append(slices.Delete(l.order, i, i+1), c)
-		// A few at a time, so that calls share evenly what the engine takes.
-		n := min(len(c.prompts)-c.added, 8, l.maxInEngine-l.inEngine)
-		if err := l.add(py, c, n); err != nil {
-			if err := l.drop(py, c, explain(err)); err != nil {
-				return err
+	}
+	return chosen
+}
+
+// add adds requests to the engine. Those that it refuses end their calls.
+func (l *stepLoop) add(py *pyembed.Py, chosen []request) error {
+	for len(chosen) > 0 {
+		ids, indices, streams := make([]int64, len(chosen)), make([]int32, len(chosen)), make([]byte, len(chosen))
+		prompts, params := make([]Prompt, len(chosen)), make([]string, len(chosen))
+		for i, r := range chosen {
+			c := r.call
+			ids[i], indices[i], prompts[i] = c.id, int32(r.index), c.prompts[r.index]
+			if len(c.params) > 0 { // else the model's defaults: an empty string
+				params[i] = c.params[min(r.index, len(c.params)-1)]
 			}
-			continue
+			if c.stream != nil {
+				streams[i] = 1
+			}
 		}
-		added += n
+		packed, err := pack(prompts, params)
+		if err != nil {
+			return err
+		}
+		o, err := l.engine.CallMethod(py, "add", bytesOf(ids), bytesOf(indices), streams, packed)
+		if err == nil {
+			o.Release(py)
+			l.count(chosen)
+			return nil
+		}
+		// The one after those that were added was refused.
+		attribute, attrErr := l.engine.Attr(py, "added")
+		if attrErr != nil {
+			return attrErr
+		}
+		added, attrErr := pyembed.As[int](py, attribute)
+		if attrErr != nil {
+			return attrErr
+		}
+		l.count(chosen[:added])
+		refused := chosen[added].call
+		if err := l.drop(py, refused, explain(err)); err != nil {
+			return err
+		}
+		chosen = slices.DeleteFunc(chosen[added+1:], func(r request) bool { return r.call == refused })
 	}
 	return nil
 }
 
-// add adds the next n requests of a call to the engine.
-func (l *stepLoop) add(py *pyembed.Py, c *call, n int) error {
-	params := c.params
-	if len(params) > 1 {
-		params = params[c.added : c.added+n]
+// count counts requests that the engine has got.
+func (l *stepLoop) count(added []request) {
+	for _, r := range added {
+		r.call.added++
 	}
-	packed, err := pack(c.prompts[c.added:c.added+n], params)
-	if err != nil {
-		return err
-	}
-	if _, err := l.engine.CallMethod(py, "add", c.id, c.added, packed, c.stream != nil); err != nil {
-		return err
-	}
-	c.added += n
-	l.inEngine += n
-	return nil
+	l.inEngine += len(added)
 }
 
 // drop ends a call before its time and takes its requests out of the engine. The error is the engine's.

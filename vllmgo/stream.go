@@ -35,8 +35,11 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params ...SamplingParam
 			yield(Delta{}, fmt.Errorf("vllmgo: one prompt and %d SamplingParams: give none or one", len(params)))
 			return
 		}
-		c := &call{ctx: ctx, prompts: []Prompt{prompt}, params: params, stream: &stream{ready: make(chan struct{}, 1)}}
+		c := &call{ctx: ctx, prompts: []Prompt{prompt}, stream: &stream{ready: make(chan struct{}, 1)}}
 		err := checkInput(c.prompts, params, l.info.MaxModelLen)
+		if err == nil {
+			c.params, err = encodeParams(params)
+		}
 		if err == nil {
 			err = l.start(c)
 		}
