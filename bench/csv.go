@@ -9,12 +9,14 @@ import (
 )
 
 // WriteCSV writes a study's rows, one line a point, with a header line. Times are in seconds, sizes in
-// bytes, rates in tokens a second; what was not measured is empty.
+// bytes, rates in tokens a second; what was not measured is empty. elapsed_s is the trials' median,
+// elapsed_low_s to elapsed_high_s its interval with the given confidence (see [Median]).
 func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{
 		"study", "value", "requests", "input_len", "output_len", "status", "trials",
-		"elapsed_s", "elapsed_min_s", "elapsed_max_s", "generated_tokens_per_s", "total_tokens_per_s",
+		"elapsed_s", "elapsed_low_s", "elapsed_high_s", "confidence", "elapsed_min_s", "elapsed_max_s", "drift", "drift_p", "dip", "dip_p",
+		"generated_tokens_per_s", "total_tokens_per_s",
 		"outside_generate_s", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
 		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "notes",
 	})
@@ -34,19 +36,22 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 // csvFigures are the columns elapsed_s to load_gpu_bytes.
 func (r *Results) csvFigures(row Row) []string {
 	if row.Status != Measured {
-		return make([]string, 10)
+		return make([]string, 17)
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 	var outside []time.Duration
-	low, high := row.Elapsed, row.Elapsed
+	fraction := func(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
+	least, most := row.Elapsed.Value, row.Elapsed.Value
 	for _, t := range row.Trials {
 		outside = append(outside, t.Outside)
-		low, high = min(low, t.Elapsed), max(high, t.Elapsed)
+		least, most = min(least, t.Elapsed), max(most, t.Elapsed)
 	}
 	figures := []string{
-		seconds(row.Elapsed), seconds(low), seconds(high),
+		seconds(row.Elapsed.Value), seconds(row.Elapsed.Low), seconds(row.Elapsed.High), fraction(row.Elapsed.Confidence),
+		seconds(least), seconds(most),
+		fraction(row.Trend.Change), fraction(row.Trend.P), fraction(row.Modes.Dip), fraction(row.Modes.P),
 		strconv.FormatFloat(row.GeneratedPerSecond, 'f', 3, 64), strconv.FormatFloat(row.TotalPerSecond, 'f', 3, 64),
-		seconds(medianDuration(outside)), strconv.Itoa(row.PeakKVTokens),
+		seconds(NewMedian(outside).Value), strconv.Itoa(row.PeakKVTokens),
 	}
 	e := r.engine(row)
 	gpu := ""

@@ -39,7 +39,7 @@
 //	generated tok/s = requests · output length / elapsed
 //	total tok/s     = requests · (input length + output length) / elapsed
 //
-// With several trials of a point, elapsed is their median.
+// elapsed is the median of the point's trials; see [Median] for its interval.
 //
 // # What is checked
 //

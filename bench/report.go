@@ -34,9 +34,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 		}
 	}
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
-	if r.Header.Trials > 1 {
-		fmt.Fprintf(&b, "Figures are medians of %d trials; results.json and the CSV files have the spread.\n", r.Header.Trials)
-	}
+	b.WriteString("Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.\n")
 
 	for _, s := range r.Studies {
 		b.WriteString("\n")

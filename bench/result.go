@@ -46,11 +46,14 @@ type Row struct {
 	Status Status `json:"status"`
 	// Trials are the trials that succeeded.
 	Trials []Trial `json:"trials,omitempty"`
-	// Elapsed is the median of the trials' times: the batch's completion time. 0 unless measured.
-	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
-	// GeneratedPerSecond is requests · output length / Elapsed, in tokens a second. 0 unless measured.
+	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
+	Elapsed Median `json:"elapsed,omitzero"`
+	// Trend and Modes say whether the trials' times drifted and whether they have several modes.
+	Trend Trend `json:"trend,omitzero"`
+	Modes Modes `json:"modes,omitzero"`
+	// GeneratedPerSecond is requests · output length / the median, in tokens a second. 0 unless measured.
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
-	// TotalPerSecond is requests · (input length + output length) / Elapsed, in tokens a second.
+	// TotalPerSecond is requests · (input length + output length) / the median, in tokens a second.
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
@@ -71,7 +74,7 @@ func (p Point) totalPerSecond(elapsed time.Duration) float64 {
 
 // perToken is the completion time divided by the output length: the time that a request waits for each of
 // its tokens.
-func (r Row) perToken() time.Duration { return r.Elapsed / time.Duration(r.OutputLen) }
+func (r Row) perToken() time.Duration { return r.Elapsed.Value / time.Duration(r.OutputLen) }
 
 // NewResults computes everything that a journal tells.
 func NewResults(j *Journal) *Results {
@@ -121,12 +124,32 @@ func newRow(j *Journal, p Point) Row {
 		row.addNote(fmt.Sprintf("%d of %d trials succeeded", len(times), j.Header.Trials))
 	}
 	row.Status = Measured
-	row.Elapsed = medianDuration(times)
-	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed)
-	row.TotalPerSecond = p.totalPerSecond(row.Elapsed)
+	row.Elapsed, row.Trend, row.Modes = NewMedian(times), newTrend(times), newModes(times)
+	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed.Value)
+	row.TotalPerSecond = p.totalPerSecond(row.Elapsed.Value)
+	row.noteTimes()
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
 	return row
+}
+
+// noteTimes notes what a median hides: outliers, a drift, several modes. All trials are in the figures.
+func (r *Row) noteTimes() {
+	times := make([]time.Duration, len(r.Trials))
+	for i, t := range r.Trials {
+		times[i] = t.Elapsed
+	}
+	for _, i := range outliers(times) {
+		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
+			formatSeconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
+	}
+	if r.Trend.drifts() {
+		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last (Mann-Kendall, p = %.2g)",
+			100*r.Trend.Change, r.Trend.P))
+	}
+	if r.Modes.several() {
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)", r.Modes.Dip, r.Modes.P))
+	}
 }
 
 func (r *Row) addNote(note string) {

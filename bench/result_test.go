@@ -159,9 +159,9 @@ func TestReport(t *testing.T) {
 		"Model: a/model, random weights\n",
 		"dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick",
 		"Preset quick scales this sweep: 4 requests instead of 64.",
-		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │             100 │         500 │",
-		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │               – │           – │",
-		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │               – │           – │",
+		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │             100 │         500 │",
+		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │               – │           – │",
+		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │               – │           – │",
 		"[1] possibly preempted\n[2] it broke\n",
 		"Without figures: batch size 4 (failed) and batch size 32 (not measured).",
 		"Problem: engine 1: the engine did not close: stuck.",
@@ -205,6 +205,7 @@ func TestCSV(t *testing.T) {
 	}
 	cell := func(line int, name string) string { return lines[line][column[name]] }
 	assert.Equal(t, "0.640000", cell(1, "elapsed_s"))
+	assert.Equal(t, "0", cell(1, "confidence"), "of a single trial")
 	assert.Equal(t, "100.000", cell(1, "generated_tokens_per_s"))
 	assert.Equal(t, "300.000", cell(1, "total_tokens_per_s"))
 	assert.Equal(t, "192", cell(1, "peak_kv_tokens"))

@@ -137,7 +137,7 @@ func TestRunTrials(t *testing.T) {
 	rows := r.Studies[0].Rows
 	require.Len(t, rows[0].Trials, 2)
 	assert.NotEqual(t, rows[0].Trials[0].PromptsSHA256, rows[0].Trials[1].PromptsSHA256)
-	assert.Equal(t, rows[0].Trials[0].Elapsed+15e6, rows[0].Elapsed, "the median")
+	assert.Equal(t, rows[0].Trials[0].Elapsed+15e6, rows[0].Elapsed.Value, "the median")
 	assert.Equal(t, []string{"the measured pass: " + errFake.Error(), "2 of 3 trials succeeded"}, rows[0].Notes)
 	assert.Equal(t, Measured, rows[0].Status)
 	assert.Len(t, rows[1].Trials, 3)

@@ -29,9 +29,10 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 
 	var rows [][]string
 	for _, row := range s.Rows {
-		elapsed, generated, total := string(row.Status), "–", "–"
+		elapsed, interval, generated, total := string(row.Status), "–", "–", "–"
 		if row.Status == Measured {
-			elapsed = formatSeconds(row.Elapsed)
+			elapsed = formatSeconds(row.Elapsed.Value)
+			interval = formatInterval(row.Elapsed)
 			generated = formatRate(row.GeneratedPerSecond)
 			total = formatRate(row.TotalPerSecond)
 		}
@@ -41,6 +42,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 			strconv.Itoa(row.InputTokens()),
 			strconv.Itoa(row.OutputTokens()),
 			elapsed + mark(row),
+			interval,
 			generated,
 			total,
 		})
@@ -50,7 +52,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		caption += ", " + fixed
 	}
 	caption += fmt.Sprintf(": %s, %s", r.model(), r.setting())
-	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "generated tok/s", "total tok/s"}
+	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "generated tok/s", "total tok/s"}
 	if err := renderTable(w, caption, header, rows, 1); err != nil {
 		return err
 	}
