@@ -14,17 +14,17 @@ import (
 func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	out := csv.NewWriter(w)
 	out.Write([]string{
-		"study", "value", "requests", "input_len", "output_len", "status", "trials",
+		"study", "value", "requests", "input_tokens", "output_tokens", "status", "trials", "stopped",
 		"elapsed_s", "elapsed_low_s", "elapsed_high_s", "confidence", "elapsed_min_s", "elapsed_max_s", "drift", "drift_p", "dip", "dip_p",
 		"generated_tokens_per_s", "total_tokens_per_s",
-		"outside_generate_s", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
+		"outside_generate_s", "cold_s", "start_up", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
 		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "notes",
 	})
 	dtype, device, tensorParallel, mode := r.info()
 	for _, row := range s.Rows {
 		out.Write(append(append([]string{
-			row.Study, strconv.Itoa(row.Value), strconv.Itoa(row.Requests), strconv.Itoa(row.InputLen), strconv.Itoa(row.OutputLen),
-			string(row.Status), strconv.Itoa(len(row.Trials)),
+			row.Study, strconv.Itoa(row.Value), strconv.Itoa(row.Requests), strconv.Itoa(row.InputTokens()), strconv.Itoa(row.OutputTokens()),
+			string(row.Status), strconv.Itoa(len(row.Trials)), row.Stopped,
 		}, r.csvFigures(row)...),
 			r.Header.Model, strconv.FormatBool(r.Header.RandomWeights), dtype, device, strconv.Itoa(tensorParallel), mode,
 			r.Header.Preset, strings.Join(row.Notes, "; ")))
@@ -36,7 +36,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 // csvFigures are the columns elapsed_s to load_gpu_bytes.
 func (r *Results) csvFigures(row Row) []string {
 	if row.Status != Measured {
-		return make([]string, 17)
+		return make([]string, 19)
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 	var outside []time.Duration
@@ -51,7 +51,7 @@ func (r *Results) csvFigures(row Row) []string {
 		seconds(least), seconds(most),
 		fraction(row.Trend.Change), fraction(row.Trend.P), fraction(row.Modes.Dip), fraction(row.Modes.P),
 		strconv.FormatFloat(row.GeneratedPerSecond, 'f', 3, 64), strconv.FormatFloat(row.TotalPerSecond, 'f', 3, 64),
-		seconds(NewMedian(outside).Value), strconv.Itoa(row.PeakKVTokens),
+		seconds(NewMedian(outside).Value), seconds(row.Cold.Elapsed), fraction(row.Cold.StartUp), strconv.Itoa(row.PeakKVTokens),
 	}
 	e := r.engine(row)
 	gpu := ""

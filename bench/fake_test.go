@@ -18,9 +18,11 @@ type fakeEngine struct {
 
 // fakeLab opens fake engines, keeps account of what happens to them, and injects faults.
 type fakeLab struct {
-	events []string // "open 2048", "generate 4 128/64", "close 2048"
-	passes int      // calls of Generate so far
-	params vllmgo.SamplingParams
+	events  []string    // "open 2048", "generate 4 128/64", "close 2048"
+	passes  int         // calls of Generate so far
+	shape   int         // prompts in the latest call
+	ofShape map[int]int // calls so far, by number of prompts
+	params  vllmgo.SamplingParams
 
 	openErr  func(vllmgo.EngineArgs) error
 	closeErr error
@@ -43,6 +45,11 @@ func (l *fakeLab) open(ctx context.Context, args vllmgo.EngineArgs) (Engine, err
 
 func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
 	e.lab.passes++
+	if e.lab.ofShape == nil {
+		e.lab.ofShape = make(map[int]int)
+	}
+	e.lab.shape = len(prompts)
+	e.lab.ofShape[e.lab.shape]++
 	e.lab.params = params[0]
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -51,7 +58,8 @@ func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, para
 	e.lab.events = append(e.lab.events, fmt.Sprintf("generate %d %d/%d", len(prompts), len(prompts[0].TokenIDs), outputLen))
 	g := &vllmgo.Generation{}
 	tokens := 0
-	for _, p := range prompts {
+	for i, p := range prompts {
+		outputLen := params[min(i, len(params)-1)].MaxTokens
 		tokens += len(p.TokenIDs) + outputLen
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs:  append([]int32(nil), p.TokenIDs...),

@@ -14,7 +14,7 @@ import (
 )
 
 // JournalSchema is the version of the journal's format. ReadJournal refuses any other.
-const JournalSchema = 1
+const JournalSchema = 2
 
 // JournalName is the journal's file name in a results directory.
 const JournalName = "journal.jsonl"
@@ -23,12 +23,16 @@ const JournalName = "journal.jsonl"
 // are made from it alone.
 //
 // The file has one JSON object a line with a single member, which says what the line is: "header", the
-// first line; "engine", when one opened; "trial", as each ends; "failure".
+// first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure"; "end", when nothing was left to
+// measure.
 type Journal struct {
 	Header   Header
 	Engines  []EngineRecord
+	WarmUps  []WarmUp
 	Trials   []Trial
 	Failures []Failure
+	// Ended is true when the run came to its end and was not interrupted.
+	Ended bool
 	// Damaged is true when the last line could not be read and was left out, as after a crash.
 	Damaged bool
 }
@@ -48,12 +52,18 @@ type Header struct {
 	RandomWeights bool `json:"random_weights"`
 	// Preset is the preset's name.
 	Preset string `json:"preset"`
-	// Seed is what all prompts were drawn from; see [Vocabulary.Workload].
+	// Seed is what all prompts were drawn from; see [Requests].
 	Seed uint64 `json:"seed"`
 	// Vocabulary is the number of token IDs that prompts were drawn from.
 	Vocabulary int `json:"vocabulary"`
-	// Trials is the number of trials of each point.
-	Trials int `json:"trials"`
+	// Text is true when prompts were sent as text and not as token IDs.
+	Text bool `json:"text,omitempty"`
+	// Stopping says how often points were to be measured.
+	Stopping Stopping `json:"stopping"`
+	// WarmUp says how points were warmed up.
+	WarmUp WarmUpMode `json:"warm_up"`
+	// Cold puts the times after the notebook's warm-up beside the others in the tables.
+	Cold bool `json:"cold,omitempty"`
 	// Device is the platform: "cpu", "cuda", ….
 	Device string `json:"device"`
 	// EngineArgs are the settings common to all engines; those of each are in its EngineRecord.
@@ -87,14 +97,14 @@ type EngineRecord struct {
 	Notice string `json:"notice,omitempty"`
 }
 
-// Failure is something that did not work. With a point, the point has no trial of that number; without
-// one, it concerns the engine as a whole.
+// Failure is something that did not work. With a point, the point has no further trials; without one, it concerns the
+// engine as a whole.
 type Failure struct {
 	// Engine is the number of the engine.
 	Engine int `json:"engine"`
 	// Point is what was to be measured; nil when an engine did not close properly.
-	Point *Point `json:"point,omitempty"`
-	// Trial is the trial's number; 0 when all of the point's trials failed, as when the engine did not open.
+	Point *PointID `json:"point,omitempty"`
+	// Trial is the trial's number; 0 when it failed before the first, as when the engine did not open.
 	Trial int `json:"trial,omitempty"`
 	// Reason is the error.
 	Reason string `json:"reason"`
@@ -104,8 +114,15 @@ type Failure struct {
 type record struct {
 	Header  *Header       `json:"header,omitempty"`
 	Engine  *EngineRecord `json:"engine,omitempty"`
+	WarmUp  *WarmUp       `json:"warm_up,omitempty"`
 	Trial   *Trial        `json:"trial,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"`
+	End     *End          `json:"end,omitempty"`
+}
+
+// End is the end of a run.
+type End struct {
+	At time.Time `json:"at"`
 }
 
 // journalWriter appends to a journal's file and syncs each line, so that a crash loses no more than the
@@ -187,12 +204,16 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Engines = append(j.Engines, *r.Engine)
 	case r.Trial != nil && !j.opened(r.Trial.Engine):
 		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
+	case r.WarmUp != nil:
+		j.WarmUps = append(j.WarmUps, *r.WarmUp)
 	case r.Trial != nil:
 		j.Trials = append(j.Trials, *r.Trial)
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
+	case r.End != nil:
+		j.Ended = true
 	default:
-		return errors.New("neither engine, trial nor failure")
+		return errors.New("neither engine, warm-up, trial, failure nor end")
 	}
 	return nil
 }

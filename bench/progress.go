@@ -18,16 +18,44 @@ type progress struct {
 	w        io.Writer
 	terminal bool
 	eta      eta
-	done     int
-	trials   int
+	end      time.Time // of the budget; zero: none
+	done     int       // trials
+	left     map[PointID]*workLeft
 }
 
-func newProgress(w io.Writer) *progress {
+// workLeft is what is left to do for a point, at most.
+type workLeft struct {
+	trials        int
+	steps, tokens float64 // of one pass
+}
+
+// newProgress plans for at most so many trials of each point.
+func newProgress(w io.Writer, groups []group, s Stopping) *progress {
 	if w == nil {
 		w = io.Discard
 	}
 	file, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[PointID]*workLeft)}
+	if s.Budget > 0 {
+		p.end = time.Now().Add(s.Budget)
+	}
+	p.eta.loads = len(groups)
+	for _, g := range groups {
+		for _, point := range g.points {
+			left := workLeft{trials: s.MaxTrials}
+			left.steps, left.tokens = work(point.Requests, point, g.args.MaxNumSeqs)
+			p.left[point.ID()] = &left
+		}
+	}
+	return p
+}
+
+// share is the end of an engine's share of the budget, when so many engines are left; zero when there is none.
+func (p *progress) share(engines int) time.Time {
+	if p.end.IsZero() {
+		return p.end
+	}
+	return time.Now().Add(time.Until(p.end) / time.Duration(engines))
 }
 
 // line prints a line that stays.
@@ -50,15 +78,38 @@ func (p *progress) clear() string {
 	return ""
 }
 
-// trialDone prints what became of a trial, and how long the rest takes.
-func (p *progress) trialDone(point Point, maxNumSeqs int, outcome string) {
-	steps, tokens := trialWork(point, maxNumSeqs)
-	p.eta.steps -= steps
-	p.eta.tokens -= tokens
+// pass takes in a pass of a point's requests or of a single one.
+func (p *progress) pass(point Point, requests, maxNumSeqs int, elapsed time.Duration) {
+	steps, tokens := work(requests, point, maxNumSeqs)
+	p.eta.observe(steps, tokens, elapsed)
+}
+
+// drop plans no further trials of a point.
+func (p *progress) drop(point Point) { p.left[point.ID()].trials = 0 }
+
+// trialDone prints a point's latest trial, and how long the rest takes at most.
+func (p *progress) trialDone(point *pointRun) {
 	p.done++
-	left := ""
-	if d, ok := p.eta.left(); ok && p.done < p.trials {
-		left = fmt.Sprintf("; about %v left", d.Round(time.Second))
+	if left := p.left[point.ID()]; left.trials > 0 {
+		left.trials--
 	}
-	p.line("[%d/%d] %s: %s%s", p.done, p.trials, point, outcome, left)
+	trials, steps, tokens := 0, 0.0, 0.0
+	for _, left := range p.left {
+		trials += left.trials
+		steps += float64(left.trials) * left.steps
+		tokens += float64(left.trials) * left.tokens
+	}
+	median := NewMedian(point.times)
+	latest := point.times[len(point.times)-1]
+	text := fmt.Sprintf("%s generated tok/s, %s s", formatRate(point.generatedPerSecond(latest)), formatSeconds(latest))
+	if median.Confidence >= confidence {
+		text += fmt.Sprintf(", median within %.1f %%", 100*median.Precision())
+	}
+	if d, ok := p.eta.left(steps, tokens); ok && trials > 0 {
+		if !p.end.IsZero() {
+			d = max(0, min(d, time.Until(p.end)))
+		}
+		text += fmt.Sprintf("; at most about %v left", d.Round(time.Second))
+	}
+	p.line("[%d/%d] %s: %s", p.done, p.done+trials, point, text)
 }

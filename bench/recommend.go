@@ -72,7 +72,7 @@ func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	near := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool {
 		return row.Study != quickest.Study || float64(row.perToken()) > nearQuickest*float64(quickest.perToken())
 	})
-	if best := fastest(near); best.Point != quickest.Point {
+	if best := fastest(near); best.ID() != quickest.ID() {
 		rec.Text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: %s a token and %s generated tok/s.",
 			nearQuickest, best.Point, best.GeneratedPerSecond/quickest.GeneratedPerSecond,
 			milliseconds(best.perToken()), formatRate(best.GeneratedPerSecond))
@@ -99,7 +99,7 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 			leanest.Point, leanest.shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), r.engine(leanest).loadCost(), 100*nearFastest),
 		Rows: []string{leanest.Point.String()},
 	}
-	if leanest.Point == best.Point {
+	if leanest.ID() == best.ID() {
 		rec.Text += fmt.Sprintf(" %s generated tok/s, which is the most.", formatRate(best.GeneratedPerSecond))
 		return rec
 	}

@@ -16,7 +16,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 	if r.Header.EngineArgs.EnforceEager {
 		eager = ", eager (no compilation)"
 	}
-	fmt.Fprintf(&b, "Setting: %s%s, seed %d, %s a point\n", r.setting(), eager, r.Header.Seed, count(r.Header.Trials, "trial"))
+	fmt.Fprintf(&b, "Setting: %s%s, seed %d\n", r.setting(), eager, r.Header.Seed)
+	fmt.Fprintf(&b, "Trials: %s; points in random order; warm-up %s\n", r.Header.Stopping, r.Header.WarmUp)
 	if len(r.Engines) > 0 {
 		info := r.Engines[0].Info
 		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)

@@ -57,7 +57,12 @@ type Row struct {
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
-	// Engine is the number of the engine that measured it.
+	// Stopped says why there are no more trials: "target reached", "most trials reached", "budget spent",
+	// "interrupted" or "failed".
+	Stopped string `json:"stopped,omitempty"`
+	// Cold is what a benchmark like the notebook's would have measured.
+	Cold Cold `json:"cold,omitzero"`
+	// Engine is the number of the engine that measured it first.
 	Engine int `json:"engine,omitempty"`
 	// Notes say why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
@@ -74,7 +79,9 @@ func (p Point) totalPerSecond(elapsed time.Duration) float64 {
 
 // perToken is the completion time divided by the output length: the time that a request waits for each of
 // its tokens.
-func (r Row) perToken() time.Duration { return r.Elapsed.Value / time.Duration(r.OutputLen) }
+func (r Row) perToken() time.Duration {
+	return r.Elapsed.Value * time.Duration(r.Requests) / time.Duration(r.OutputTokens())
+}
 
 // NewResults computes everything that a journal tells.
 func NewResults(j *Journal) *Results {
@@ -102,34 +109,39 @@ func NewResults(j *Journal) *Results {
 func newRow(j *Journal, p Point) Row {
 	row := Row{Point: p, Status: Missing}
 	for _, f := range j.Failures {
-		if f.Point != nil && *f.Point == p {
+		if f.Point != nil && *f.Point == p.ID() {
 			row.Status = Failed
 			row.addNote(f.Reason)
 		}
 	}
 	var times []time.Duration
 	for _, t := range j.Trials {
-		if t.Point == p {
+		if t.PointID == p.ID() {
 			row.Trials = append(row.Trials, t)
 			times = append(times, t.Elapsed)
-			for _, note := range t.Notes {
-				row.addNote(note)
-			}
 		}
 	}
 	if len(times) == 0 {
 		return row
 	}
-	if row.Status == Failed || len(times) < j.Header.Trials {
-		row.addNote(fmt.Sprintf("%d of %d trials succeeded", len(times), j.Header.Trials))
+	row.Stopped = j.Header.Stopping.reason(times, j.Ended)
+	if row.Status == Failed {
+		row.Stopped = "failed"
+		row.addNote(fmt.Sprintf("figures from the %s before it failed", count(len(times), "trial")))
 	}
 	row.Status = Measured
 	row.Elapsed, row.Trend, row.Modes = NewMedian(times), newTrend(times), newModes(times)
 	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed.Value)
 	row.TotalPerSecond = p.totalPerSecond(row.Elapsed.Value)
-	row.noteTimes()
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
+	row.noteTimes()
+	for _, w := range j.WarmUps {
+		if w.PointID == p.ID() && !w.Stable {
+			row.addNote(fmt.Sprintf("times were not stable after %s", fmt.Sprintf("%d warm-up passes", len(w.Passes))))
+		}
+	}
+	row.Cold = newCold(j, row)
 	return row
 }
 
@@ -183,10 +195,10 @@ func (r *Results) rows() []Row {
 	return rows
 }
 
-// Complete reports whether every trial of every point was measured.
+// Complete reports whether every point was measured and none failed.
 func (r *Results) Complete() bool {
 	for _, row := range r.rows() {
-		if len(row.Trials) < r.Header.Trials {
+		if row.Status != Measured || row.Stopped == "failed" {
 			return false
 		}
 	}

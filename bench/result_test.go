@@ -21,7 +21,7 @@ import (
 // generated tokens a second. A throughput of 0 is a failed point, a negative one a missing point.
 func journalOf(studies []Study, rates ...[]float64) *Journal {
 	j := &Journal{
-		Header: Header{Schema: JournalSchema, Model: "a/model", Preset: "quick", Device: "cpu", Trials: 1, Studies: studies},
+		Header: Header{Schema: JournalSchema, Model: "a/model", Preset: "quick", Device: "cpu", Stopping: FixedTrials(1), Studies: studies},
 		Engines: []EngineRecord{{
 			Number: 1, LoadTime: 9 * time.Second, HostMemory: 3 << 29, GPUMemory: new(int64(5 << 30)),
 			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess},
@@ -31,10 +31,10 @@ func journalOf(studies []Study, rates ...[]float64) *Journal {
 		for k, p := range study.Points {
 			switch rate := rates[i][k]; {
 			case rate == 0:
-				j.Failures = append(j.Failures, Failure{Engine: 1, Point: &p, Trial: 1, Reason: "it broke"})
+				j.Failures = append(j.Failures, Failure{Engine: 1, Point: new(p.ID()), Trial: 1, Reason: "it broke"})
 			case rate > 0:
 				elapsed := time.Duration(float64(p.OutputTokens()) / rate * float64(time.Second))
-				j.Trials = append(j.Trials, Trial{Point: p, Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16)})
+				j.Trials = append(j.Trials, Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16)})
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func TestReport(t *testing.T) {
 	studies := preset(t, "quick")
 	j := journalOf(studies, []float64{100, 190, 0, 520, 700, -1}, []float64{500, 500, 500, 500, 500}, []float64{400, 780, 860, 810, 850})
 	j.Header.RandomWeights = true
-	j.Trials[0].Notes = []string{"possibly preempted"}
+	j.WarmUps = []WarmUp{{PointID: j.Trials[0].PointID, Engine: 1, Passes: []time.Duration{2, 1}}}
 	j.Failures = append(j.Failures, Failure{Engine: 1, Reason: "the engine did not close: stuck"})
 	var b strings.Builder
 	require.NoError(t, NewResults(j).WriteReport(&b))
@@ -159,10 +159,10 @@ func TestReport(t *testing.T) {
 		"Model: a/model, random weights\n",
 		"dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick",
 		"Preset quick scales this sweep: 4 requests instead of 64.",
-		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │             100 │         500 │",
-		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │               – │           – │",
-		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │               – │           – │",
-		"[1] possibly preempted\n[2] it broke\n",
+		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │      1 │             100 │         500 │",
+		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │      0 │               – │           – │",
+		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │      0 │               – │           – │",
+		"[1] times were not stable after 2 warm-up passes\n[2] it broke\n",
 		"Without figures: batch size 4 (failed) and batch size 32 (not measured).",
 		"Problem: engine 1: the engine did not close: stuck.",
 		"- Maximum throughput: request count 100",
@@ -253,7 +253,7 @@ func TestRateTicks(t *testing.T) {
 // Everything that is made from a journal can be made again from its file, byte for byte.
 func TestReplay(t *testing.T) {
 	lab := &fakeLab{fault: func(pass int, _ *vllmgo.Generation) error {
-		if pass == 9 {
+		if pass == 50 {
 			return errFake
 		}
 		return nil

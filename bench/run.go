@@ -27,14 +27,16 @@ type Settings struct {
 	ModelConfig vllmgo.ModelConfig
 	// Device is the platform, "cpu", "cuda", …, as vllmgo.DetectDevice tells it.
 	Device string
-	// Vocabulary is what prompts are drawn from. Required.
-	Vocabulary Vocabulary
+	// Requests say what prompts are drawn from. Its Vocabulary is required.
+	Requests Requests
 	// Studies are what to measure. Required.
 	Studies []Study
-	// Trials is the number of trials of each point; 0 means 1.
-	Trials int
-	// Seed is what prompts are drawn from.
-	Seed uint64
+	// Stopping says how often each point is measured; the zero value means once.
+	Stopping Stopping
+	// WarmUp says how points are warmed up; empty means [WarmUpFull].
+	WarmUp WarmUpMode
+	// Cold puts the times after the notebook's warm-up beside the others in the tables.
+	Cold bool
 
 	// ModelName is the model's name in tables; empty means EngineArgs.Model.
 	ModelName string
@@ -50,10 +52,14 @@ type Settings struct {
 
 // Run measures every point of the studies and writes the journal into the results directory.
 //
-// A point that fails, or whose engine does not open, is in the journal with its reason, and Run goes on. An
-// engine that died fails the rest of its points the same way. Run returns an error when the settings are
-// incomplete, when the journal cannot be written, and, once ctx is cancelled, the cause: it then stops at
-// once and closes the engine, and the journal holds what was measured.
+// All points of an engine are warmed up first. Then come rounds: each has one trial of every point that needs
+// one, in random order, so that whatever changes with time changes all points alike.
+//
+// A point that fails is in the journal with its reason and has no further trials. When it failed because of
+// an error of the engine's, the engine's other points go on in a fresh one. When an engine does not open, its
+// points fail. Run returns an error when the settings are incomplete, when the journal cannot be written,
+// and, once ctx is cancelled, the cause: it then stops at once and closes the engine, and the journal holds
+// what was measured.
 func Run(ctx context.Context, s Settings) (err error) {
 	if err := s.complete(); err != nil {
 		return err
@@ -70,55 +76,48 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 
-	r := runner{Settings: s, journal: journal, progress: newProgress(s.Progress)}
 	groups := groupByEngine(s.Studies, s.EngineArgs)
-	r.progress.eta.loads = len(groups)
-	for _, g := range groups {
-		for _, p := range g.points {
-			steps, tokens := trialWork(p, g.args.MaxNumSeqs)
-			r.progress.eta.steps += float64(s.Trials) * steps
-			r.progress.eta.tokens += float64(s.Trials) * tokens
-			r.progress.trials += s.Trials
-		}
-	}
+	r := runner{Settings: s, journal: journal, progress: newProgress(s.Progress, groups, s.Stopping)}
 	for i, g := range groups {
-		if err := r.runEngine(ctx, i+1, len(groups), g); err != nil {
+		if err := r.runGroup(ctx, g, len(groups)-i); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
-	return nil
+	return journal.append(record{End: &End{At: time.Now().UTC()}})
 }
 
 // complete checks the settings and fills in defaults.
 func (s *Settings) complete() error {
+	if s.Stopping == (Stopping{}) {
+		s.Stopping = FixedTrials(1)
+	}
+	if s.WarmUp == "" {
+		s.WarmUp = WarmUpFull
+	}
+	if s.ModelName == "" {
+		s.ModelName = s.EngineArgs.Model
+	}
 	switch {
 	case s.Dir == "":
 		return errors.New("bench: Settings.Dir is empty")
 	case s.Open == nil:
 		return errors.New("bench: Settings.Open is nil")
-	case s.Vocabulary.Size() == 0:
-		return errors.New("bench: Settings.Vocabulary is empty")
+	case s.Requests.Vocabulary.Size() == 0:
+		return errors.New("bench: Settings.Requests.Vocabulary is empty")
 	case len(s.Studies) == 0:
 		return errors.New("bench: Settings.Studies is empty")
-	case s.Trials < 0:
-		return fmt.Errorf("bench: Settings.Trials is %d", s.Trials)
+	case s.WarmUp != WarmUpFull && s.WarmUp != WarmUpNotebook:
+		return fmt.Errorf("bench: Settings.WarmUp is %q; it must be %q or %q", s.WarmUp, WarmUpFull, WarmUpNotebook)
 	}
 	for _, study := range s.Studies {
-		if study.MaxNumSeqs < 1 || study.MaxNumBatchedTokens < 1 {
-			return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",
-				study.Name, study.MaxNumSeqs, study.MaxNumBatchedTokens)
+		if err := study.check(); err != nil {
+			return err
 		}
 	}
-	if s.Trials == 0 {
-		s.Trials = 1
-	}
-	if s.ModelName == "" {
-		s.ModelName = s.EngineArgs.Model
-	}
-	return nil
+	return s.Stopping.check()
 }
 
 func (s Settings) header() *Header {
@@ -129,9 +128,12 @@ func (s Settings) header() *Header {
 		Model:         s.ModelName,
 		RandomWeights: s.RandomWeights,
 		Preset:        s.Preset,
-		Seed:          s.Seed,
-		Vocabulary:    s.Vocabulary.Size(),
-		Trials:        s.Trials,
+		Seed:          s.Requests.Seed,
+		Vocabulary:    s.Requests.Vocabulary.Size(),
+		Text:          s.Requests.Tokenizer != nil,
+		Stopping:      s.Stopping,
+		WarmUp:        s.WarmUp,
+		Cold:          s.Cold,
 		Device:        s.Device,
 		EngineArgs:    s.EngineArgs,
 		EngineMode:    s.EngineArgs.EngineMode,
@@ -168,55 +170,95 @@ type runner struct {
 	Settings
 	journal  *journalWriter
 	progress *progress
+	engines  int // opened or tried so far
 }
 
-// runEngine opens an engine, measures its points, and closes it. The error is the journal's; what fails
-// otherwise is in the journal, except that cancelling ctx just ends it.
-func (r *runner) runEngine(ctx context.Context, number, engines int, g group) (err error) {
-	args := fmt.Sprintf("max_num_batched_tokens %d, max_num_seqs %d", g.args.MaxNumBatchedTokens, g.args.MaxNumSeqs)
-	r.progress.line("engine %d of %d: loading %s (%s) …", number, engines, r.ModelName, args)
-	engine, rec, err := r.open(ctx, g)
-	r.progress.eta.loads--
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		r.progress.line("engine %d of %d: did not open: %v", number, engines, err)
-		return r.failAll(number, g, fmt.Errorf("the engine did not open: %w", err))
-	}
-	defer func() {
-		if closeErr := engine.Close(); closeErr != nil {
-			r.progress.line("engine %d of %d: did not close: %v", number, engines, closeErr)
-			reason := fmt.Sprintf("the engine did not close: %v", closeErr)
-			err = errors.Join(err, r.journal.append(record{Failure: &Failure{Engine: number, Reason: reason}}))
-		}
-	}()
-	r.progress.eta.load = rec.LoadTime
-	r.progress.line("engine %d of %d: loaded in %s s", number, engines, formatSeconds(rec.LoadTime))
-	rec.Number = number
-	if err := r.journal.append(record{Engine: rec}); err != nil {
-		return err
-	}
-
-	for trial := range r.Trials {
-		for _, p := range g.points {
-			if err := r.runPoint(ctx, engine, rec, p, trial+1); err != nil || ctx.Err() != nil {
+// runGroup measures the points of a group, in as many engines as it takes. left is the number of groups that
+// share the rest of the budget. The error is the journal's; what fails otherwise is in the journal, except
+// that cancelling ctx just ends it.
+func (r *runner) runGroup(ctx context.Context, g group, left int) error {
+	deadline := r.progress.share(left)
+	var points []*pointRun
+	for _, p := range g.points {
+		requests, err := r.Requests.Point(ctx, p)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err := r.fail(r.engines+1, p, 0, err); err != nil {
 				return err
 			}
+			continue
+		}
+		points = append(points, &pointRun{Point: p, requests: requests})
+	}
+	for len(points) > 0 && ctx.Err() == nil {
+		var err error
+		if points, err = r.runEngine(ctx, g.args, points, deadline); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// pointRun is a point under way.
+type pointRun struct {
+	Point
+	requests *PointRequests
+	times    []time.Duration // of its trials
+	cost     time.Duration   // of its latest pass, before and after LLM.generate included
+}
+
+// runEngine opens an engine, measures points, and closes it. It returns the points that need another engine.
+func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points []*pointRun, deadline time.Time) (rest []*pointRun, err error) {
+	r.engines++
+	number := r.engines
+	r.progress.line("engine %d: loading %s (max_num_batched_tokens %d, max_num_seqs %d) …", number, r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs)
+	engine, rec, err := r.open(ctx, args, points)
+	r.progress.eta.loads = max(0, r.progress.eta.loads-1)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		r.progress.line("engine %d: did not open: %v", number, err)
+		for _, p := range points {
+			if err := r.fail(number, p.Point, 0, fmt.Errorf("the engine did not open: %w", err)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}
+	defer func() {
+		if closeErr := engine.Close(); closeErr != nil {
+			r.progress.line("engine %d: did not close: %v", number, closeErr)
+			reason := fmt.Sprintf("the engine did not close: %v", closeErr)
+			err = errors.Join(err, r.journal.append(record{Failure: &Failure{Engine: number, Reason: reason}}))
+		}
+	}()
+	r.progress.eta.load = rec.LoadTime
+	r.progress.line("engine %d: loaded in %s s", number, formatSeconds(rec.LoadTime))
+	rec.Number = number
+	if err := r.journal.append(record{Engine: rec}); err != nil {
+		return nil, err
+	}
+	e := engineRun{runner: r, Engine: engine, rec: rec, points: points, deadline: deadline}
+	err = e.measure(ctx)
+	return e.points, err
+}
+
 // open loads an engine and measures what that costs.
-func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, error) {
+func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*pointRun) (Engine, *EngineRecord, error) {
 	var rec EngineRecord
 	if r.Device == "cpu" {
 		available, err := availableMemory()
 		if err != nil {
 			return nil, nil, err
 		}
-		g.args, rec.Notice, err = planCPUCache(g.args, g.points, r.ModelConfig, available, os.Getenv(kvSpaceVariable))
+		var all []Point
+		for _, p := range points {
+			all = append(all, p.Point)
+		}
+		args, rec.Notice, err = planCPUCache(args, all, r.ModelConfig, available, os.Getenv(kvSpaceVariable))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -228,7 +270,7 @@ func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, erro
 	}
 	gpuBefore := gpuMemory()
 	start := time.Now()
-	engine, err := r.Open(ctx, g.args)
+	engine, err := r.Open(ctx, args)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,60 +283,14 @@ func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, erro
 	if gpuAfter := gpuMemory(); gpuBefore != nil && gpuAfter != nil {
 		rec.GPUMemory = new(*gpuAfter - *gpuBefore)
 	}
-	rec.Args = g.args
+	rec.Args = args
 	rec.Info = engine.Info()
 	return engine, &rec, nil
 }
 
-// runPoint measures a point once. The error is the journal's.
-func (r *runner) runPoint(ctx context.Context, engine Engine, rec *EngineRecord, p Point, trial int) error {
-	t, err := r.measure(ctx, engine, rec, p, trial)
-	if err != nil && ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		r.progress.trialDone(p, rec.Args.MaxNumSeqs, "failed: "+firstLine(err))
-		return r.journal.append(record{Failure: &Failure{Engine: rec.Number, Point: &p, Trial: trial, Reason: err.Error()}})
-	}
-	t.Trial = trial
-	t.Engine = rec.Number
-	t.PeakKVTokens = PeakKVTokens(p, rec.Args.MaxNumSeqs, rec.Info.BlockSize)
-	if rec.Info.KVCacheTokens < t.PeakKVTokens {
-		t.Notes = append(t.Notes, fmt.Sprintf("possibly preempted: the KV cache holds %d tokens, the point's peak demand is %d",
-			rec.Info.KVCacheTokens, t.PeakKVTokens))
-	}
-	r.progress.trialDone(p, rec.Args.MaxNumSeqs, fmt.Sprintf("%s generated tok/s, %s s",
-		formatRate(p.generatedPerSecond(t.Elapsed)), formatSeconds(t.Elapsed)))
-	return r.journal.append(record{Trial: &t})
-}
-
-func (r *runner) measure(ctx context.Context, engine Engine, rec *EngineRecord, p Point, trial int) (Trial, error) {
-	if p.InputLen+p.OutputLen > rec.Info.MaxModelLen {
-		return Trial{}, fmt.Errorf("a sequence of %d input and %d output tokens exceeds the engine's max_model_len of %d",
-			p.InputLen, p.OutputLen, rec.Info.MaxModelLen)
-	}
-	workload, err := r.Vocabulary.Workload(p, trial, r.Seed)
-	if err != nil {
-		return Trial{}, err
-	}
-	r.progress.status("[%d/%d] %s: %s …", r.progress.done+1, r.progress.trials, p, p.shape())
-	params := samplingParams(p.OutputLen, !r.EngineArgs.SkipTokenizerInit)
-	return runTrial(ctx, engine, p, workload, params, func(requests int, elapsed time.Duration) {
-		steps, tokens := work(requests, p, rec.Args.MaxNumSeqs)
-		r.progress.eta.observe(steps, tokens, elapsed)
-	})
-}
-
-// failAll records a failure of every point of a group.
-func (r *runner) failAll(number int, g group, reason error) error {
-	for _, p := range g.points {
-		failure := Failure{Engine: number, Point: &p, Reason: reason.Error()}
-		if err := r.journal.append(record{Failure: &failure}); err != nil {
-			return err
-		}
-		for range r.Trials {
-			r.progress.trialDone(p, g.args.MaxNumSeqs, "failed")
-		}
-	}
-	return nil
+// fail records that a point failed, in a trial or, when trial is 0, before its first.
+func (r *runner) fail(engine int, p Point, trial int, reason error) error {
+	r.progress.line("%s: failed: %s", p, firstLine(reason))
+	r.progress.drop(p)
+	return r.journal.append(record{Failure: &Failure{Engine: engine, Point: new(p.ID()), Trial: trial, Reason: reason.Error()}})
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"vllmgo/vllmgo"
@@ -32,33 +33,84 @@ type Study struct {
 	Points []Point `json:"points"`
 }
 
-// Point is one setting of a sweep: so many requests of the same lengths, submitted at once.
-type Point struct {
+// PointID identifies a point of a run.
+type PointID struct {
 	// Study is the name of the study that the point belongs to.
 	Study string `json:"study"`
 	// Value is the swept parameter's value.
 	Value int `json:"value"`
-	// Requests is the number of requests handed to LLM.generate in one call.
-	Requests int `json:"requests"`
-	// InputLen is the length of each prompt, in tokens.
-	InputLen int `json:"input_len"`
-	// OutputLen is the number of tokens generated for each request.
-	OutputLen int `json:"output_len"`
 }
 
 // String is the study's name in words and the swept value, such as "batch size 8".
-func (p Point) String() string {
-	return fmt.Sprintf("%s %d", strings.ReplaceAll(p.Study, "-", " "), p.Value)
+func (id PointID) String() string {
+	return fmt.Sprintf("%s %d", strings.ReplaceAll(id.Study, "-", " "), id.Value)
+}
+
+// Point is one setting of a sweep: so many requests, submitted at once.
+type Point struct {
+	// Study is the name of the study that the point belongs to.
+	Study string `json:"study"`
+	// Value is the swept parameter's value. No two points of a study have the same.
+	Value int `json:"value"`
+	// Requests is the number of requests handed to LLM.generate in one call.
+	Requests int `json:"requests"`
+	// InputLen is the length of each prompt, in tokens. Without meaning when Lengths is set.
+	InputLen int `json:"input_len,omitempty"`
+	// OutputLen is the number of tokens generated for each request. Without meaning when Lengths is set.
+	OutputLen int `json:"output_len,omitempty"`
+	// Lengths are the lengths of each request, when they differ; see [DrawLengths] and [PickLengths]. All trials
+	// have the same, so that their times can be compared.
+	Lengths []RequestLength `json:"lengths,omitempty"`
+	// SharedPrefix is the number of tokens that all prompts begin with. The prefix cache is off all the same,
+	// unless the engine's settings say otherwise.
+	SharedPrefix int `json:"shared_prefix,omitempty"`
+}
+
+// ID identifies the point.
+func (p Point) ID() PointID { return PointID{p.Study, p.Value} }
+
+// String is the study's name in words and the swept value, such as "batch size 8".
+func (p Point) String() string { return p.ID().String() }
+
+// requestLengths has the lengths of each request.
+func (p Point) requestLengths() []RequestLength {
+	if p.Lengths != nil {
+		return p.Lengths
+	}
+	return slices.Repeat([]RequestLength{{p.InputLen, p.OutputLen}}, max(0, p.Requests))
 }
 
 // InputTokens is the number of prompt tokens of all requests.
-func (p Point) InputTokens() int { return p.Requests * p.InputLen }
+func (p Point) InputTokens() int {
+	total := 0
+	for _, l := range p.requestLengths() {
+		total += l.Input
+	}
+	return total
+}
 
 // OutputTokens is the number of generated tokens of all requests.
-func (p Point) OutputTokens() int { return p.Requests * p.OutputLen }
+func (p Point) OutputTokens() int {
+	total := 0
+	for _, l := range p.requestLengths() {
+		total += l.Output
+	}
+	return total
+}
+
+// longest is the length of the longest sequence, input and output together, and of the longest output.
+func (p Point) longest() (sequence, output int) {
+	for _, l := range p.requestLengths() {
+		sequence, output = max(sequence, l.Input+l.Output), max(output, l.Output)
+	}
+	return sequence, output
+}
 
 // shape is the point's requests and lengths in words.
 func (p Point) shape() string {
+	if p.Lengths != nil {
+		return fmt.Sprintf("%s of %d input and %d output tokens in all", count(p.Requests, "request"), p.InputTokens(), p.OutputTokens())
+	}
 	return fmt.Sprintf("%s of %d input and %d output tokens", count(p.Requests, "request"), p.InputLen, p.OutputLen)
 }
 
@@ -68,7 +120,7 @@ func (s Study) fixed() string {
 	requests, lengths := true, true
 	for _, p := range s.Points {
 		requests = requests && p.Requests == first.Requests
-		lengths = lengths && p.InputLen == first.InputLen && p.OutputLen == first.OutputLen
+		lengths = lengths && p.Lengths == nil && p.InputLen == first.InputLen && p.OutputLen == first.OutputLen
 	}
 	switch {
 	case lengths:
@@ -77,6 +129,25 @@ func (s Study) fixed() string {
 		return count(first.Requests, "request")
 	}
 	return ""
+}
+
+// check says what is wrong with a study.
+func (s Study) check() error {
+	if s.MaxNumSeqs < 1 || s.MaxNumBatchedTokens < 1 {
+		return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",
+			s.Name, s.MaxNumSeqs, s.MaxNumBatchedTokens)
+	}
+	if len(s.Points) == 0 {
+		return fmt.Errorf("bench: study %s has no points", s.Name)
+	}
+	values := make(map[int]bool)
+	for _, p := range s.Points {
+		if p.Study != s.Name || values[p.Value] {
+			return fmt.Errorf("bench: study %s has a point %q; its points must name it and have values of their own", s.Name, p)
+		}
+		values[p.Value] = true
+	}
+	return nil
 }
 
 // engineArgs are base with the study's settings: its limits, and no prefix caching, since a prompt that the

@@ -43,16 +43,24 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 			strconv.Itoa(row.OutputTokens()),
 			elapsed + mark(row),
 			interval,
+			strconv.Itoa(len(row.Trials)),
 			generated,
 			total,
 		})
+		if r.Header.Cold {
+			last := len(rows) - 1
+			rows[last] = append(rows[last], coldCells(row)...)
+		}
 	}
 	caption := title(s.Study.Parameter)
 	if fixed := s.Study.fixed(); fixed != "" {
 		caption += ", " + fixed
 	}
 	caption += fmt.Sprintf(": %s, %s", r.model(), r.setting())
-	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "generated tok/s", "total tok/s"}
+	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "trials", "generated tok/s", "total tok/s"}
+	if r.Header.Cold {
+		header = append(header, "cold s", "of the cold time")
+	}
 	if err := renderTable(w, caption, header, rows, 1); err != nil {
 		return err
 	}
@@ -62,6 +70,14 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		}
 	}
 	return nil
+}
+
+// coldCells are the columns for the cold time.
+func coldCells(row Row) []string {
+	if row.Cold.Elapsed == 0 {
+		return []string{"–", "–"}
+	}
+	return []string{formatSeconds(row.Cold.Elapsed), row.Cold.verdict()}
 }
 
 // writeSummary prints the results summary: one row a study.

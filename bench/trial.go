@@ -10,97 +10,184 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Trial is one measurement of a point.
+// WarmUp is what was run before a point's first trial on an engine.
+type WarmUp struct {
+	PointID
+	// Engine is the number of the engine that was warmed up: EngineRecord.Number.
+	Engine int `json:"engine"`
+	// Single is the time of one request of the point's lengths, the notebook's whole warm-up.
+	Single time.Duration `json:"single_ns"`
+	// Passes are the times of passes of the point's full shape, each with prompts of its own. The first comes after
+	// a single request, as the notebook's measurement does. None with [WarmUpNotebook].
+	Passes []time.Duration `json:"passes_ns,omitempty"`
+	// Stable is false when the last of the passes was still faster than the one before it.
+	Stable bool `json:"stable"`
+}
+
+// Trial is one measurement of a point: one call of LLM.generate.
 type Trial struct {
-	Point
+	PointID
 	// Trial counts a point's trials from 1.
 	Trial int `json:"trial"`
 	// Engine is the number of the engine that ran it: EngineRecord.Number.
 	Engine int `json:"engine"`
-	// Started is when the trial's first pass began.
+	// Started is when it began.
 	Started time.Time `json:"started"`
-	// Elapsed is the time of LLM.generate alone in the measured pass. It is the batch's completion time and,
-	// because all requests return together, each request's latency.
+	// Elapsed is the time of LLM.generate alone. It is the batch's completion time and, because all requests
+	// return together, each request's latency.
 	Elapsed time.Duration `json:"elapsed_ns"`
-	// Outside is the time that the measured call of Engine.Generate took beyond Elapsed: handing prompts
-	// over and outputs back.
+	// Outside is the time that the call of Engine.Generate took beyond Elapsed: handing prompts over and
+	// outputs back.
 	Outside time.Duration `json:"outside_ns"`
-	// SingleElapsed and WarmUpElapsed are the times of LLM.generate in the two untimed passes, kept to show
-	// what warming up changed.
-	SingleElapsed time.Duration `json:"single_elapsed_ns"`
-	WarmUpElapsed time.Duration `json:"warm_up_elapsed_ns"`
+	// Ledger accounts for the requests.
+	Ledger Ledger `json:"ledger"`
 	// PeakKVTokens is the point's peak demand for KV-cache tokens; see [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens"`
-	// PromptsSHA256 identifies the measured prompts: the SHA-256, in hexadecimal, of their token IDs.
-	PromptsSHA256 string `json:"prompts_sha256"`
-	// Notes say what a reader of the figures must know, such as a possible preemption.
-	Notes []string `json:"notes,omitempty"`
 }
 
-// runTrial measures a point once. observe is told of each pass that ended, for the ETA.
-func runTrial(ctx context.Context, engine Engine, p Point, w Workload, params vllmgo.SamplingParams, observe func(requests int, elapsed time.Duration)) (Trial, error) {
-	t := Trial{Point: p, Started: time.Now().UTC(), PromptsSHA256: hashPrompts(w.Measured)}
-	passes := []struct {
-		name    string
-		prompts []vllmgo.Prompt
-		elapsed *time.Duration
-	}{
-		{"the single request", w.Single, &t.SingleElapsed},
-		{"the warm-up pass", w.WarmUp, &t.WarmUpElapsed},
-		{"the measured pass", w.Measured, &t.Elapsed},
+// Ledger accounts for the requests of a trial. Its counts are those of what the engine returned, after each request
+// was compared with what was sent and asked for.
+type Ledger struct {
+	// PromptsSHA256 identifies the prompts: the SHA-256, in hexadecimal, of all their token IDs.
+	PromptsSHA256 string `json:"prompts_sha256"`
+	// Requests is the number of requests that were completed.
+	Requests int `json:"requests"`
+	// InputTokens is the number of prompt tokens that the engine saw.
+	InputTokens int `json:"input_tokens"`
+	// OutputTokens is the number of tokens that it generated.
+	OutputTokens int `json:"output_tokens"`
+	// CachedTokens is the number of prompt tokens that its prefix cache answered; −1 when it does not say.
+	CachedTokens int `json:"cached_tokens"`
+}
+
+// warmUp warms a point up: one request and, with full, passes of the full shape until one is not faster than the
+// one before it by more than 5 %, at most five. observe is told of each pass that ended, for the ETA.
+func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests, full bool, params paramsFunc, observe func(requests int, elapsed time.Duration)) (WarmUp, error) {
+	w := WarmUp{PointID: p.ID(), Stable: true}
+	single, _, err := generate(ctx, engine, requests.single, params)
+	if err != nil {
+		return w, fmt.Errorf("the single request: %w", err)
 	}
-	for _, pass := range passes {
-		start := time.Now()
-		generation, err := engine.Generate(ctx, pass.prompts, params)
-		wall := time.Since(start)
-		if err == nil {
-			err = verify(generation, pass.prompts, p.OutputLen)
-		}
+	w.Single = single.Elapsed
+	observe(1, single.Elapsed)
+	if !full {
+		return w, nil
+	}
+	for i, pass := range requests.warmUp {
+		g, _, err := generate(ctx, engine, pass, params)
 		if err != nil {
-			return Trial{}, fmt.Errorf("%s: %w", pass.name, err)
+			return w, fmt.Errorf("warm-up pass %d: %w", i+1, err)
 		}
-		*pass.elapsed = generation.Elapsed
-		t.Outside = wall - generation.Elapsed
-		observe(len(pass.prompts), generation.Elapsed)
+		observe(p.Requests, g.Elapsed)
+		w.Passes = append(w.Passes, g.Elapsed)
+		if i > 0 {
+			if w.Stable = g.Elapsed.Seconds() > 0.95*w.Passes[i-1].Seconds(); w.Stable {
+				break
+			}
+		}
 	}
+	return w, nil
+}
+
+// runTrial measures a point once.
+func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, params paramsFunc) (Trial, error) {
+	t := Trial{PointID: p.ID(), Started: time.Now().UTC()}
+	g, wall, err := generate(ctx, engine, requests, params)
+	if err != nil {
+		return t, err
+	}
+	t.Elapsed, t.Outside = g.Elapsed, wall-g.Elapsed
+	t.Ledger = newLedger(g, requests)
 	return t, nil
 }
 
-// samplingParams ask for exactly outputLen tokens, decoded greedily.
-func samplingParams(outputLen int, detokenize bool) vllmgo.SamplingParams {
-	params := vllmgo.SamplingParams{
-		Temperature: new(0.0),
-		IgnoreEOS:   true,
-		MinTokens:   outputLen,
-		MaxTokens:   outputLen,
+// engineError is an error of the engine's, after which it cannot be trusted.
+type engineError struct{ error }
+
+func (e engineError) Unwrap() error { return e.error }
+
+// generate runs one pass, verifies what came back, and says how long the whole call took.
+func generate(ctx context.Context, engine Engine, requests []Request, params paramsFunc) (*vllmgo.Generation, time.Duration, error) {
+	prompts := make([]vllmgo.Prompt, len(requests))
+	for i, r := range requests {
+		prompts[i] = r.prompt()
 	}
-	if !detokenize {
-		params.Detokenize = new(false)
+	start := time.Now()
+	g, err := engine.Generate(ctx, prompts, params(requests)...)
+	wall := time.Since(start)
+	if err != nil {
+		return nil, 0, engineError{err}
 	}
-	return params
+	return g, wall, verify(g, requests)
+}
+
+// paramsFunc makes the sampling parameters of requests: one for all or one for each.
+type paramsFunc func([]Request) []vllmgo.SamplingParams
+
+// exactly asks for exactly the output length of each request, decoded greedily.
+func exactly(detokenize bool) paramsFunc {
+	one := func(outputLen int) vllmgo.SamplingParams {
+		params := vllmgo.SamplingParams{
+			Temperature: new(0.0),
+			IgnoreEOS:   true,
+			MinTokens:   outputLen,
+			MaxTokens:   outputLen,
+		}
+		if !detokenize {
+			params.Detokenize = new(false)
+		}
+		return params
+	}
+	return func(requests []Request) []vllmgo.SamplingParams {
+		var params []vllmgo.SamplingParams
+		equal := true
+		for _, r := range requests {
+			params = append(params, one(r.OutputLen))
+			equal = equal && r.OutputLen == requests[0].OutputLen
+		}
+		if equal {
+			return params[:1]
+		}
+		return params
+	}
+}
+
+// newLedger counts a verified pass.
+func newLedger(g *vllmgo.Generation, requests []Request) Ledger {
+	l := Ledger{PromptsSHA256: hashRequests(requests), Requests: len(g.Outputs)}
+	for _, o := range g.Outputs {
+		l.InputTokens += len(o.PromptTokenIDs)
+		l.OutputTokens += len(o.Outputs[0].TokenIDs)
+		if o.NumCachedTokens < 0 || l.CachedTokens < 0 {
+			l.CachedTokens = -1
+		} else {
+			l.CachedTokens += o.NumCachedTokens
+		}
+	}
+	return l
 }
 
 // verify checks that an engine did what it was asked, exactly.
-func verify(g *vllmgo.Generation, prompts []vllmgo.Prompt, outputLen int) error {
+func verify(g *vllmgo.Generation, requests []Request) error {
 	if g.Elapsed <= 0 {
 		return fmt.Errorf("the engine reports an elapsed time of %v", g.Elapsed)
 	}
-	if len(g.Outputs) != len(prompts) {
-		return fmt.Errorf("%s sent, %d outputs came back", count(len(prompts), "prompt"), len(g.Outputs))
+	if len(g.Outputs) != len(requests) {
+		return fmt.Errorf("%s sent, %d outputs came back", count(len(requests), "prompt"), len(g.Outputs))
 	}
 	for i, output := range g.Outputs {
-		if err := verifyOutput(output, prompts[i].TokenIDs, outputLen); err != nil {
-			return fmt.Errorf("request %d of %d: %w", i+1, len(prompts), err)
+		if err := verifyOutput(output, requests[i]); err != nil {
+			return fmt.Errorf("request %d of %d: %w", i+1, len(requests), err)
 		}
 	}
 	return nil
 }
 
-func verifyOutput(o vllmgo.RequestOutput, prompt []int32, outputLen int) error {
-	if len(o.PromptTokenIDs) != len(prompt) {
-		return fmt.Errorf("the engine saw a prompt of %d tokens, %d were sent", len(o.PromptTokenIDs), len(prompt))
+func verifyOutput(o vllmgo.RequestOutput, r Request) error {
+	if len(o.PromptTokenIDs) != len(r.TokenIDs) {
+		return fmt.Errorf("the engine saw a prompt of %d tokens, %d were sent", len(o.PromptTokenIDs), len(r.TokenIDs))
 	}
-	if !slices.Equal(o.PromptTokenIDs, prompt) {
+	if !slices.Equal(o.PromptTokenIDs, r.TokenIDs) {
 		return errors.New("the engine saw other prompt tokens than were sent")
 	}
 	if o.NumCachedTokens > 0 {
@@ -110,8 +197,8 @@ func verifyOutput(o vllmgo.RequestOutput, prompt []int32, outputLen int) error {
 		return fmt.Errorf("%d completions came back, 1 was asked for", len(o.Outputs))
 	}
 	completion := o.Outputs[0]
-	if len(completion.TokenIDs) != outputLen {
-		return fmt.Errorf("%d tokens were generated, %d were asked for", len(completion.TokenIDs), outputLen)
+	if len(completion.TokenIDs) != r.OutputLen {
+		return fmt.Errorf("%d tokens were generated, %d were asked for", len(completion.TokenIDs), r.OutputLen)
 	}
 	if completion.FinishReason != "length" {
 		return fmt.Errorf("it finished for the reason %q, not \"length\"", completion.FinishReason)

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -31,6 +32,15 @@ func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 
 // Size is the number of token IDs that prompts may contain.
 func (v Vocabulary) Size() int { return len(v.ids) }
+
+// random draws an ID.
+func (v Vocabulary) random(r *rand.Rand) int32 { return v.ids[r.IntN(len(v.ids))] }
+
+// contains reports whether prompts may contain an ID.
+func (v Vocabulary) contains(id int32) bool {
+	_, found := slices.BinarySearch(v.ids, id)
+	return found
+}
 
 // canGive reports whether n distinct prompts of the given length exist.
 func (v Vocabulary) canGive(n, length int) bool {

@@ -61,16 +61,10 @@ type library struct {
 	detectDevice  func(context.Context) (string, error)
 	findModel     func(ctx context.Context, model string) error
 	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
-	loadTokenizer func(context.Context, vllmgo.EngineArgs) (tokenizer, error)
+	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
 	open          bench.OpenFunc
 	// float16 says whether the processor has float16 arithmetic.
 	float16 func() bool
-}
-
-// tokenizer is the part of vllmgo.Tokenizer that prompts need.
-type tokenizer interface {
-	VocabSize() int
-	SpecialTokenIDs() []int32
 }
 
 // vllm is the real library.
@@ -79,7 +73,7 @@ func vllm() library {
 		detectDevice: vllmgo.DetectDevice,
 		findModel:    vllmgo.FindModel,
 		loadConfig:   vllmgo.LoadModelConfig,
-		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (tokenizer, error) {
+		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Tokenizer, error) {
 			return vllmgo.LoadTokenizer(ctx, args)
 		},
 		open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
@@ -139,11 +133,14 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 			o.preset = "quick"
 		}
 	}
-	if o.trials == 0 {
-		o.trials = 5
-		if o.preset == "quick" {
-			o.trials = 1
-		}
+	stopping := bench.UntilPrecise(o.target, o.budget)
+	switch {
+	case o.trials > 0:
+		stopping = bench.FixedTrials(o.trials)
+	case o.budget == 0 && o.preset == "quick":
+		stopping.Budget = 4 * time.Minute
+	case o.budget == 0:
+		stopping.Budget = 30 * time.Minute
 	}
 	all, err := bench.Preset(o.preset)
 	if err != nil {
@@ -154,8 +151,10 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		Open:      lib.open,
 		Device:    device,
 		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
-		Seed:      o.seed,
-		Trials:    o.trials,
+		Requests:  bench.Requests{Seed: o.seed},
+		Stopping:  stopping,
+		WarmUp:    o.warmUp,
+		Cold:      o.cold,
 		ModelName: o.model,
 		Preset:    o.preset,
 		Progress:  stderr,
@@ -194,7 +193,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
 		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)
 	}
-	s.Vocabulary, err = chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
+	s.Requests.Vocabulary, err = chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
 	return s, m.cleanup, err
 }
 

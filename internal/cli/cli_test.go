@@ -24,13 +24,15 @@ import (
 func TestFlags(t *testing.T) {
 	o, err := parseFlags([]string{"all"}, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto"}, o)
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", target: 0.02, warmUp: bench.WarmUpFull}, o)
 
 	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
-		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3"}, io.Discard)
+		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3",
+		"-target", "0.1", "-budget", "1m", "-warmup", "notebook", "-cold"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
-		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3}, o)
+		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3,
+		target: 0.1, budget: time.Minute, warmUp: bench.WarmUpNotebook, cold: true}, o)
 }
 
 func TestBadFlags(t *testing.T) {
@@ -45,6 +47,9 @@ func TestBadFlags(t *testing.T) {
 		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
 		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
 		"-trials is -1; it must be at least 1":         {"-trials", "-1"},
+		"-target is 0; it must be above 0":             {"-target", "0"},
+		"-budget is -1s; it must be above 0":           {"-budget", "-1s"},
+		`-warmup is "cold"; it must be full or`:        {"-warmup", "cold"},
 		`-engine-mode is "both"; it must be one of au`: {"-engine-mode", "both"},
 		`unexpected argument "quick"`:                  {"quick"},
 		"holds the results of another run":             {"-out", used},
@@ -71,6 +76,12 @@ func TestEmbeddedConfig(t *testing.T) {
 // fakeTokenizer knows 100 tokens, the last of them special.
 type fakeTokenizer struct{}
 
+func (fakeTokenizer) Encode(context.Context, string) ([]int32, error) {
+	return nil, errors.New("unused")
+}
+func (fakeTokenizer) Decode(context.Context, []int32) (string, error) {
+	return "", errors.New("unused")
+}
 func (fakeTokenizer) VocabSize() int           { return 100 }
 func (fakeTokenizer) SpecialTokenIDs() []int32 { return []int32{99} }
 
@@ -123,7 +134,7 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
 				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2}, nil
 		},
-		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return fakeTokenizer{}, nil },
+		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return fakeTokenizer{}, nil },
 		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
@@ -156,7 +167,8 @@ func TestRun(t *testing.T) {
 	assert.False(t, journal.Header.RandomWeights)
 	require.Len(t, journal.Header.Studies, 1)
 	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
-	assert.Len(t, journal.Trials, 6)
+	assert.Len(t, journal.Trials, 6*6, "fake times are all alike")
+	assert.Equal(t, bench.UntilPrecise(0.02, 4*time.Minute), journal.Header.Stopping)
 
 	require.Len(t, lib.opened, 1)
 	assert.Equal(t, "facebook/opt-125m", lib.opened[0].Model)
@@ -178,7 +190,7 @@ func TestRunOnGPU(t *testing.T) {
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
 	require.Equal(t, 0, run(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
-	assert.Equal(t, 5, journalOf(t, dir).Header.Trials)
+	assert.Equal(t, bench.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
 	require.Len(t, lib.opened, 2)
 	assert.False(t, lib.opened[0].EnforceEager)
 	assert.Equal(t, 2, lib.opened[0].TensorParallelSize)
@@ -237,7 +249,7 @@ func TestFloat16OnACPU(t *testing.T) {
 func TestNoTokenizer(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cpu", "m")
-	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return nil, errors.New("none here") }
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, errors.New("none here") }
 	var stderr bytes.Buffer
 	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
@@ -269,16 +281,17 @@ func TestInterruption(t *testing.T) {
 		lib := newFakeLibrary("cpu", "m")
 		passes := 0
 		lib.generate = func() {
-			if passes++; passes == 5 {
+			if passes++; passes == 20 { // 18 of warm-up, a trial
+
 				cancel(interruption{signal})
 			}
 		}
 		dir := t.TempDir()
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, status, run(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
-		assert.Len(t, journalOf(t, dir).Trials, 1)
+		require.Len(t, journalOf(t, dir).Trials, 1)
 		assert.Contains(t, stdout.String(), "│ batch size 1  │")
-		assert.Contains(t, stdout.String(), "batch size 2 (not measured)")
+		assert.Contains(t, stdout.String(), "(not measured)")
 		assert.Contains(t, stderr.String(), "stopped by signal: "+signal.String())
 	}
 }

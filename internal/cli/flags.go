@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"vllmgo/bench"
 	"vllmgo/vllmgo"
@@ -24,6 +25,10 @@ type options struct {
 	out                  string
 	seed                 uint64
 	trials               int
+	target               float64
+	budget               time.Duration
+	warmUp               bench.WarmUpMode
+	cold                 bool
 }
 
 // defaultModel is the notebook's model, the only one with an embedded configuration.
@@ -43,7 +48,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(bench.Presets())+" (default quick on a CPU, full elsewhere)")
 	flags.StringVar(&mode, "engine-mode", mode, "where the engine runs: "+oneOf(engineModes()))
 	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
-	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, in turns (default 1 with -preset quick, 5 otherwise)")
+	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever -target and -budget say (default: as often as they say, at least 6)")
+	flags.Float64Var(&o.target, "target", bench.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
+	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 4m with -preset quick, 30m otherwise)")
+	flags.StringVar((*string)(&o.warmUp), "warmup", string(bench.WarmUpFull), "warm-up of each point: full, its whole shape until times are stable, or notebook, one request")
+	flags.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up beside the others, and how much of them was start-up")
 	flags.Uint64Var(&o.seed, "seed", 0, "`number` that all prompts are drawn from")
 	if err := flags.Parse(args[1:]); err != nil {
 		return o, err
@@ -66,6 +75,12 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-preset is %q; it must be %s", o.preset, oneOf(bench.Presets()))
 	case o.trials < 0:
 		return o, fmt.Errorf("-trials is %d; it must be at least 1", o.trials)
+	case !(o.target > 0):
+		return o, fmt.Errorf("-target is %v; it must be above 0", o.target)
+	case o.budget < 0:
+		return o, fmt.Errorf("-budget is %v; it must be above 0", o.budget)
+	case o.warmUp != bench.WarmUpFull && o.warmUp != bench.WarmUpNotebook:
+		return o, fmt.Errorf("-warmup is %q; it must be %s or %s", o.warmUp, bench.WarmUpFull, bench.WarmUpNotebook)
 	case !slices.Contains(engineModes(), mode):
 		return o, fmt.Errorf("-engine-mode is %q; it must be %s", mode, oneOf(engineModes()))
 	}
