@@ -17,17 +17,21 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 		"study", "value", "requests", "input_tokens", "output_tokens", "status", "trials", "stopped",
 		"elapsed_s", "elapsed_low_s", "elapsed_high_s", "confidence", "elapsed_min_s", "elapsed_max_s", "drift", "drift_p", "dip", "dip_p",
 		"generated_tokens_per_s", "total_tokens_per_s",
-		"outside_generate_s", "cold_s", "start_up", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
-		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "notes",
+		"outside_generate_s", "cold_s", "start_up", "joules_per_token", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
+		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "failed_checks", "notes",
 	})
 	dtype, device, tensorParallel, mode := r.info()
 	for _, row := range s.Rows {
+		var failed []string
+		for _, c := range row.failedChecks() {
+			failed = append(failed, c.Name)
+		}
 		out.Write(append(append([]string{
 			row.Study, strconv.Itoa(row.Value), strconv.Itoa(row.Requests), strconv.Itoa(row.InputTokens()), strconv.Itoa(row.OutputTokens()),
 			string(row.Status), strconv.Itoa(len(row.Trials)), row.Stopped,
 		}, r.csvFigures(row)...),
 			r.Header.Model, strconv.FormatBool(r.Header.RandomWeights), dtype, device, strconv.Itoa(tensorParallel), mode,
-			r.Header.Preset, strings.Join(row.Notes, "; ")))
+			r.Header.Preset, strings.Join(failed, "; "), strings.Join(row.Notes, "; ")))
 	}
 	out.Flush()
 	return out.Error()
@@ -36,7 +40,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 // csvFigures are the columns elapsed_s to load_gpu_bytes.
 func (r *Results) csvFigures(row Row) []string {
 	if row.Status != Measured {
-		return make([]string, 19)
+		return make([]string, 20)
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 	var outside []time.Duration
@@ -46,12 +50,16 @@ func (r *Results) csvFigures(row Row) []string {
 		outside = append(outside, t.Outside)
 		least, most = min(least, t.Elapsed), max(most, t.Elapsed)
 	}
+	joules := ""
+	if row.JoulesPerToken > 0 {
+		joules = fraction(row.JoulesPerToken)
+	}
 	figures := []string{
 		seconds(row.Elapsed.Value), seconds(row.Elapsed.Low), seconds(row.Elapsed.High), fraction(row.Elapsed.Confidence),
 		seconds(least), seconds(most),
 		fraction(row.Trend.Change), fraction(row.Trend.P), fraction(row.Modes.Dip), fraction(row.Modes.P),
 		strconv.FormatFloat(row.GeneratedPerSecond, 'f', 3, 64), strconv.FormatFloat(row.TotalPerSecond, 'f', 3, 64),
-		seconds(NewMedian(outside).Value), seconds(row.Cold.Elapsed), fraction(row.Cold.StartUp), strconv.Itoa(row.PeakKVTokens),
+		seconds(NewMedian(outside).Value), seconds(row.Cold.Elapsed), fraction(row.Cold.StartUp), joules, strconv.Itoa(row.PeakKVTokens),
 	}
 	e := r.engine(row)
 	gpu := ""

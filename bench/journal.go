@@ -93,6 +93,8 @@ type EngineRecord struct {
 	// GPUMemory is what loading added to the memory in use on all the machine's GPUs, in bytes; nil when
 	// there is no NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the model's size.
 	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
+	// OtherGPUProcesses is the number of processes that computed on the machine's GPUs before it was loaded.
+	OtherGPUProcesses int `json:"other_gpu_processes,omitempty"`
 	// Notice says how the KV cache's size was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`
 }
@@ -106,6 +108,8 @@ type Failure struct {
 	Point *PointID `json:"point,omitempty"`
 	// Trial is the trial's number; 0 when it failed before the first, as when the engine did not open.
 	Trial int `json:"trial,omitempty"`
+	// Check is the name of the check that failed, such as [CheckCounts]; empty when it was no check.
+	Check string `json:"check,omitempty"`
 	// Reason is the error.
 	Reason string `json:"reason"`
 }

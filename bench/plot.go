@@ -18,7 +18,8 @@ import (
 
 // WritePlot draws a study as a PNG: generated and total tokens a second against the swept parameter, with the
 // medians' intervals as bars and each trial as a small cross. The axis is logarithmic when its values double.
-// A point without figures is a tick marked so. A study without any figures is an error.
+// A point that
+// failed a check is ringed in red. A point without figures is a tick marked so. A study without any figures is an error.
 func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {
@@ -47,6 +48,9 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 		return err
 	}
 	if err := addCurve(p, "total tok/s (input and output)", rows, position, Point.totalPerSecond, orange, draw.BoxGlyph{}); err != nil {
+		return err
+	}
+	if err := addMarks(p, rows, position); err != nil {
 		return err
 	}
 	scaleX(&p.X, s.Rows, position)
@@ -102,6 +106,31 @@ func addCurve(p *plot.Plot, name string, rows []Row, position func(value int) fl
 	scatter.Radius = vg.Points(2)
 	p.Add(line, points, bars, scatter)
 	p.Legend.Add(name, line, points)
+	return nil
+}
+
+// addMarks rings the points that failed a check.
+func addMarks(p *plot.Plot, rows []Row, position func(value int) float64) error {
+	var failed plotter.XYs
+	for _, row := range rows {
+		if len(row.failedChecks()) > 0 {
+			failed = append(failed,
+				plotter.XY{X: position(row.Value), Y: row.GeneratedPerSecond},
+				plotter.XY{X: position(row.Value), Y: row.TotalPerSecond})
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	rings, err := plotter.NewScatter(failed)
+	if err != nil {
+		return fmt.Errorf("bench: marking points: %w", err)
+	}
+	rings.Color = color.RGBA{R: 0xcc, A: 0xff}
+	rings.Shape = draw.RingGlyph{}
+	rings.Radius = vg.Points(7)
+	p.Add(rings)
+	p.Legend.Add("failed a check", rings)
 	return nil
 }
 

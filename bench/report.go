@@ -37,6 +37,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
 	b.WriteString("Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.\n")
 
+	b.WriteString("Checks: prompts and counts exact, finish reason length, nothing from the prefix cache, no preemption, one engine for all\n" +
+		"trials, no other load on the machine, GPU clocks not held down. A point that fails one is marked.\n")
+
 	for _, s := range r.Studies {
 		b.WriteString("\n")
 		if s.Study.Scaled != "" {

@@ -55,6 +55,9 @@ type Row struct {
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
 	// TotalPerSecond is requests · (input length + output length) / the median, in tokens a second.
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
+	// JoulesPerToken is the median energy of all the machine's GPUs for each generated token, in joules; 0 when they do
+	// not tell.
+	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
 	// Stopped says why there are no more trials: "target reached", "most trials reached", "budget spent",
@@ -64,6 +67,8 @@ type Row struct {
 	Cold Cold `json:"cold,omitzero"`
 	// Engine is the number of the engine that measured it first.
 	Engine int `json:"engine,omitempty"`
+	// Checks are the conditions for valid figures, passed or not.
+	Checks []Check `json:"checks,omitempty"`
 	// Notes say why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -108,10 +113,15 @@ func NewResults(j *Journal) *Results {
 
 func newRow(j *Journal, p Point) Row {
 	row := Row{Point: p, Status: Missing}
+	var violated Check
 	for _, f := range j.Failures {
 		if f.Point != nil && *f.Point == p.ID() {
 			row.Status = Failed
 			row.addNote(f.Reason)
+			if f.Check != "" {
+				violated = Check{Name: f.Check, Detail: f.Reason}
+				row.Checks = []Check{violated}
+			}
 		}
 	}
 	var times []time.Duration
@@ -133,6 +143,7 @@ func newRow(j *Journal, p Point) Row {
 	row.Elapsed, row.Trend, row.Modes = NewMedian(times), newTrend(times), newModes(times)
 	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed.Value)
 	row.TotalPerSecond = p.totalPerSecond(row.Elapsed.Value)
+	row.JoulesPerToken = row.joulesPerToken()
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
 	row.noteTimes()
@@ -142,6 +153,13 @@ func newRow(j *Journal, p Point) Row {
 		}
 	}
 	row.Cold = newCold(j, row)
+	row.Checks = newChecks(j, row, violated)
+	for _, c := range row.failedChecks() {
+		if c == violated {
+			continue // noted as the reason
+		}
+		row.addNote(fmt.Sprintf("check %q failed: %s", c.Name, c.Detail))
+	}
 	return row
 }
 

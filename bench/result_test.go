@@ -24,7 +24,8 @@ func journalOf(studies []Study, rates ...[]float64) *Journal {
 		Header: Header{Schema: JournalSchema, Model: "a/model", Preset: "quick", Device: "cpu", Stopping: FixedTrials(1), Studies: studies},
 		Engines: []EngineRecord{{
 			Number: 1, LoadTime: 9 * time.Second, HostMemory: 3 << 29, GPUMemory: new(int64(5 << 30)),
-			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess},
+			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess,
+				KVCacheTokens: 1 << 20},
 		}},
 	}
 	for i, study := range studies {
@@ -34,7 +35,8 @@ func journalOf(studies []Study, rates ...[]float64) *Journal {
 				j.Failures = append(j.Failures, Failure{Engine: 1, Point: new(p.ID()), Trial: 1, Reason: "it broke"})
 			case rate > 0:
 				elapsed := time.Duration(float64(p.OutputTokens()) / rate * float64(time.Second))
-				j.Trials = append(j.Trials, Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16)})
+				j.Trials = append(j.Trials, Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16),
+					Ledger: Ledger{Requests: p.Requests, InputTokens: p.InputTokens(), OutputTokens: p.OutputTokens()}})
 			}
 		}
 	}
@@ -159,9 +161,9 @@ func TestReport(t *testing.T) {
 		"Model: a/model, random weights\n",
 		"dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick",
 		"Preset quick scales this sweep: 4 requests instead of 64.",
-		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │      1 │             100 │         500 │",
-		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │      0 │               – │           – │",
-		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │      0 │               – │           – │",
+		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │      1 │             100 │         500 │     ok │",
+		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │      0 │               – │           – │      – │",
+		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │      0 │               – │           – │      – │",
 		"[1] times were not stable after 2 warm-up passes\n[2] it broke\n",
 		"Without figures: batch size 4 (failed) and batch size 32 (not measured).",
 		"Problem: engine 1: the engine did not close: stuck.",

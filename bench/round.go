@@ -91,7 +91,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	requests, err := p.requests.Trial(ctx, number)
 	var t Trial
 	if err == nil {
-		t, err = runTrial(ctx, e.Engine, p.Point, requests, e.params())
+		t, err = runTrial(ctx, e.Engine, p.Point, requests, e.params(), e.watch)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:

@@ -48,6 +48,8 @@ type Settings struct {
 	Command []string
 	// Progress is told how far the run is, with an ETA; nil means nobody.
 	Progress io.Writer
+
+	watch watcher // nil: the machine
 }
 
 // Run measures every point of the studies and writes the journal into the results directory.
@@ -93,6 +95,9 @@ func Run(ctx context.Context, s Settings) (err error) {
 func (s *Settings) complete() error {
 	if s.Stopping == (Stopping{}) {
 		s.Stopping = FixedTrials(1)
+	}
+	if s.watch == nil {
+		s.watch = watchMachine
 	}
 	if s.WarmUp == "" {
 		s.WarmUp = WarmUpFull
@@ -269,6 +274,9 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		return nil, nil, err
 	}
 	gpuBefore := gpuMemory()
+	for _, n := range gpuProcesses() {
+		rec.OtherGPUProcesses += n
+	}
 	start := time.Now()
 	engine, err := r.Open(ctx, args)
 	if err != nil {
@@ -292,5 +300,5 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 func (r *runner) fail(engine int, p Point, trial int, reason error) error {
 	r.progress.line("%s: failed: %s", p, firstLine(reason))
 	r.progress.drop(p)
-	return r.journal.append(record{Failure: &Failure{Engine: engine, Point: new(p.ID()), Trial: trial, Reason: reason.Error()}})
+	return r.journal.append(record{Failure: &Failure{Engine: engine, Point: new(p.ID()), Trial: trial, Check: checkOf(reason), Reason: reason.Error()}})
 }

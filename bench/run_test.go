@@ -33,8 +33,12 @@ func testSettings(t *testing.T, lab *fakeLab) Settings {
 		ModelName:   "facebook/opt-125m",
 		Preset:      "quick",
 		Command:     []string{"all"},
+		watch:       quiet,
 	}
 }
+
+// quiet is a machine with nothing else to do.
+func quiet() func() Usage { return func() Usage { return Usage{Cores: 1} } }
 
 // tiny cuts studies down to a few points of a few tokens.
 func tiny(studies ...string) []Study {

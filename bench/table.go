@@ -46,6 +46,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 			strconv.Itoa(len(row.Trials)),
 			generated,
 			total,
+			checksCell(row),
 		})
 		if r.Header.Cold {
 			last := len(rows) - 1
@@ -57,7 +58,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		caption += ", " + fixed
 	}
 	caption += fmt.Sprintf(": %s, %s", r.model(), r.setting())
-	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "trials", "generated tok/s", "total tok/s"}
+	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "trials", "generated tok/s", "total tok/s", "checks"}
 	if r.Header.Cold {
 		header = append(header, "cold s", "of the cold time")
 	}
@@ -70,6 +71,18 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		}
 	}
 	return nil
+}
+
+// checksCell says whether all checks passed.
+func checksCell(row Row) string {
+	failed := len(row.failedChecks())
+	switch {
+	case len(row.Checks) == 0:
+		return "–"
+	case failed == 0:
+		return "ok"
+	}
+	return fmt.Sprintf("%d failed", failed)
 }
 
 // coldCells are the columns for the cold time.

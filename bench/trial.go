@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -43,6 +42,8 @@ type Trial struct {
 	Ledger Ledger `json:"ledger"`
 	// PeakKVTokens is the point's peak demand for KV-cache tokens; see [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens"`
+	// Usage is what the machine did meanwhile.
+	Usage Usage `json:"usage"`
 }
 
 // Ledger accounts for the requests of a trial. Its counts are those of what the engine returned, after each request
@@ -90,9 +91,11 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 }
 
 // runTrial measures a point once.
-func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, params paramsFunc) (Trial, error) {
+func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, params paramsFunc, watch watcher) (Trial, error) {
 	t := Trial{PointID: p.ID(), Started: time.Now().UTC()}
+	stop := watch()
 	g, wall, err := generate(ctx, engine, requests, params)
+	t.Usage = stop()
 	if err != nil {
 		return t, err
 	}
@@ -173,7 +176,7 @@ func verify(g *vllmgo.Generation, requests []Request) error {
 		return fmt.Errorf("the engine reports an elapsed time of %v", g.Elapsed)
 	}
 	if len(g.Outputs) != len(requests) {
-		return fmt.Errorf("%s sent, %d outputs came back", count(len(requests), "prompt"), len(g.Outputs))
+		return mismatchf(CheckCounts, "%s sent, %d outputs came back", count(len(requests), "prompt"), len(g.Outputs))
 	}
 	for i, output := range g.Outputs {
 		if err := verifyOutput(output, requests[i]); err != nil {
@@ -185,23 +188,23 @@ func verify(g *vllmgo.Generation, requests []Request) error {
 
 func verifyOutput(o vllmgo.RequestOutput, r Request) error {
 	if len(o.PromptTokenIDs) != len(r.TokenIDs) {
-		return fmt.Errorf("the engine saw a prompt of %d tokens, %d were sent", len(o.PromptTokenIDs), len(r.TokenIDs))
+		return mismatchf(CheckPrompts, "the engine saw a prompt of %d tokens, %d were sent", len(o.PromptTokenIDs), len(r.TokenIDs))
 	}
 	if !slices.Equal(o.PromptTokenIDs, r.TokenIDs) {
-		return errors.New("the engine saw other prompt tokens than were sent")
+		return mismatchf(CheckPrompts, "the engine saw other prompt tokens than were sent")
 	}
 	if o.NumCachedTokens > 0 {
-		return fmt.Errorf("%d prompt tokens came from the prefix cache, which must be off", o.NumCachedTokens)
+		return mismatchf(CheckCache, "%d prompt tokens came from the prefix cache, which must be off", o.NumCachedTokens)
 	}
 	if len(o.Outputs) != 1 {
-		return fmt.Errorf("%d completions came back, 1 was asked for", len(o.Outputs))
+		return mismatchf(CheckCounts, "%d completions came back, 1 was asked for", len(o.Outputs))
 	}
 	completion := o.Outputs[0]
 	if len(completion.TokenIDs) != r.OutputLen {
-		return fmt.Errorf("%d tokens were generated, %d were asked for", len(completion.TokenIDs), r.OutputLen)
+		return mismatchf(CheckCounts, "%d tokens were generated, %d were asked for", len(completion.TokenIDs), r.OutputLen)
 	}
 	if completion.FinishReason != "length" {
-		return fmt.Errorf("it finished for the reason %q, not \"length\"", completion.FinishReason)
+		return mismatchf(CheckFinish, "it finished for the reason %q, not \"length\"", completion.FinishReason)
 	}
 	return nil
 }
