@@ -28,6 +28,8 @@ type fakeLab struct {
 	closeErr error
 	// fault may change or replace what a call of Generate, counted from 1, returns.
 	fault func(pass int, g *vllmgo.Generation) error
+	// block says whether a call of Generate waits for the end of its context.
+	block func(context.Context) bool
 	info  func(*vllmgo.Info)
 }
 
@@ -51,6 +53,9 @@ func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, para
 	e.lab.shape = len(prompts)
 	e.lab.ofShape[e.lab.shape]++
 	e.lab.params = params[0]
+	if e.lab.block != nil && e.lab.block(ctx) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -23,18 +23,24 @@ const JournalName = "journal.jsonl"
 // are made from it alone.
 //
 // The file has one JSON object a line with a single member, which says what the line is: "header", the
-// first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure"; "end", when nothing was left to
-// measure.
+// first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure";
+// "begin", before anything that may end the process; "done", when the budget ends a point; "end", when nothing
+// was left to measure.
 type Journal struct {
 	Header   Header
 	Engines  []EngineRecord
 	WarmUps  []WarmUp
 	Trials   []Trial
 	Failures []Failure
+	// OutOfBudget are the points that the budget ended.
+	OutOfBudget []PointID
 	// Ended is true when the run came to its end and was not interrupted.
 	Ended bool
 	// Damaged is true when the last line could not be read and was left out, as after a crash.
 	Damaged bool
+
+	underWay *Begin // the latest, when nothing came of it
+	engines  int    // the highest number of an engine
 }
 
 // Header is what was known before anything was measured.
@@ -121,7 +127,17 @@ type record struct {
 	WarmUp  *WarmUp       `json:"warm_up,omitempty"`
 	Trial   *Trial        `json:"trial,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"`
+	Begin   *Begin        `json:"begin,omitempty"`
+	Done    *PointID      `json:"done,omitempty"`
 	End     *End          `json:"end,omitempty"`
+}
+
+// Begin is something that begins: the loading of an engine, with the points that need it, or a point's warm-up or trial.
+type Begin struct {
+	Engine int       `json:"engine"`
+	Points []PointID `json:"points"`
+	// Trial is the trial's number; 0 when a warm-up or an engine begins.
+	Trial int `json:"trial,omitempty"`
 }
 
 // End is the end of a run.
@@ -142,6 +158,34 @@ func createJournal(path string) (*journalWriter, error) {
 		return nil, fmt.Errorf("bench: creating the journal: %w", err)
 	}
 	return &journalWriter{file: file}, nil
+}
+
+// continueJournal opens a file to append to, and returns what it holds. A damaged last line is cut off.
+func continueJournal(path string) (*journalWriter, *Journal, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, nil, fmt.Errorf("bench: opening the journal: %w", err)
+	}
+	text, err := io.ReadAll(file)
+	var journal *Journal
+	if err == nil {
+		journal, err = ReadJournal(bytes.NewReader(text))
+	}
+	if err == nil && journal.Damaged {
+		text = bytes.TrimSuffix(text, []byte("\n"))
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+		err = file.Truncate(int64(len(text)))
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekEnd)
+	}
+	if err == nil && !bytes.HasSuffix(text, []byte("\n")) {
+		_, err = file.Write([]byte("\n"))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("bench: continuing the journal: %w", err), file.Close())
+	}
+	return &journalWriter{file: file}, journal, nil
 }
 
 func (w *journalWriter) append(r record) error {
@@ -206,6 +250,7 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Header = *r.Header
 	case r.Engine != nil:
 		j.Engines = append(j.Engines, *r.Engine)
+		j.engines = max(j.engines, r.Engine.Number)
 	case r.Trial != nil && !j.opened(r.Trial.Engine):
 		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
 	case r.WarmUp != nil:
@@ -214,12 +259,54 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Trials = append(j.Trials, *r.Trial)
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
+	case r.Begin != nil:
+		j.underWay = r.Begin
+		j.engines = max(j.engines, r.Begin.Engine)
+		return nil
+	case r.Done != nil:
+		j.OutOfBudget = append(j.OutOfBudget, *r.Done)
 	case r.End != nil:
 		j.Ended = true
 	default:
-		return errors.New("neither engine, warm-up, trial, failure nor end")
+		return errors.New("neither engine, warm-up, trial, failure, begin, done nor end")
 	}
+	j.underWay = nil
 	return nil
+}
+
+// times are those of a point's trials.
+func (j *Journal) times(p PointID) []time.Duration {
+	var times []time.Duration
+	for _, t := range j.Trials {
+		if t.PointID == p {
+			times = append(times, t.Elapsed)
+		}
+	}
+	return times
+}
+
+// finished reports whether nothing is left to measure of a point.
+func (j *Journal) finished(p PointID) bool {
+	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p }
+	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) || j.Header.Stopping.done(j.times(p))
+}
+
+// spent is the time that the run took so far, as far as the journal tells: loading, warm-up and trials.
+func (j *Journal) spent() time.Duration {
+	var total time.Duration
+	for _, e := range j.Engines {
+		total += e.LoadTime
+	}
+	for _, w := range j.WarmUps {
+		total += w.Single
+		for _, pass := range w.Passes {
+			total += pass
+		}
+	}
+	for _, t := range j.Trials {
+		total += t.Elapsed + t.Outside
+	}
+	return total
 }
 
 func (j *Journal) opened(engine int) bool {

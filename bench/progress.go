@@ -29,20 +29,20 @@ type workLeft struct {
 	steps, tokens float64 // of one pass
 }
 
-// newProgress plans for at most so many trials of each point.
-func newProgress(w io.Writer, groups []group, s Stopping) *progress {
+// newProgress plans for the groups' points, after what was measured in the past.
+func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progress {
 	if w == nil {
 		w = io.Discard
 	}
 	file, ok := w.(*os.File)
-	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[PointID]*workLeft)}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[PointID]*workLeft), done: len(past.Trials)}
 	if s.Budget > 0 {
-		p.end = time.Now().Add(s.Budget)
+		p.end = time.Now().Add(s.Budget - past.spent())
 	}
 	p.eta.loads = len(groups)
 	for _, g := range groups {
 		for _, point := range g.points {
-			left := workLeft{trials: s.MaxTrials}
+			left := workLeft{trials: s.MaxTrials - len(past.times(point.ID()))}
 			left.steps, left.tokens = work(point.Requests, point, g.args.MaxNumSeqs)
 			p.left[point.ID()] = &left
 		}

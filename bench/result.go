@@ -124,17 +124,16 @@ func newRow(j *Journal, p Point) Row {
 			}
 		}
 	}
-	var times []time.Duration
 	for _, t := range j.Trials {
 		if t.PointID == p.ID() {
 			row.Trials = append(row.Trials, t)
-			times = append(times, t.Elapsed)
 		}
 	}
+	times := j.times(p.ID())
 	if len(times) == 0 {
 		return row
 	}
-	row.Stopped = j.Header.Stopping.reason(times, j.Ended)
+	row.Stopped = j.Header.Stopping.reason(times, slices.Contains(j.OutOfBudget, p.ID()))
 	if row.Status == Failed {
 		row.Stopped = "failed"
 		row.addNote(fmt.Sprintf("figures from the %s before it failed", count(len(times), "trial")))
@@ -213,10 +212,10 @@ func (r *Results) rows() []Row {
 	return rows
 }
 
-// Complete reports whether every point was measured and none failed.
+// Complete reports whether every point was measured as often as it should be and none failed.
 func (r *Results) Complete() bool {
 	for _, row := range r.rows() {
-		if row.Status != Measured || row.Stopped == "failed" {
+		if row.Status != Measured || row.Stopped == "failed" || row.Stopped == "interrupted" {
 			return false
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"vllmgo/vllmgo"
 )
 
 // engineRun is the measuring on one engine.
@@ -32,6 +34,9 @@ func (e *engineRun) measure(ctx context.Context) error {
 		for _, p := range e.order(round) {
 			if e.tooLong(p) {
 				e.done(p)
+				if err := e.journal.append(record{Done: new(p.ID())}); err != nil {
+					return err
+				}
 			} else if lost, err := e.trial(ctx, p); lost || err != nil || ctx.Err() != nil {
 				return err
 			}
@@ -67,7 +72,10 @@ func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err err
 		return e.failed(p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
 			longest, e.rec.Info.MaxModelLen))
 	}
-	w, err := warmUp(ctx, e.Engine, p.Point, p.requests, e.WarmUp == WarmUpFull, e.params(), func(requests int, elapsed time.Duration) {
+	if err := e.begin(p, 0); err != nil {
+		return false, err
+	}
+	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == WarmUpFull, e.params(), func(requests int, elapsed time.Duration) {
 		e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
 	})
 	switch {
@@ -89,9 +97,12 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	number := len(p.times) + 1
 	e.progress.status("%s, trial %d: %s …", p, number, p.shape())
 	requests, err := p.requests.Trial(ctx, number)
+	if err := e.begin(p, number); err != nil {
+		return false, err
+	}
 	var t Trial
 	if err == nil {
-		t, err = runTrial(ctx, e.Engine, p.Point, requests, e.params(), e.watch)
+		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.params(), e.watch)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -112,6 +123,19 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	return false, e.journal.append(record{Trial: &t})
 }
 
+// begin records that a point's warm-up or trial begins.
+func (e *engineRun) begin(p *pointRun, trial int) error {
+	return e.journal.append(record{Begin: &Begin{Engine: e.rec.Number, Points: []PointID{p.ID()}, Trial: trial}})
+}
+
+// limited is the engine with a time limit for each pass.
+func (e *engineRun) limited() Engine {
+	if e.Timeout == 0 {
+		return e.Engine
+	}
+	return limitedEngine{e.Engine, e.Timeout}
+}
+
 // failed records that a point failed. After an error of the engine's the engine is lost.
 func (e *engineRun) failed(p *pointRun, trial int, reason error) (lost bool, err error) {
 	e.done(p)
@@ -120,3 +144,33 @@ func (e *engineRun) failed(p *pointRun, trial int, reason error) (lost bool, err
 }
 
 func (e *engineRun) params() paramsFunc { return exactly(!e.EngineArgs.SkipTokenizerInit) }
+
+// limitedEngine is an engine whose passes must end in time.
+type limitedEngine struct {
+	Engine
+	limit time.Duration
+}
+
+// Generate stops the engine when the time is up, and gives up on it when it does not stop either.
+func (e limitedEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
+	limited, cancel := context.WithTimeout(ctx, e.limit)
+	defer cancel()
+	type result struct {
+		generation *vllmgo.Generation
+		err        error
+	}
+	results := make(chan result, 1)
+	go func() {
+		g, err := e.Engine.Generate(limited, prompts, params...)
+		results <- result{g, err}
+	}()
+	select {
+	case r := <-results:
+		if r.err != nil && limited.Err() != nil && ctx.Err() == nil {
+			r.err = fmt.Errorf("time-out: not done after %v", e.limit)
+		}
+		return r.generation, r.err
+	case <-time.After(e.limit + grace):
+		return nil, fmt.Errorf("time-out: not done after %v, and not stopped %v later", e.limit, grace)
+	}
+}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -15,8 +15,19 @@ import (
 
 // Settings are what a run is made of.
 type Settings struct {
-	// Dir is the results directory, made when it does not exist. Required; it must hold no journal.
+	// Dir is the results directory, made when it does not exist. Required; it must hold no journal, unless Resume is
+	// set.
 	Dir string
+	// Resume continues the run whose journal Dir holds, if it does: no trial is repeated or lost. All other settings
+	// must be as they were, and so must the machine.
+	Resume bool
+	// OneEngine loads one engine at most and leaves the rest of the run to a further call with Resume. With a process
+	// for each call, even an engine that takes its process with it ends only the point under way; see
+	// [RecordCrash].
+	OneEngine bool
+	// Timeout is the longest that one pass may take; 0 means no limit. A point that takes longer fails, and the
+	// others go on in a fresh engine.
+	Timeout time.Duration
 	// Open loads an engine. Required.
 	Open OpenFunc
 	// EngineArgs are the settings common to all engines. Each study adds its max_num_batched_tokens and
@@ -66,26 +77,26 @@ func Run(ctx context.Context, s Settings) (err error) {
 	if err := s.complete(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return fmt.Errorf("bench: making the results directory: %w", err)
-	}
-	journal, err := createJournal(filepath.Join(s.Dir, JournalName))
+	journal, past, err := s.openJournal()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.close()) }()
-	if err := journal.append(record{Header: s.header()}); err != nil {
-		return err
+	if past.Ended {
+		return nil
 	}
 
-	groups := groupByEngine(s.Studies, s.EngineArgs)
-	r := runner{Settings: s, journal: journal, progress: newProgress(s.Progress, groups, s.Stopping)}
+	groups := unfinished(groupByEngine(s.Studies, s.EngineArgs), past)
+	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines}
 	for i, g := range groups {
-		if err := r.runGroup(ctx, g, len(groups)-i); err != nil {
+		rest, err := r.runGroup(ctx, g, len(groups)-i)
+		switch {
+		case err != nil:
 			return err
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case s.OneEngine && (rest || i < len(groups)-1):
+			return nil
 		}
 	}
 	return journal.append(record{End: &End{At: time.Now().UTC()}})
@@ -114,6 +125,8 @@ func (s *Settings) complete() error {
 		return errors.New("bench: Settings.Requests.Vocabulary is empty")
 	case len(s.Studies) == 0:
 		return errors.New("bench: Settings.Studies is empty")
+	case s.Timeout < 0:
+		return fmt.Errorf("bench: Settings.Timeout is %v", s.Timeout)
 	case s.WarmUp != WarmUpFull && s.WarmUp != WarmUpNotebook:
 		return fmt.Errorf("bench: Settings.WarmUp is %q; it must be %q or %q", s.WarmUp, WarmUpFull, WarmUpNotebook)
 	}
@@ -170,40 +183,52 @@ func groupByEngine(studies []Study, base vllmgo.EngineArgs) []group {
 	return groups
 }
 
+// unfinished leaves out the points, and the groups, of which nothing is left to measure.
+func unfinished(groups []group, past *Journal) []group {
+	var rest []group
+	for _, g := range groups {
+		g.points = slices.DeleteFunc(slices.Clone(g.points), func(p Point) bool { return past.finished(p.ID()) })
+		if len(g.points) > 0 {
+			rest = append(rest, g)
+		}
+	}
+	return rest
+}
+
 // runner is a run under way.
 type runner struct {
 	Settings
 	journal  *journalWriter
+	past     *Journal // what the journal held before
 	progress *progress
 	engines  int // opened or tried so far
 }
 
-// runGroup measures the points of a group, in as many engines as it takes. left is the number of groups that
-// share the rest of the budget. The error is the journal's; what fails otherwise is in the journal, except
-// that cancelling ctx just ends it.
-func (r *runner) runGroup(ctx context.Context, g group, left int) error {
+// runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. left is the
+// number of groups that share the rest of the budget. rest says that points are left for another engine. The error is
+// the journal's; what fails otherwise is in the journal, except that cancelling ctx just ends it.
+func (r *runner) runGroup(ctx context.Context, g group, left int) (rest bool, err error) {
 	deadline := r.progress.share(left)
 	var points []*pointRun
 	for _, p := range g.points {
 		requests, err := r.Requests.Point(ctx, p)
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil
+				return false, nil
 			}
 			if err := r.fail(r.engines+1, p, 0, err); err != nil {
-				return err
+				return false, err
 			}
 			continue
 		}
-		points = append(points, &pointRun{Point: p, requests: requests})
+		points = append(points, &pointRun{Point: p, requests: requests, times: r.past.times(p.ID())})
 	}
 	for len(points) > 0 && ctx.Err() == nil {
-		var err error
-		if points, err = r.runEngine(ctx, g.args, points, deadline); err != nil {
-			return err
+		if points, err = r.runEngine(ctx, g.args, points, deadline); err != nil || r.OneEngine {
+			return len(points) > 0, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // pointRun is a point under way.
@@ -219,6 +244,13 @@ func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points [
 	r.engines++
 	number := r.engines
 	r.progress.line("engine %d: loading %s (max_num_batched_tokens %d, max_num_seqs %d) …", number, r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs)
+	var ids []PointID
+	for _, p := range points {
+		ids = append(ids, p.ID())
+	}
+	if err := r.journal.append(record{Begin: &Begin{Engine: number, Points: ids}}); err != nil {
+		return nil, err
+	}
 	engine, rec, err := r.open(ctx, args, points)
 	r.progress.eta.loads = max(0, r.progress.eta.loads-1)
 	if err != nil {
@@ -234,7 +266,7 @@ func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points [
 		return nil, nil
 	}
 	defer func() {
-		if closeErr := engine.Close(); closeErr != nil {
+		if closeErr := closeEngine(engine); closeErr != nil {
 			r.progress.line("engine %d: did not close: %v", number, closeErr)
 			reason := fmt.Sprintf("the engine did not close: %v", closeErr)
 			err = errors.Join(err, r.journal.append(record{Failure: &Failure{Engine: number, Reason: reason}}))
@@ -249,6 +281,21 @@ func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points [
 	e := engineRun{runner: r, Engine: engine, rec: rec, points: points, deadline: deadline}
 	err = e.measure(ctx)
 	return e.points, err
+}
+
+// grace is how long an engine may take to stop or to close.
+const grace = time.Minute
+
+// closeEngine closes an engine, or gives up after a minute.
+func closeEngine(engine Engine) error {
+	closed := make(chan error, 1)
+	go func() { closed <- engine.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(grace):
+		return fmt.Errorf("it is not closed after %v", grace)
+	}
 }
 
 // open loads an engine and measures what that costs.

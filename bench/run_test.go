@@ -415,6 +415,7 @@ func TestRunRefusesIncompleteSettings(t *testing.T) {
 		"asks for 3 to 2 trials": func(s *Settings) { s.Stopping = Stopping{MinTrials: 3, MaxTrials: 2} },
 		"Target is -1":           func(s *Settings) { s.Stopping = UntilPrecise(-1, 0) },
 		"Budget is negative":     func(s *Settings) { s.Stopping = UntilPrecise(1, -1) },
+		"Timeout is -1ns":        func(s *Settings) { s.Timeout = -1 },
 		`WarmUp is "cold"`:       func(s *Settings) { s.WarmUp = "cold" },
 		"has no points":          func(s *Settings) { s.Studies[0].Points = nil },
 		`has a point "batch size 1"; its points must`: func(s *Settings) { s.Studies[0].Points[1].Value = 1 },

@@ -79,14 +79,14 @@ func (s Stopping) done(times []time.Duration) bool {
 	return len(times) >= s.MaxTrials || s.Target > 0 && NewMedian(times).within(s.Target)
 }
 
-// reason says why a measured point has no more trials, in a run that came to its end or not.
-func (s Stopping) reason(times []time.Duration, ended bool) string {
+// reason says why a measured point has no more trials; "interrupted" when it needs more.
+func (s Stopping) reason(times []time.Duration, outOfBudget bool) string {
 	switch {
 	case s.Target > 0 && NewMedian(times).within(s.Target):
 		return "target reached"
 	case len(times) >= s.MaxTrials:
 		return "most trials reached"
-	case ended:
+	case outOfBudget:
 		return "budget spent"
 	}
 	return "interrupted"

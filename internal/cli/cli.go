@@ -24,10 +24,17 @@ import (
 // Main measures the named studies with the settings of the command line, prints tables and report, and ends
 // the process: with status 0 when every point was measured, 1 when something failed, 2 for a bad flag, 130
 // after SIGINT (Ctrl-C) and 143 after SIGTERM. After a signal it prints what was measured by then.
+//
+// It measures in a process of its own for each engine, so that a crash ends no more than a point.
 func Main(studies ...string) {
 	setDefaultEnv("VLLM_LOGGING_LEVEL", "WARNING")
 	ctx := withSignals(context.Background())
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, vllm(), studies))
+	if dir := os.Getenv(workerVariable); dir != "" {
+		os.Exit(work(ctx, os.Args, dir, os.Stderr, vllm(), studies))
+	}
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(dir string) error {
+		return runWorker(ctx, os.Args, dir, os.Stderr)
+	}))
 }
 
 // setDefaultEnv sets an environment variable unless the user has. It must run before Python starts.
@@ -83,8 +90,9 @@ func vllm() library {
 	}
 }
 
-// run is Main without the process: it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
+// run is Main without the process: it returns the exit status. measure measures the points of one engine into a
+// results directory.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure func(dir string) error) int {
 	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -93,32 +101,54 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, lib libra
 		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
 		return 2
 	}
-	err = measure(ctx, o, args, stdout, stderr, lib, studies)
+	dir := o.out
+	if dir == "" {
+		dir = filepath.Join("results", time.Now().Format("20060102T150405"))
+	}
+	err = supervise(ctx, dir, func() error { return measure(dir) })
+	if reportErr := report(dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+		err = errors.Join(err, reportErr)
+	}
+	return status(ctx, args, stderr, err)
+}
+
+// work measures the points of one engine into a results directory and returns the exit status.
+func work(ctx context.Context, args []string, dir string, stderr io.Writer, lib library, studies []string) int {
+	o, err := parseFlags(args, stderr)
+	if err == nil {
+		err = measure(ctx, o, args, dir, stderr, lib, studies)
+	}
+	return status(ctx, args, stderr, err)
+}
+
+// status is the exit status for an error, which it prints.
+func status(ctx context.Context, args []string, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+	worker, ended := errors.AsType[exitStatus](err)
+	if !ended { // else the worker said why
+		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+	}
 	if interrupted, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return 128 + int(interrupted.signal)
+	}
+	if ended {
+		return int(worker)
 	}
 	return 1
 }
 
-// measure runs the studies and prints what came out, also when it was interrupted.
-func measure(ctx context.Context, o options, command []string, stdout, stderr io.Writer, lib library, studies []string) error {
+// measure measures the points of one engine.
+func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string) error {
 	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies)
 	if err != nil {
 		return err
 	}
 	defer cleanup()
 	settings.Command = command
-	if err := bench.Run(ctx, settings); err != nil {
-		if reportErr := report(settings.Dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
-			err = errors.Join(err, reportErr)
-		}
-		return err
-	}
-	return report(settings.Dir, stdout, stderr)
+	settings.Dir, settings.Resume, settings.OneEngine = dir, true, true
+	return bench.Run(ctx, settings)
 }
 
 // prepare turns options into the settings of a run. cleanup removes what they need on disk.
@@ -147,7 +177,6 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		return s, nil, err
 	}
 	s = bench.Settings{
-		Dir:       o.out,
 		Open:      lib.open,
 		Device:    device,
 		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
@@ -155,14 +184,11 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		Stopping:  stopping,
 		WarmUp:    o.warmUp,
 		Cold:      o.cold,
+		Timeout:   o.timeout,
 		ModelName: o.model,
 		Preset:    o.preset,
 		Progress:  stderr,
 	}
-	if s.Dir == "" {
-		s.Dir = filepath.Join("results", time.Now().Format("20060102T150405"))
-	}
-
 	m, err := chooseModel(ctx, o.model, stderr, lib)
 	if err != nil {
 		return s, nil, err

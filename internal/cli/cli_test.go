@@ -47,6 +47,8 @@ func TestBadFlags(t *testing.T) {
 		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
 		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
 		"-trials is -1; it must be at least 1":         {"-trials", "-1"},
+		"-timeout is -1s; it must be above 0":          {"-timeout", "-1s"},
+		"-resume needs -out":                           {"-resume"},
 		"-target is 0; it must be above 0":             {"-target", "0"},
 		"-budget is -1s; it must be above 0":           {"-budget", "-1s"},
 		`-warmup is "cold"; it must be full or`:        {"-warmup", "cold"},
@@ -57,12 +59,12 @@ func TestBadFlags(t *testing.T) {
 		"flag provided but not defined: -speed":        {"-speed"},
 	} {
 		var stderr bytes.Buffer
-		// An empty library: nothing may be called.
-		status := run(t.Context(), append([]string{"all"}, args...), io.Discard, &stderr, library{}, nil)
+		// Nothing may be measured.
+		status := run(t.Context(), append([]string{"all"}, args...), io.Discard, &stderr, nil)
 		assert.Equal(t, 2, status, want)
 		assert.Contains(t, stderr.String(), want)
 	}
-	assert.Equal(t, 0, run(t.Context(), []string{"all", "-h"}, io.Discard, io.Discard, library{}, nil))
+	assert.Equal(t, 0, run(t.Context(), []string{"all", "-h"}, io.Discard, io.Discard, nil))
 }
 
 func TestEmbeddedConfig(t *testing.T) {
@@ -152,12 +154,23 @@ func journalOf(t *testing.T, dir string) *bench.Journal {
 	return journal
 }
 
+// runHere is a run that measures in this process.
+func runHere(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
+	return run(ctx, args, stdout, stderr, func(dir string) error {
+		o, err := parseFlags(args, stderr)
+		if err != nil && !strings.Contains(err.Error(), "results of another run") { // which this one is by now
+			return err
+		}
+		return measure(ctx, o, args, dir, stderr, lib, studies)
+	})
+}
+
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	lib := newFakeLibrary("cpu", "facebook/opt-125m")
 	var stdout, stderr bytes.Buffer
 	args := []string{"batchsize", "-out", dir, "-seed", "3", "-engine-mode", "in-process"}
-	require.Equal(t, 0, run(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
+	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
 
 	journal := journalOf(t, dir)
 	assert.Equal(t, args, journal.Header.Command)
@@ -188,7 +201,7 @@ func TestRunOnGPU(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cuda", "some/model")
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
-	require.Equal(t, 0, run(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
+	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
 	assert.Equal(t, bench.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
 	require.Len(t, lib.opened, 2)
@@ -204,7 +217,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	var config []byte
 	lib.generate = func() { config, _ = os.ReadFile(filepath.Join(lib.opened[0].Model, "config.json")) }
-	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Equal(t, opt125mConfig, config)
 	assert.Equal(t, "dummy", lib.opened[0].LoadFormat)
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
@@ -217,7 +230,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	stderr.Reset()
-	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
 	assert.Contains(t, stderr.String(), "all: model not found")
 }
 
@@ -240,7 +253,7 @@ func TestFloat16OnACPU(t *testing.T) {
 		lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) { return config, nil }
 		args := []string{"all", "-out", t.TempDir(), "-model", "m", "-dtype", c.flag}
 		var stderr bytes.Buffer
-		require.Equal(t, 0, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 		assert.Equal(t, c.want, lib.opened[0].Dtype, "%+v", c)
 		assert.Equal(t, c.want == "bfloat16", strings.Contains(stderr.String(), "dtype bfloat16 instead"), "said when done")
 	}
@@ -251,7 +264,7 @@ func TestNoTokenizer(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, errors.New("none here") }
 	var stderr bytes.Buffer
-	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary)
@@ -261,7 +274,7 @@ func TestTensorParallelSizeMustDivideHeads(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	var stderr bytes.Buffer
 	args := []string{"all", "-out", t.TempDir(), "-model", "m", "-tensor-parallel-size", "5"}
-	assert.Equal(t, 1, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "-tensor-parallel-size 5 does not divide the 12 attention heads of m")
 	assert.Empty(t, lib.opened)
 }
@@ -270,7 +283,7 @@ func TestFailedPointsGiveStatus1(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	lib.open = func(context.Context, vllmgo.EngineArgs) (bench.Engine, error) { return nil, errors.New("no room") }
 	var stdout, stderr bytes.Buffer
-	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stdout.String(), "the engine did not open: no room")
 	assert.Contains(t, stderr.String(), "not every point was measured")
 }
@@ -288,7 +301,7 @@ func TestInterruption(t *testing.T) {
 		}
 		dir := t.TempDir()
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, status, run(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
 		require.Len(t, journalOf(t, dir).Trials, 1)
 		assert.Contains(t, stdout.String(), "│ batch size 1  │")
 		assert.Contains(t, stdout.String(), "(not measured)")

@@ -29,6 +29,8 @@ type options struct {
 	budget               time.Duration
 	warmUp               bench.WarmUpMode
 	cold                 bool
+	resume               bool
+	timeout              time.Duration
 }
 
 // defaultModel is the notebook's model, the only one with an embedded configuration.
@@ -52,6 +54,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.Float64Var(&o.target, "target", bench.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
 	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 4m with -preset quick, 30m otherwise)")
 	flags.StringVar((*string)(&o.warmUp), "warmup", string(bench.WarmUpFull), "warm-up of each point: full, its whole shape until times are stable, or notebook, one request")
+	flags.DurationVar(&o.timeout, "timeout", 0, "longest `time` that one pass of a point may take, such as 10m (default no limit)")
+	flags.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of -out, which must have the same settings")
 	flags.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up beside the others, and how much of them was start-up")
 	flags.Uint64Var(&o.seed, "seed", 0, "`number` that all prompts are drawn from")
 	if err := flags.Parse(args[1:]); err != nil {
@@ -79,14 +83,18 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-target is %v; it must be above 0", o.target)
 	case o.budget < 0:
 		return o, fmt.Errorf("-budget is %v; it must be above 0", o.budget)
+	case o.timeout < 0:
+		return o, fmt.Errorf("-timeout is %v; it must be above 0", o.timeout)
+	case o.resume && o.out == "":
+		return o, errors.New("-resume needs -out, the folder of the run to go on with")
 	case o.warmUp != bench.WarmUpFull && o.warmUp != bench.WarmUpNotebook:
 		return o, fmt.Errorf("-warmup is %q; it must be %s or %s", o.warmUp, bench.WarmUpFull, bench.WarmUpNotebook)
 	case !slices.Contains(engineModes(), mode):
 		return o, fmt.Errorf("-engine-mode is %q; it must be %s", mode, oneOf(engineModes()))
 	}
-	if o.out != "" {
+	if o.out != "" && !o.resume && os.Getenv(workerVariable) == "" {
 		if _, err := os.Stat(filepath.Join(o.out, bench.JournalName)); err == nil {
-			return o, fmt.Errorf("-out is %s, which holds the results of another run", o.out)
+			return o, fmt.Errorf("-out is %s, which holds the results of another run; choose another folder, or go on with that run by -resume", o.out)
 		}
 	}
 	return o, nil
