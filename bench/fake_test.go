@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -27,7 +28,9 @@ type fakeLab struct {
 	openErr  func(vllmgo.EngineArgs) error
 	closeErr error
 	// fault may change or replace what a call of Generate, counted from 1, returns.
-	fault func(pass int, g *vllmgo.Generation) error
+	fault       func(pass int, g *vllmgo.Generation) error
+	tokenizer   Tokenizer // of the engine; nil: it takes token IDs only
+	completions int       // of each prompt; 0 means 1
 	// block says whether a call of Generate waits for the end of its context.
 	block func(context.Context) bool
 	info  func(*vllmgo.Info)
@@ -64,12 +67,16 @@ func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, para
 	g := &vllmgo.Generation{}
 	tokens := 0
 	for i, p := range prompts {
+		if p.TokenIDs == nil {
+			p.TokenIDs, _ = e.lab.tokenizer.Encode(ctx, p.Text)
+		}
 		outputLen := params[min(i, len(params)-1)].MaxTokens
 		tokens += len(p.TokenIDs) + outputLen
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs:  append([]int32(nil), p.TokenIDs...),
 			NumCachedTokens: 0,
-			Outputs:         []vllmgo.CompletionOutput{{TokenIDs: make([]int32, outputLen), FinishReason: "length"}},
+			Outputs: slices.Repeat([]vllmgo.CompletionOutput{{TokenIDs: make([]int32, outputLen), FinishReason: "length"}},
+				max(1, e.lab.completions)),
 		})
 	}
 	g.Elapsed = time.Duration(outputLen)*10*time.Millisecond + time.Duration(tokens)*10*time.Microsecond

@@ -60,8 +60,8 @@ type Header struct {
 	Preset string `json:"preset"`
 	// Seed is what all prompts were drawn from; see [Requests].
 	Seed uint64 `json:"seed"`
-	// Vocabulary is the number of token IDs that prompts were drawn from.
-	Vocabulary int `json:"vocabulary"`
+	// Vocabulary is the token IDs that prompts were drawn from.
+	Vocabulary Vocabulary `json:"vocabulary"`
 	// Text is true when prompts were sent as text and not as token IDs.
 	Text bool `json:"text,omitempty"`
 	// Stopping says how often points were to be measured.

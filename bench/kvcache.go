@@ -25,13 +25,15 @@ const (
 //
 //	⌈(input + output) / block size⌉ · block size
 //
-// over the min(requests, max_num_seqs) longest requests. An engine whose KV cache holds that many never
+// over the min(requests · completions, max_num_seqs) longest of all sequences. An engine whose KV cache holds that many never
 // preempts a request of the point. A block size below 1, of an engine that does not tell it, counts as 1.
 func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
 	blockSize = max(1, blockSize)
 	var demands []int
 	for _, l := range p.requestLengths() {
-		demands = append(demands, (l.Input+l.Output+blockSize-1)/blockSize*blockSize)
+		for range p.completions() {
+			demands = append(demands, (l.Input+l.Output+blockSize-1)/blockSize*blockSize)
+		}
 	}
 	slices.Sort(demands)
 	peak := 0
@@ -117,4 +119,16 @@ func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
 		return 0
 	}
 	return m.KVBytesPerToken() / int64(m.NumKVHeads) * int64(max(1, m.NumKVHeads/ranks))
+}
+
+// withDtype is a model's configuration when its values are of a type; "auto" and types of other sizes than these
+// leave it as it is.
+func withDtype(m vllmgo.ModelConfig, dtype string) vllmgo.ModelConfig {
+	switch dtype {
+	case "half", "float16", "bfloat16":
+		m.DtypeBytes = 2
+	case "float", "float32":
+		m.DtypeBytes = 4
+	}
+	return m
 }

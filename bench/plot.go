@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -156,7 +157,7 @@ func xPosition(rows []Row) func(value int) float64 {
 func scaleX(axis *plot.Axis, rows []Row, position func(value int) float64) {
 	var ticks plot.ConstantTicks
 	for _, row := range rows {
-		label := strconv.Itoa(row.Value)
+		label := strings.ReplaceAll(row.name(), ", ", "\n")
 		if row.Status != Measured {
 			label += "\n" + string(row.Status)
 		}

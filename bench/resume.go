@@ -87,3 +87,16 @@ func RecordCrash(dir, reason string) error {
 	}
 	return errors.Join(err, w.close())
 }
+
+// NextEnv are the environment variables that the next engine of an unfinished run needs before Python starts; nil when
+// it needs none.
+func (j *Journal) NextEnv() map[string]string {
+	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
+	if err != nil {
+		return nil // a run with such settings never began
+	}
+	for _, g := range unfinished(groups, j) {
+		return g.env
+	}
+	return nil
+}

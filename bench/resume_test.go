@@ -83,7 +83,7 @@ func TestResume(t *testing.T) {
 func TestResumeRefusesAnotherRun(t *testing.T) {
 	for want, change := range map[string]func(*Settings){
 		"its seed was 0 and is now 1":         func(s *Settings) { s.Requests.Seed = 1 },
-		"its vocabulary was 50270":            func(s *Settings) { s.Requests.Vocabulary = testVocabulary(t, 100) },
+		`its vocabulary was {"size":50272`:    func(s *Settings) { s.Requests.Vocabulary = testVocabulary(t, 100) },
 		"its studies was":                     func(s *Settings) { s.Studies = tiny(RequestCount) },
 		`its engine_args was {"model"`:        func(s *Settings) { s.EngineArgs.Dtype = "float32" },
 		"its warm_up was \"full\" and is now": func(s *Settings) { s.WarmUp = WarmUpNotebook },

@@ -75,7 +75,7 @@ func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err err
 	if err := e.begin(p, 0); err != nil {
 		return false, err
 	}
-	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == WarmUpFull, e.params(), func(requests int, elapsed time.Duration) {
+	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
 		e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
 	})
 	switch {
@@ -97,12 +97,15 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	number := len(p.times) + 1
 	e.progress.status("%s, trial %d: %s …", p, number, p.shape())
 	requests, err := p.requests.Trial(ctx, number)
+	if err == nil {
+		err = checkLedger(e.Ledger, p.ID(), number, requests)
+	}
 	if err := e.begin(p, number); err != nil {
 		return false, err
 	}
 	var t Trial
 	if err == nil {
-		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.params(), e.watch)
+		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -143,7 +146,11 @@ func (e *engineRun) failed(p *pointRun, trial int, reason error) (lost bool, err
 	return lost, e.fail(e.rec.Number, p.Point, trial, reason)
 }
 
-func (e *engineRun) params() paramsFunc { return exactly(!e.EngineArgs.SkipTokenizerInit) }
+// terms are what is asked of the engine for a point's requests.
+func (e *engineRun) terms(p *pointRun) terms {
+	cache := e.rec.Args.EnablePrefixCaching
+	return terms{detokenize: !e.EngineArgs.SkipTokenizerInit, set: p.Set.Sampling, cache: cache != nil && *cache}
+}
 
 // limitedEngine is an engine whose passes must end in time.
 type limitedEngine struct {

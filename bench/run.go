@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -46,6 +47,9 @@ type Settings struct {
 	Stopping Stopping
 	// WarmUp says how points are warmed up; empty means [WarmUpFull].
 	WarmUp WarmUpMode
+	// Ledger are the SHA-256 of the prompts of each point's trials, in order, in a run that this one repeats; see
+	// [Journal.Ledger]. A point whose prompts are others fails. nil when there is no such run.
+	Ledger map[PointID][]string
 	// Cold puts the times after the notebook's warm-up beside the others in the tables.
 	Cold bool
 
@@ -86,9 +90,16 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return nil
 	}
 
-	groups := unfinished(groupByEngine(s.Studies, s.EngineArgs), past)
+	groups, err := groupByEngine(s.Studies, s.EngineArgs)
+	if err != nil {
+		return err
+	}
+	groups = unfinished(groups, past)
 	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines}
 	for i, g := range groups {
+		if s.OneEngine && g.missing() != "" {
+			return nil // for a process that has it
+		}
 		rest, err := r.runGroup(ctx, g, len(groups)-i)
 		switch {
 		case err != nil:
@@ -147,7 +158,7 @@ func (s Settings) header() *Header {
 		RandomWeights: s.RandomWeights,
 		Preset:        s.Preset,
 		Seed:          s.Requests.Seed,
-		Vocabulary:    s.Requests.Vocabulary.Size(),
+		Vocabulary:    s.Requests.Vocabulary,
 		Text:          s.Requests.Tokenizer != nil,
 		Stopping:      s.Stopping,
 		WarmUp:        s.WarmUp,
@@ -163,24 +174,41 @@ func (s Settings) header() *Header {
 // group is the points that share an engine.
 type group struct {
 	args   vllmgo.EngineArgs
+	env    map[string]string
 	points []Point
 }
 
-// groupByEngine collects the points of all studies by engine settings, in order of first appearance.
-func groupByEngine(studies []Study, base vllmgo.EngineArgs) []group {
+// groupByEngine collects the points of all studies by engine settings and environment, in order of first
+// appearance.
+func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
 	var groups []group
 	for _, study := range studies {
-		args := study.engineArgs(base)
-		i := 0
-		for i < len(groups) && !reflect.DeepEqual(groups[i].args, args) {
-			i++
+		for _, p := range study.Points {
+			args, err := study.engineArgs(base, p)
+			if err != nil {
+				return nil, err
+			}
+			i := 0
+			for i < len(groups) && !(reflect.DeepEqual(groups[i].args, args) && maps.Equal(groups[i].env, p.Set.Env)) {
+				i++
+			}
+			if i == len(groups) {
+				groups = append(groups, group{args: args, env: p.Set.Env})
+			}
+			groups[i].points = append(groups[i].points, p)
 		}
-		if i == len(groups) {
-			groups = append(groups, group{args: args})
-		}
-		groups[i].points = append(groups[i].points, study.Points...)
 	}
-	return groups
+	return groups, nil
+}
+
+// missing is a variable that is not as the group needs it; empty when there is none.
+func (g group) missing() string {
+	for _, name := range slices.Sorted(maps.Keys(g.env)) {
+		if value, ok := os.LookupEnv(name); !ok || value != g.env[name] {
+			return name + "=" + g.env[name]
+		}
+	}
+	return ""
 }
 
 // unfinished leaves out the points, and the groups, of which nothing is left to measure.
@@ -212,6 +240,9 @@ func (r *runner) runGroup(ctx context.Context, g group, left int) (rest bool, er
 	var points []*pointRun
 	for _, p := range g.points {
 		requests, err := r.Requests.Point(ctx, p)
+		if missing := g.missing(); missing != "" {
+			err = fmt.Errorf("it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)", missing)
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return false, nil
@@ -310,7 +341,7 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		for _, p := range points {
 			all = append(all, p.Point)
 		}
-		args, rec.Notice, err = planCPUCache(args, all, r.ModelConfig, available, os.Getenv(kvSpaceVariable))
+		args, rec.Notice, err = planCPUCache(args, all, withDtype(r.ModelConfig, args.Dtype), available, os.Getenv(kvSpaceVariable))
 		if err != nil {
 			return nil, nil, err
 		}

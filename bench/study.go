@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"vllmgo/vllmgo"
@@ -64,13 +65,30 @@ type Point struct {
 	// SharedPrefix is the number of tokens that all prompts begin with. The prefix cache is off all the same,
 	// unless the engine's settings say otherwise.
 	SharedPrefix int `json:"shared_prefix,omitempty"`
+	// Label is what tables call the point when Value is just a number that counts.
+	Label string `json:"label,omitempty"`
+	// Set are settings of the point's own.
+	Set Set `json:"set,omitzero"`
 }
 
 // ID identifies the point.
 func (p Point) ID() PointID { return PointID{p.Study, p.Value} }
 
-// String is the study's name in words and the swept value, such as "batch size 8".
-func (p Point) String() string { return p.ID().String() }
+// String is the study's name in words and the swept value, such as "batch size 8", or the label.
+func (p Point) String() string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return p.ID().String()
+}
+
+// name is the point's name within its study: its label or its value.
+func (p Point) name() string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return strconv.Itoa(p.Value)
+}
 
 // requestLengths has the lengths of each request.
 func (p Point) requestLengths() []RequestLength {
@@ -89,13 +107,22 @@ func (p Point) InputTokens() int {
 	return total
 }
 
-// OutputTokens is the number of generated tokens of all requests.
+// OutputTokens is the number of generated tokens of all requests and all their completions.
 func (p Point) OutputTokens() int {
 	total := 0
 	for _, l := range p.requestLengths() {
 		total += l.Output
 	}
-	return total
+	return total * p.completions()
+}
+
+// completions is the number of completions of each request.
+func (p Point) completions() int {
+	params, err := setSampling(vllmgo.SamplingParams{}, p.Set.Sampling)
+	if err != nil {
+		return 1 // Study.check refuses it
+	}
+	return max(1, params.N)
 }
 
 // longest is the length of the longest sequence, input and output together, and of the longest output.
@@ -146,15 +173,25 @@ func (s Study) check() error {
 			return fmt.Errorf("bench: study %s has a point %q; its points must name it and have values of their own", s.Name, p)
 		}
 		values[p.Value] = true
+		args, err := s.engineArgs(vllmgo.EngineArgs{}, p)
+		if err == nil && args.MaxNumSeqs < 1 {
+			err = fmt.Errorf("bench: max_num_seqs is %d; it must be at least 1", args.MaxNumSeqs)
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := setSampling(vllmgo.SamplingParams{}, p.Set.Sampling); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// engineArgs are base with the study's settings: its limits, and no prefix caching, since a prompt that the
-// cache answers is not measured.
-func (s Study) engineArgs(base vllmgo.EngineArgs) vllmgo.EngineArgs {
+// engineArgs are base with the settings of the study and of one of its points: the study's limits, and no prefix
+// caching, since a prompt that the cache answers is not measured.
+func (s Study) engineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
 	base.MaxNumBatchedTokens = s.MaxNumBatchedTokens
 	base.MaxNumSeqs = s.MaxNumSeqs
 	base.EnablePrefixCaching = new(false)
-	return base
+	return setEngine(base, p.Set.Engine)
 }

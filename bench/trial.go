@@ -63,9 +63,9 @@ type Ledger struct {
 
 // warmUp warms a point up: one request and, with full, passes of the full shape until one is not faster than the
 // one before it by more than 5 %, at most five. observe is told of each pass that ended, for the ETA.
-func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests, full bool, params paramsFunc, observe func(requests int, elapsed time.Duration)) (WarmUp, error) {
+func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests, full bool, asked terms, observe func(requests int, elapsed time.Duration)) (WarmUp, error) {
 	w := WarmUp{PointID: p.ID(), Stable: true}
-	single, _, err := generate(ctx, engine, requests.single, params)
+	single, _, err := generate(ctx, engine, requests.single, asked)
 	if err != nil {
 		return w, fmt.Errorf("the single request: %w", err)
 	}
@@ -75,7 +75,7 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 		return w, nil
 	}
 	for i, pass := range requests.warmUp {
-		g, _, err := generate(ctx, engine, pass, params)
+		g, _, err := generate(ctx, engine, pass, asked)
 		if err != nil {
 			return w, fmt.Errorf("warm-up pass %d: %w", i+1, err)
 		}
@@ -91,10 +91,10 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 }
 
 // runTrial measures a point once.
-func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, params paramsFunc, watch watcher) (Trial, error) {
+func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, asked terms, watch watcher) (Trial, error) {
 	t := Trial{PointID: p.ID(), Started: time.Now().UTC()}
 	stop := watch()
-	g, wall, err := generate(ctx, engine, requests, params)
+	g, wall, err := generate(ctx, engine, requests, asked)
 	t.Usage = stop()
 	if err != nil {
 		return t, err
@@ -110,49 +110,53 @@ type engineError struct{ error }
 func (e engineError) Unwrap() error { return e.error }
 
 // generate runs one pass, verifies what came back, and says how long the whole call took.
-func generate(ctx context.Context, engine Engine, requests []Request, params paramsFunc) (*vllmgo.Generation, time.Duration, error) {
+func generate(ctx context.Context, engine Engine, requests []Request, asked terms) (*vllmgo.Generation, time.Duration, error) {
 	prompts := make([]vllmgo.Prompt, len(requests))
 	for i, r := range requests {
 		prompts[i] = r.prompt()
 	}
+	sampling := asked.params(requests)
 	start := time.Now()
-	g, err := engine.Generate(ctx, prompts, params(requests)...)
+	g, err := engine.Generate(ctx, prompts, sampling...)
 	wall := time.Since(start)
 	if err != nil {
 		return nil, 0, engineError{err}
 	}
-	return g, wall, verify(g, requests)
+	return g, wall, verify(g, requests, max(1, sampling[0].N), asked.cache)
 }
 
-// paramsFunc makes the sampling parameters of requests: one for all or one for each.
-type paramsFunc func([]Request) []vllmgo.SamplingParams
+// terms are what is asked of an engine for the requests of a point, beside their lengths.
+type terms struct {
+	detokenize bool
+	// set are the point's own sampling settings, which Study.check has approved.
+	set map[string]any
+	// cache says that the point's settings switch the prefix cache on.
+	cache bool
+}
 
-// exactly asks for exactly the output length of each request, decoded greedily.
-func exactly(detokenize bool) paramsFunc {
-	one := func(outputLen int) vllmgo.SamplingParams {
+// params ask for exactly the output length of each request, decoded greedily unless set says otherwise: one for
+// all requests or one for each.
+func (t terms) params(requests []Request) []vllmgo.SamplingParams {
+	var all []vllmgo.SamplingParams
+	equal := true
+	for _, r := range requests {
 		params := vllmgo.SamplingParams{
 			Temperature: new(0.0),
 			IgnoreEOS:   true,
-			MinTokens:   outputLen,
-			MaxTokens:   outputLen,
+			MinTokens:   r.OutputLen,
+			MaxTokens:   r.OutputLen,
 		}
-		if !detokenize {
+		if !t.detokenize {
 			params.Detokenize = new(false)
 		}
-		return params
+		params, _ = setSampling(params, t.set)
+		all = append(all, params)
+		equal = equal && r.OutputLen == requests[0].OutputLen
 	}
-	return func(requests []Request) []vllmgo.SamplingParams {
-		var params []vllmgo.SamplingParams
-		equal := true
-		for _, r := range requests {
-			params = append(params, one(r.OutputLen))
-			equal = equal && r.OutputLen == requests[0].OutputLen
-		}
-		if equal {
-			return params[:1]
-		}
-		return params
+	if equal {
+		return all[:1]
 	}
+	return all
 }
 
 // newLedger counts a verified pass.
@@ -160,7 +164,9 @@ func newLedger(g *vllmgo.Generation, requests []Request) Ledger {
 	l := Ledger{PromptsSHA256: hashRequests(requests), Requests: len(g.Outputs)}
 	for _, o := range g.Outputs {
 		l.InputTokens += len(o.PromptTokenIDs)
-		l.OutputTokens += len(o.Outputs[0].TokenIDs)
+		for _, completion := range o.Outputs {
+			l.OutputTokens += len(completion.TokenIDs)
+		}
 		if o.NumCachedTokens < 0 || l.CachedTokens < 0 {
 			l.CachedTokens = -1
 		} else {
@@ -171,7 +177,7 @@ func newLedger(g *vllmgo.Generation, requests []Request) Ledger {
 }
 
 // verify checks that an engine did what it was asked, exactly.
-func verify(g *vllmgo.Generation, requests []Request) error {
+func verify(g *vllmgo.Generation, requests []Request, completions int, cache bool) error {
 	if g.Elapsed <= 0 {
 		return fmt.Errorf("the engine reports an elapsed time of %v", g.Elapsed)
 	}
@@ -179,32 +185,33 @@ func verify(g *vllmgo.Generation, requests []Request) error {
 		return mismatchf(CheckCounts, "%s sent, %d outputs came back", count(len(requests), "prompt"), len(g.Outputs))
 	}
 	for i, output := range g.Outputs {
-		if err := verifyOutput(output, requests[i]); err != nil {
+		if err := verifyOutput(output, requests[i], completions, cache); err != nil {
 			return fmt.Errorf("request %d of %d: %w", i+1, len(requests), err)
 		}
 	}
 	return nil
 }
 
-func verifyOutput(o vllmgo.RequestOutput, r Request) error {
+func verifyOutput(o vllmgo.RequestOutput, r Request, completions int, cache bool) error {
 	if len(o.PromptTokenIDs) != len(r.TokenIDs) {
 		return mismatchf(CheckPrompts, "the engine saw a prompt of %d tokens, %d were sent", len(o.PromptTokenIDs), len(r.TokenIDs))
 	}
 	if !slices.Equal(o.PromptTokenIDs, r.TokenIDs) {
 		return mismatchf(CheckPrompts, "the engine saw other prompt tokens than were sent")
 	}
-	if o.NumCachedTokens > 0 {
+	if o.NumCachedTokens > 0 && !cache {
 		return mismatchf(CheckCache, "%d prompt tokens came from the prefix cache, which must be off", o.NumCachedTokens)
 	}
-	if len(o.Outputs) != 1 {
-		return mismatchf(CheckCounts, "%d completions came back, 1 was asked for", len(o.Outputs))
+	if len(o.Outputs) != completions {
+		return mismatchf(CheckCounts, "%s came back, %d asked for", count(len(o.Outputs), "completion"), completions)
 	}
-	completion := o.Outputs[0]
-	if len(completion.TokenIDs) != r.OutputLen {
-		return mismatchf(CheckCounts, "%d tokens were generated, %d were asked for", len(completion.TokenIDs), r.OutputLen)
-	}
-	if completion.FinishReason != "length" {
-		return mismatchf(CheckFinish, "it finished for the reason %q, not \"length\"", completion.FinishReason)
+	for _, completion := range o.Outputs {
+		if len(completion.TokenIDs) != r.OutputLen {
+			return mismatchf(CheckCounts, "%d tokens were generated, %d were asked for", len(completion.TokenIDs), r.OutputLen)
+		}
+		if completion.FinishReason != "length" {
+			return mismatchf(CheckFinish, "it finished for the reason %q, not \"length\"", completion.FinishReason)
+		}
 	}
 	return nil
 }

@@ -17,13 +17,13 @@ func measureOnce(t *testing.T, lab *fakeLab, p Point, full bool) (WarmUp, Trial,
 	require.NoError(t, err)
 	engine, err := lab.open(t.Context(), vllmgo.EngineArgs{})
 	require.NoError(t, err)
-	w, err := warmUp(t.Context(), engine, p, requests, full, exactly(true), func(int, time.Duration) {})
+	w, err := warmUp(t.Context(), engine, p, requests, full, terms{detokenize: true}, func(int, time.Duration) {})
 	if err != nil {
 		return w, Trial{}, err
 	}
 	pass, err := requests.Trial(t.Context(), 1)
 	require.NoError(t, err)
-	trial, err := runTrial(t.Context(), engine, p, pass, exactly(true), quiet)
+	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, quiet)
 	return w, trial, err
 }
 
@@ -41,7 +41,7 @@ func TestTrial(t *testing.T) {
 
 	want := vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: 50, MaxTokens: 50}
 	assert.Equal(t, want, lab.params)
-	assert.Equal(t, new(false), exactly(false)([]Request{{OutputLen: 1}})[0].Detokenize)
+	assert.Equal(t, new(false), terms{}.params([]Request{{OutputLen: 1}})[0].Detokenize)
 }
 
 func TestTrialOfDifferentLengths(t *testing.T) {
@@ -117,7 +117,7 @@ func TestTrialFaults(t *testing.T) {
 		},
 		"no completion": {
 			func(g *vllmgo.Generation) { g.Outputs[1].Outputs = nil },
-			"request 2 of 4: 0 completions came back, 1 was asked for",
+			"request 2 of 4: 0 completions came back, 1 asked for",
 		},
 		"no time": {
 			func(g *vllmgo.Generation) { g.Elapsed = 0 },

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -32,8 +31,8 @@ func Main(studies ...string) {
 	if dir := os.Getenv(workerVariable); dir != "" {
 		os.Exit(work(ctx, os.Args, dir, os.Stderr, vllm(), studies))
 	}
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(dir string) error {
-		return runWorker(ctx, os.Args, dir, os.Stderr)
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(dir string, env map[string]string) error {
+		return runWorker(ctx, os.Args, dir, env, os.Stderr)
 	}))
 }
 
@@ -91,8 +90,8 @@ func vllm() library {
 }
 
 // run is Main without the process: it returns the exit status. measure measures the points of one engine into a
-// results directory.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure func(dir string) error) int {
+// results directory, in a given environment.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure func(dir string, env map[string]string) error) int {
 	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -101,11 +100,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure f
 		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
 		return 2
 	}
+	return runOptions(ctx, o, args, stdout, stderr, measure)
+}
+
+// runOptions is run after the command line.
+func runOptions(ctx context.Context, o options, args []string, stdout, stderr io.Writer, measure func(dir string, env map[string]string) error) int {
 	dir := o.out
 	if dir == "" {
 		dir = filepath.Join("results", time.Now().Format("20060102T150405"))
 	}
-	err = supervise(ctx, dir, func() error { return measure(dir) })
+	err := supervise(ctx, dir, func(env map[string]string) error { return measure(dir, env) })
 	if reportErr := report(dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)
 	}
@@ -116,7 +120,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure f
 func work(ctx context.Context, args []string, dir string, stderr io.Writer, lib library, studies []string) int {
 	o, err := parseFlags(args, stderr)
 	if err == nil {
-		err = measure(ctx, o, args, dir, stderr, lib, studies)
+		err = measure(ctx, o, args, dir, stderr, lib, studies, nil)
 	}
 	return status(ctx, args, stderr, err)
 }
@@ -139,9 +143,10 @@ func status(ctx context.Context, args []string, stderr io.Writer, err error) int
 	return 1
 }
 
-// measure measures the points of one engine.
-func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string) error {
-	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies)
+// measure measures the points of one engine: those of the named studies of a preset, of the user's own study or, with
+// a journal, of that run again.
+func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string, journal *bench.Journal) error {
+	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies, journal)
 	if err != nil {
 		return err
 	}
@@ -152,16 +157,20 @@ func measure(ctx context.Context, o options, command []string, dir string, stder
 }
 
 // prepare turns options into the settings of a run. cleanup removes what they need on disk.
-func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string) (s bench.Settings, cleanup func(), err error) {
+func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string, journal *bench.Journal) (s bench.Settings, cleanup func(), err error) {
 	device, err := lib.detectDevice(ctx)
 	if err != nil {
 		return s, nil, err
 	}
-	if o.preset == "" {
+	switch {
+	case journal != nil:
+		o.preset = journal.Header.Preset
+	case o.custom():
+		o.preset = "none"
+	case o.preset == "" && device == "cpu":
+		o.preset = "quick"
+	case o.preset == "":
 		o.preset = "full"
-		if device == "cpu" {
-			o.preset = "quick"
-		}
 	}
 	stopping := bench.UntilPrecise(o.target, o.budget)
 	switch {
@@ -172,15 +181,10 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	case o.budget == 0:
 		stopping.Budget = 30 * time.Minute
 	}
-	all, err := bench.Preset(o.preset)
-	if err != nil {
-		return s, nil, err
-	}
 	s = bench.Settings{
 		Open:      lib.open,
 		Device:    device,
-		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
-		Requests:  bench.Requests{Seed: o.seed},
+		Requests:  bench.Requests{Seed: o.seed, TokenizerName: o.model},
 		Stopping:  stopping,
 		WarmUp:    o.warmUp,
 		Cold:      o.cold,
@@ -189,6 +193,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		Preset:    o.preset,
 		Progress:  stderr,
 	}
+
 	m, err := chooseModel(ctx, o.model, stderr, lib)
 	if err != nil {
 		return s, nil, err
@@ -219,8 +224,26 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
 		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)
 	}
-	s.Requests.Vocabulary, err = chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
-	return s, m.cleanup, err
+	vocabulary, tokenizer, err := chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
+	if err != nil {
+		return s, nil, err
+	}
+	s.Requests.Vocabulary = vocabulary
+	if o.text {
+		if tokenizer == nil {
+			return s, nil, fmt.Errorf("prompts as text need a tokenizer, and %s has none here", o.model)
+		}
+		s.Requests.Tokenizer = tokenizer
+	}
+	if journal == nil {
+		s.Studies, err = o.studies(ctx, studies, tokenizer)
+		return s, m.cleanup, err
+	}
+	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.Ledger(), journal.Header.Vocabulary
+	if highest := s.Requests.Vocabulary.Highest(); int(highest) >= s.ModelConfig.VocabSize {
+		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
+	}
+	return s, m.cleanup, nil
 }
 
 // report prints the report and writes all files, from the journal in the results directory.

@@ -24,14 +24,14 @@ import (
 func TestFlags(t *testing.T) {
 	o, err := parseFlags([]string{"all"}, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", target: 0.02, warmUp: bench.WarmUpFull}, o)
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", mode: "auto", target: 0.02, warmUp: bench.WarmUpFull}, o)
 
 	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
 		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3",
 		"-target", "0.1", "-budget", "1m", "-warmup", "notebook", "-cold"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
-		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3,
+		mode: "own-process", engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3,
 		target: 0.1, budget: time.Minute, warmUp: bench.WarmUpNotebook, cold: true}, o)
 }
 
@@ -99,10 +99,13 @@ func (e fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, param
 		return nil, context.Cause(ctx)
 	}
 	g := &vllmgo.Generation{Elapsed: time.Millisecond}
-	for _, p := range prompts {
+	for i, p := range prompts {
+		if p.TokenIDs == nil {
+			p.TokenIDs, _ = letters{}.Encode(ctx, p.Text)
+		}
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs: p.TokenIDs,
-			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[0].MaxTokens), FinishReason: "length"}},
+			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[min(i, len(params)-1)].MaxTokens), FinishReason: "length"}},
 		})
 	}
 	return g, nil
@@ -156,12 +159,12 @@ func journalOf(t *testing.T, dir string) *bench.Journal {
 
 // runHere is a run that measures in this process.
 func runHere(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
-	return run(ctx, args, stdout, stderr, func(dir string) error {
+	return run(ctx, args, stdout, stderr, func(dir string, _ map[string]string) error {
 		o, err := parseFlags(args, stderr)
 		if err != nil && !strings.Contains(err.Error(), "results of another run") { // which this one is by now
 			return err
 		}
-		return measure(ctx, o, args, dir, stderr, lib, studies)
+		return measure(ctx, o, args, dir, stderr, lib, studies, nil)
 	})
 }
 
@@ -176,7 +179,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, args, journal.Header.Command)
 	assert.Equal(t, "quick", journal.Header.Preset, "the default on a CPU")
 	assert.Equal(t, uint64(3), journal.Header.Seed)
-	assert.Equal(t, 98, journal.Header.Vocabulary, "100 tokens that both know, without 1 and 99")
+	assert.Equal(t, 98, journal.Header.Vocabulary.Size(), "100 tokens that both know, without 1 and 99")
 	assert.False(t, journal.Header.RandomWeights)
 	require.Len(t, journal.Header.Studies, 1)
 	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
@@ -225,7 +228,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	journal := journalOf(t, dir)
 	assert.True(t, journal.Header.RandomWeights)
 	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
-	assert.Equal(t, 199, journal.Header.Vocabulary, "the configuration's")
+	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
@@ -267,7 +270,7 @@ func TestNoTokenizer(t *testing.T) {
 	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
-	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary)
+	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
 }
 
 func TestTensorParallelSizeMustDivideHeads(t *testing.T) {

@@ -32,13 +32,14 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// supervise calls measure, which measures the points of one engine, until the run in dir is at its end. A crash
-// becomes a failure of what was under way, and the rest goes on. It returns other errors.
-func supervise(ctx context.Context, dir string, measure func() error) error {
+// supervise calls measure, which measures the points of one engine in a given environment, until the run in dir is at
+// its end. A crash becomes a failure of what was under way, and the rest goes on. It returns other errors.
+func supervise(ctx context.Context, dir string, measure func(env map[string]string) error) error {
 	path := filepath.Join(dir, bench.JournalName)
+	var env map[string]string
 	for {
 		before := size(path)
-		err := measure()
+		err := measure(env)
 		if died, ok := errors.AsType[crash](err); ok && ctx.Err() == nil && size(path) > 0 {
 			err = bench.RecordCrash(dir, died.Error())
 			if err == nil && size(path) == before {
@@ -51,6 +52,9 @@ func supervise(ctx context.Context, dir string, measure func() error) error {
 		journal, err := bench.ReadJournalFile(path)
 		if err != nil || journal.Ended {
 			return err
+		}
+		if env = journal.NextEnv(); size(path) == before {
+			return fmt.Errorf("the run in %s makes no progress", dir)
 		}
 	}
 }
@@ -67,7 +71,7 @@ func size(path string) int64 {
 // runWorker runs this program again, to measure the points of one engine into dir. Whatever happens to vLLM then
 // happens to that process: it can crash, run out of memory, or be killed when it hangs. It ends when this
 // process does.
-func runWorker(ctx context.Context, args []string, dir string, stderr io.Writer) error {
+func runWorker(ctx context.Context, args []string, dir string, env map[string]string, stderr io.Writer) error {
 	// The kernel kills the worker when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -78,6 +82,9 @@ func runWorker(ctx context.Context, args []string, dir string, stderr io.Writer)
 	cmd := exec.Command(program, args[1:]...)
 	cmd.Args[0] = args[0]
 	cmd.Env = append(os.Environ(), workerVariable+"="+dir)
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
 	cmd.Stderr = stderr
 	// Ctrl-C reaches this process alone, which passes it on.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}

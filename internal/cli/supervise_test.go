@@ -49,6 +49,10 @@ func TestMain(m *testing.M) {
 			time.Sleep(time.Second)
 		}
 	}
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		v := vllmbench{args: os.Args, stdout: os.Stdout, stderr: os.Stderr, lib: lib.library, worker: dir}
+		os.Exit(v.execute(withSignals(context.Background())))
+	}
 	os.Exit(work(withSignals(context.Background()), os.Args, dir, os.Stderr, lib.library, []string{bench.BatchSize, bench.RequestCount}))
 }
 
@@ -57,7 +61,7 @@ func runProcesses(ctx context.Context, t *testing.T, dir string, args ...string)
 	t.Helper()
 	args = append([]string{os.Args[0], "-out", dir, "-model", "m", "-trials", "2"}, args...)
 	var out, log bytes.Buffer
-	status = run(ctx, args, &out, &log, func(dir string) error { return runWorker(ctx, args, dir, &log) })
+	status = run(ctx, args, &out, &log, func(dir string, env map[string]string) error { return runWorker(ctx, args, dir, env, &log) })
 	return status, out.String(), log.String()
 }
 
@@ -126,10 +130,10 @@ func TestProcessInterrupted(t *testing.T) {
 func TestSuperviseGivesUp(t *testing.T) {
 	dir := t.TempDir()
 	calls := 0
-	err := supervise(t.Context(), dir, func() error { calls++; return crash{"it crashed"} })
+	err := supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "before the journal")
 	require.Zero(t, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m", "-trials", "1"}, io.Discard, io.Discard, newFakeLibrary("cpu", "m").library, []string{bench.BatchSize}))
-	err = supervise(t.Context(), dir, func() error { calls++; return crash{"it crashed"} })
+	err = supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "without doing anything")
 	assert.Equal(t, 2, calls)
 }
