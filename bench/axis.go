@@ -60,8 +60,8 @@ func ParseValue(text string) any {
 
 // NewStudy is a study of every combination of the axes' values, each in base; without axes, of base alone.
 //
-// With one axis of integers the point's values are those, and otherwise they count the points from 1, and
-// Point.Label has the setting. Base gives what no axis varies; max_num_seqs is 256 and max_num_batched_tokens
+// With one axis of integers the points' values are those, and otherwise they count the points from 1. Point.Label
+// has the setting. Base gives what no axis varies; max_num_seqs is 256 and max_num_batched_tokens
 // 8192 unless Base.Set or an axis says otherwise. A value that does not fit its setting is an error.
 func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 	base.Study, base.Value = name, 1
@@ -85,7 +85,7 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 		s.Parameter, s.Unit = axes[0].Name, "value"
 		if values, ok := integers(axes[0].Values); ok {
 			for i := range s.Points {
-				s.Points[i].Value, s.Points[i].Label = values[i], ""
+				s.Points[i].Value = values[i]
 			}
 		}
 	}

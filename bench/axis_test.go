@@ -33,7 +33,8 @@ func TestNewStudy(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "max_num_seqs", one.Parameter)
 	assert.Equal(t, []int{2, 8}, []int{one.Points[0].Value, one.Points[1].Value})
-	assert.Equal(t, "limits 8", one.Points[1].String())
+	assert.Equal(t, "max_num_seqs=8", one.Points[1].String())
+	assert.Equal(t, "8", one.Points[1].name())
 
 	grid, err := NewStudy("grid", base, axis(t, "dtype=float16,bfloat16"), axis(t, "requests=1,2"), axis(t, "sampling.temperature=0,0.5"))
 	require.NoError(t, err)

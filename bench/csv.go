@@ -17,7 +17,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 		"study", "value", "requests", "input_tokens", "output_tokens", "status", "trials", "stopped",
 		"elapsed_s", "elapsed_low_s", "elapsed_high_s", "confidence", "elapsed_min_s", "elapsed_max_s", "drift", "drift_p", "dip", "dip_p",
 		"generated_tokens_per_s", "total_tokens_per_s",
-		"outside_generate_s", "cold_s", "start_up", "joules_per_token", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
+		"outside_generate_s", "cold_s", "start_up", "light_memory_s", "light_arithmetic_s", "light_share", "joules_per_token", "peak_kv_tokens", "load_s", "load_host_bytes", "load_gpu_bytes",
 		"model", "random_weights", "dtype", "device", "tensor_parallel_size", "engine_mode", "preset", "failed_checks", "notes",
 	})
 	dtype, device, tensorParallel, mode := r.info()
@@ -40,7 +40,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 // csvFigures are the columns elapsed_s to load_gpu_bytes.
 func (r *Results) csvFigures(row Row) []string {
 	if row.Status != Measured {
-		return make([]string, 20)
+		return make([]string, 23)
 	}
 	seconds := func(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 	var outside []time.Duration
@@ -59,7 +59,8 @@ func (r *Results) csvFigures(row Row) []string {
 		seconds(least), seconds(most),
 		fraction(row.Trend.Change), fraction(row.Trend.P), fraction(row.Modes.Dip), fraction(row.Modes.P),
 		strconv.FormatFloat(row.GeneratedPerSecond, 'f', 3, 64), strconv.FormatFloat(row.TotalPerSecond, 'f', 3, 64),
-		seconds(NewMedian(outside).Value), seconds(row.Cold.Elapsed), fraction(row.Cold.StartUp), joules, strconv.Itoa(row.PeakKVTokens),
+		seconds(NewMedian(outside).Value), seconds(row.Cold.Elapsed), fraction(row.Cold.StartUp),
+		seconds(row.Light.Memory), seconds(row.Light.Arithmetic), fraction(row.Light.Share), joules, strconv.Itoa(row.PeakKVTokens),
 	}
 	e := r.engine(row)
 	gpu := ""

@@ -24,7 +24,8 @@ const JournalName = "journal.jsonl"
 //
 // The file has one JSON object a line with a single member, which says what the line is: "header", the
 // first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure";
-// "begin", before anything that may end the process; "done", when the budget ends a point; "end", when nothing
+// "limits", what the device is
+// capable of; "begin", before anything that may end the process; "done", when the budget ends a point; "end", when nothing
 // was left to measure.
 type Journal struct {
 	Header   Header
@@ -32,6 +33,8 @@ type Journal struct {
 	WarmUps  []WarmUp
 	Trials   []Trial
 	Failures []Failure
+	// Limits are what the device was measured to be capable of; nil when they were not measured.
+	Limits *Limits
 	// OutOfBudget are the points that the budget ended.
 	OutOfBudget []PointID
 	// Ended is true when the run came to its end and was not interrupted.
@@ -76,6 +79,10 @@ type Header struct {
 	EngineArgs vllmgo.EngineArgs `json:"engine_args"`
 	// EngineMode is the engine mode that was asked for; empty means auto.
 	EngineMode vllmgo.EngineMode `json:"engine_mode"`
+	// ModelConfig is the model's configuration.
+	ModelConfig vllmgo.ModelConfig `json:"model_config"`
+	// ModelSize is the model's size, when it is known.
+	ModelSize *ModelSize `json:"model_size,omitempty"`
 	// Machine is where it ran.
 	Machine Machine `json:"machine"`
 	// Studies are the studies and all their points, measured or not.
@@ -127,6 +134,7 @@ type record struct {
 	WarmUp  *WarmUp       `json:"warm_up,omitempty"`
 	Trial   *Trial        `json:"trial,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"`
+	Limits  *Limits       `json:"limits,omitempty"`
 	Begin   *Begin        `json:"begin,omitempty"`
 	Done    *PointID      `json:"done,omitempty"`
 	End     *End          `json:"end,omitempty"`
@@ -259,6 +267,8 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Trials = append(j.Trials, *r.Trial)
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
+	case r.Limits != nil:
+		j.Limits = r.Limits
 	case r.Begin != nil:
 		j.underWay = r.Begin
 		j.engines = max(j.engines, r.Begin.Engine)
@@ -268,7 +278,7 @@ func (j *Journal) add(line []byte, first bool) error {
 	case r.End != nil:
 		j.Ended = true
 	default:
-		return errors.New("neither engine, warm-up, trial, failure, begin, done nor end")
+		return errors.New("neither engine, warm-up, trial, failure, limits, begin, done nor end")
 	}
 	j.underWay = nil
 	return nil

@@ -34,6 +34,10 @@ func (r *Results) WriteReport(w io.Writer) error {
 			fmt.Fprintf(&b, "  threads of each rank bound to the cores %s\n", e.Info.CPUThreads)
 		}
 	}
+	if r.Limits != nil {
+		fmt.Fprintf(&b, "Limits, as measured: memory %.1f GB/s, matrix multiplication %.3g TFLOP/s, %s\n",
+			r.Limits.Bandwidth/1e9, r.Limits.FLOPS/1e12, count(r.Limits.Devices, "device"))
+	}
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
 	b.WriteString("Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.\n")
 
@@ -49,6 +53,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 			return fmt.Errorf("bench: writing a table: %w", err)
 		}
 		fmt.Fprintf(&b, "%s\n", s.Finding)
+		if err := r.writeMachineTable(&b, s); err != nil {
+			return fmt.Errorf("bench: writing a table: %w", err)
+		}
 	}
 
 	b.WriteString("\n")

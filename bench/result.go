@@ -9,6 +9,8 @@ import (
 // Results are a run's results, computed from its journal by [NewResults].
 type Results struct {
 	Header Header `json:"header"`
+	// Limits are what the device is capable of, when it was measured.
+	Limits *Limits `json:"limits,omitempty"`
 	// Engines are the engines that opened.
 	Engines []EngineRecord `json:"engines"`
 	// Studies have a row for each point that was to be measured.
@@ -55,6 +57,8 @@ type Row struct {
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
 	// TotalPerSecond is requests · (input length + output length) / the median, in tokens a second.
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
+	// Light is the speed of light and the share of it that was reached.
+	Light Light `json:"light,omitzero"`
 	// JoulesPerToken is the median energy of all the machine's GPUs for each generated token, in joules; 0 when they do
 	// not tell.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
@@ -90,7 +94,7 @@ func (r Row) perToken() time.Duration {
 
 // NewResults computes everything that a journal tells.
 func NewResults(j *Journal) *Results {
-	results := &Results{Header: j.Header, Engines: j.Engines}
+	results := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines}
 	for _, study := range j.Header.Studies {
 		s := StudyResult{Study: study}
 		for _, p := range study.Points {
@@ -142,9 +146,10 @@ func newRow(j *Journal, p Point) Row {
 	row.Elapsed, row.Trend, row.Modes = NewMedian(times), newTrend(times), newModes(times)
 	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed.Value)
 	row.TotalPerSecond = p.totalPerSecond(row.Elapsed.Value)
-	row.JoulesPerToken = row.joulesPerToken()
+	row.JoulesPerToken = row.median(func(t Trial) float64 { return t.Usage.joules() / float64(t.Ledger.OutputTokens) })
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
+	row.Light = j.light(row)
 	row.noteTimes()
 	for _, w := range j.WarmUps {
 		if w.PointID == p.ID() && !w.Stable {

@@ -37,6 +37,10 @@ type Settings struct {
 	EngineArgs vllmgo.EngineArgs
 	// ModelConfig is the model's configuration. Needed when Device is "cpu".
 	ModelConfig vllmgo.ModelConfig
+	// ModelSize is the model's size, from which the speed of light is computed; nil when it is not known.
+	ModelSize *ModelSize
+	// Limits measures what the device is capable of, before an engine is loaded; nil when nobody can.
+	Limits func(context.Context) (Limits, error)
 	// Device is the platform, "cpu", "cuda", …, as vllmgo.DetectDevice tells it.
 	Device string
 	// Requests say what prompts are drawn from. Its Vocabulary is required.
@@ -96,6 +100,9 @@ func Run(ctx context.Context, s Settings) (err error) {
 	}
 	groups = unfinished(groups, past)
 	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines}
+	if err := r.measureLimits(ctx); err != nil {
+		return err
+	}
 	for i, g := range groups {
 		if s.OneEngine && g.missing() != "" {
 			return nil // for a process that has it
@@ -166,9 +173,26 @@ func (s Settings) header() *Header {
 		Device:        s.Device,
 		EngineArgs:    s.EngineArgs,
 		EngineMode:    s.EngineArgs.EngineMode,
+		ModelConfig:   s.ModelConfig,
+		ModelSize:     s.ModelSize,
 		Machine:       describeMachine(),
 		Studies:       s.Studies,
 	}
+}
+
+// measureLimits measures the device once for a run. The error is the journal's: without the limits a run lacks its speed
+// of light only.
+func (r *runner) measureLimits(ctx context.Context) error {
+	if r.Limits == nil || r.ModelSize == nil || r.past.Limits != nil {
+		return nil
+	}
+	r.progress.line("measuring memory bandwidth and arithmetic …")
+	limits, err := r.Limits(ctx)
+	if err != nil {
+		r.progress.line("no speed of light: %v", err)
+		return nil
+	}
+	return r.journal.append(record{Limits: &limits})
 }
 
 // group is the points that share an engine.

@@ -65,7 +65,7 @@ type Point struct {
 	// SharedPrefix is the number of tokens that all prompts begin with. The prefix cache is off all the same,
 	// unless the engine's settings say otherwise.
 	SharedPrefix int `json:"shared_prefix,omitempty"`
-	// Label is what tables call the point when Value is just a number that counts.
+	// Label is what tables call the point; empty for the study's name and the value.
 	Label string `json:"label,omitempty"`
 	// Set are settings of the point's own.
 	Set Set `json:"set,omitzero"`
@@ -82,12 +82,13 @@ func (p Point) String() string {
 	return p.ID().String()
 }
 
-// name is the point's name within its study: its label or its value.
+// name is the point's name within its study: its value or, when that only counts, its label.
 func (p Point) name() string {
-	if p.Label != "" {
-		return p.Label
+	value := strconv.Itoa(p.Value)
+	if p.Label == "" || strings.HasSuffix(p.Label, "="+value) {
+		return value
 	}
-	return strconv.Itoa(p.Value)
+	return p.Label
 }
 
 // requestLengths has the lengths of each request.

@@ -238,14 +238,3 @@ func (u Usage) joules() float64 {
 	}
 	return total
 }
-
-// joulesPerToken is the median, over a row's trials, of the energy of all GPUs for each generated token; 0 when they
-// do not tell.
-func (r Row) joulesPerToken() float64 {
-	var joules []float64
-	for _, t := range r.Trials {
-		joules = append(joules, t.Usage.joules()/float64(t.Ledger.OutputTokens))
-	}
-	slices.Sort(joules)
-	return quantile(joules, 0.5)
-}

@@ -69,6 +69,7 @@ type library struct {
 	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
 	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
 	open          bench.OpenFunc
+	limits        func(ctx context.Context, device, dtype string, devices int) (bench.Limits, error)
 	// float16 says whether the processor has float16 arithmetic.
 	float16 func() bool
 }
@@ -85,6 +86,7 @@ func vllm() library {
 		open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 			return vllmgo.New(ctx, args)
 		},
+		limits:  measureLimits,
 		float16: hasFloat16,
 	}
 }
@@ -177,7 +179,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	case o.trials > 0:
 		stopping = bench.FixedTrials(o.trials)
 	case o.budget == 0 && o.preset == "quick":
-		stopping.Budget = 4 * time.Minute
+		stopping.Budget = 3*time.Minute + 30*time.Second
 	case o.budget == 0:
 		stopping.Budget = 30 * time.Minute
 	}
@@ -220,6 +222,14 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		fmt.Fprintln(stderr, "dtype bfloat16 instead of the model's float16, for which this processor has no arithmetic "+
 			"(-dtype float16 insists on it)")
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
+	}
+	s.ModelSize = modelSize(s.EngineArgs.Model)
+	devices := o.tensorParallelSize
+	if device == "cpu" {
+		devices = 1 // the ranks share the machine
+	}
+	s.Limits = func(ctx context.Context) (bench.Limits, error) {
+		return lib.limits(ctx, device, s.ModelConfig.Dtype, devices)
 	}
 	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
 		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)

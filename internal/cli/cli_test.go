@@ -144,6 +144,9 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
 		},
+		limits: func(_ context.Context, device, dtype string, devices int) (bench.Limits, error) {
+			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: devices}, nil
+		},
 		float16: func() bool { return false },
 	}
 	return l
@@ -184,7 +187,7 @@ func TestRun(t *testing.T) {
 	require.Len(t, journal.Header.Studies, 1)
 	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
 	assert.Len(t, journal.Trials, 6*6, "fake times are all alike")
-	assert.Equal(t, bench.UntilPrecise(0.02, 4*time.Minute), journal.Header.Stopping)
+	assert.Equal(t, bench.UntilPrecise(0.02, 210*time.Second), journal.Header.Stopping)
 
 	require.Len(t, lib.opened, 1)
 	assert.Equal(t, "facebook/opt-125m", lib.opened[0].Model)
@@ -230,6 +233,8 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
 	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
+	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
+	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	stderr.Reset()

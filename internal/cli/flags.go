@@ -60,7 +60,7 @@ func (o *options) addFlags(flags *flag.FlagSet) {
 	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
 	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever -target and -budget say (default: as often as they say, at least 6)")
 	flags.Float64Var(&o.target, "target", bench.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
-	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 4m with -preset quick, 30m otherwise)")
+	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 3m30s with -preset quick, 30m otherwise)")
 	flags.StringVar((*string)(&o.warmUp), "warmup", string(bench.WarmUpFull), "warm-up of each point: full, its whole shape until times are stable, or notebook, one request")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest `time` that one pass of a point may take, such as 10m (default no limit)")
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of -out, which must have the same settings")
