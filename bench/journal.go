@@ -24,7 +24,7 @@ const JournalName = "journal.jsonl"
 //
 // The file has one JSON object a line with a single member, which says what the line is: "header", the
 // first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure";
-// "limits", what the device is
+// "latency", a pass that timed requests; "limits", what the device is
 // capable of; "begin", before anything that may end the process; "done", when the budget ends a point; "end", when nothing
 // was left to measure.
 type Journal struct {
@@ -33,6 +33,8 @@ type Journal struct {
 	WarmUps  []WarmUp
 	Trials   []Trial
 	Failures []Failure
+	// Latencies are the passes that timed each request.
+	Latencies []LatencyPass
 	// Limits are what the device was measured to be capable of; nil when they were not measured.
 	Limits *Limits
 	// OutOfBudget are the points that the budget ended.
@@ -73,6 +75,9 @@ type Header struct {
 	WarmUp WarmUpMode `json:"warm_up"`
 	// Cold puts the times after the notebook's warm-up beside the others in the tables.
 	Cold bool `json:"cold,omitempty"`
+	// Latency says that requests were to be timed, and Goodput which of them count as good.
+	Latency bool    `json:"latency,omitempty"`
+	Goodput Goodput `json:"goodput,omitzero"`
 	// Device is the platform: "cpu", "cuda", ….
 	Device string `json:"device"`
 	// EngineArgs are the settings common to all engines; those of each are in its EngineRecord.
@@ -121,6 +126,8 @@ type Failure struct {
 	Point *PointID `json:"point,omitempty"`
 	// Trial is the trial's number; 0 when it failed before the first, as when the engine did not open.
 	Trial int `json:"trial,omitempty"`
+	// Latency says that it is about the point's latencies; its throughput may be measured all the same.
+	Latency bool `json:"latency,omitempty"`
 	// Check is the name of the check that failed, such as [CheckCounts]; empty when it was no check.
 	Check string `json:"check,omitempty"`
 	// Reason is the error.
@@ -134,6 +141,7 @@ type record struct {
 	WarmUp  *WarmUp       `json:"warm_up,omitempty"`
 	Trial   *Trial        `json:"trial,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"`
+	Latency *LatencyPass  `json:"latency,omitempty"`
 	Limits  *Limits       `json:"limits,omitempty"`
 	Begin   *Begin        `json:"begin,omitempty"`
 	Done    *PointID      `json:"done,omitempty"`
@@ -146,6 +154,8 @@ type Begin struct {
 	Points []PointID `json:"points"`
 	// Trial is the trial's number; 0 when a warm-up or an engine begins.
 	Trial int `json:"trial,omitempty"`
+	// Latency says that it is about latencies.
+	Latency bool `json:"latency,omitempty"`
 }
 
 // End is the end of a run.
@@ -267,6 +277,8 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Trials = append(j.Trials, *r.Trial)
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
+	case r.Latency != nil:
+		j.Latencies = append(j.Latencies, *r.Latency)
 	case r.Limits != nil:
 		j.Limits = r.Limits
 	case r.Begin != nil:
@@ -278,7 +290,7 @@ func (j *Journal) add(line []byte, first bool) error {
 	case r.End != nil:
 		j.Ended = true
 	default:
-		return errors.New("neither engine, warm-up, trial, failure, limits, begin, done nor end")
+		return errors.New("neither engine, warm-up, trial, failure, latency, limits, begin, done nor end")
 	}
 	j.underWay = nil
 	return nil
@@ -297,7 +309,7 @@ func (j *Journal) times(p PointID) []time.Duration {
 
 // finished reports whether nothing is left to measure of a point.
 func (j *Journal) finished(p PointID) bool {
-	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p }
+	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p && !f.Latency }
 	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) || j.Header.Stopping.done(j.times(p))
 }
 

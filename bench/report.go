@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,7 +54,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 			return fmt.Errorf("bench: writing a table: %w", err)
 		}
 		fmt.Fprintf(&b, "%s\n", s.Finding)
-		if err := r.writeMachineTable(&b, s); err != nil {
+		if err := errors.Join(r.writeLatencyTable(&b, s), r.writeMachineTable(&b, s)); err != nil {
 			return fmt.Errorf("bench: writing a table: %w", err)
 		}
 	}

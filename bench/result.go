@@ -59,6 +59,8 @@ type Row struct {
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
 	// Light is the speed of light and the share of it that was reached.
 	Light Light `json:"light,omitzero"`
+	// Latency is what the passes say that timed each request; nil when there are none.
+	Latency *Latency `json:"latency,omitempty"`
 	// JoulesPerToken is the median energy of all the machine's GPUs for each generated token, in joules; 0 when they do
 	// not tell.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
@@ -119,7 +121,12 @@ func newRow(j *Journal, p Point) Row {
 	row := Row{Point: p, Status: Missing}
 	var violated Check
 	for _, f := range j.Failures {
-		if f.Point != nil && *f.Point == p.ID() {
+		if f.Point == nil || *f.Point != p.ID() {
+			continue
+		}
+		if f.Latency {
+			row.addNote("no latencies: " + f.Reason)
+		} else {
 			row.Status = Failed
 			row.addNote(f.Reason)
 			if f.Check != "" {
@@ -150,6 +157,7 @@ func newRow(j *Journal, p Point) Row {
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
 	row.Light = j.light(row)
+	row.Latency = newLatency(j, row)
 	row.noteTimes()
 	for _, w := range j.WarmUps {
 		if w.PointID == p.ID() && !w.Stable {
@@ -220,7 +228,7 @@ func (r *Results) rows() []Row {
 // Complete reports whether every point was measured as often as it should be and none failed.
 func (r *Results) Complete() bool {
 	for _, row := range r.rows() {
-		if row.Status != Measured || row.Stopped == "failed" || row.Stopped == "interrupted" {
+		if row.Status != Measured || row.Stopped == "failed" || row.Stopped == "interrupted" || r.Header.Latency && row.Latency == nil {
 			return false
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -82,7 +83,7 @@ func RecordCrash(dir, reason string) error {
 	}
 	if begun := journal.underWay; begun != nil {
 		for _, p := range begun.Points {
-			err = errors.Join(err, w.append(record{Failure: &Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Reason: reason}}))
+			err = errors.Join(err, w.append(record{Failure: &Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason}}))
 		}
 	}
 	return errors.Join(err, w.close())
@@ -97,6 +98,11 @@ func (j *Journal) NextEnv() map[string]string {
 	}
 	for _, g := range unfinished(groups, j) {
 		return g.env
+	}
+	for _, g := range groups {
+		if j.Header.Latency && slices.ContainsFunc(g.points, func(p Point) bool { return !j.timed(p) }) {
+			return g.env
+		}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
@@ -26,6 +27,11 @@ type Settings struct {
 	// for each call, even an engine that takes its process with it ends only the point under way; see
 	// [RecordCrash].
 	OneEngine bool
+	// Latency also times each request, in passes of their own on further engines with statistics, which must be
+	// [TimedEngine]s.
+	Latency bool
+	// Goodput are the limits that a request must keep to count as good.
+	Goodput Goodput
 	// Timeout is the longest that one pass may take; 0 means no limit. A point that takes longer fails, and the
 	// others go on in a fresh engine.
 	Timeout time.Duration
@@ -94,12 +100,12 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return nil
 	}
 
-	groups, err := groupByEngine(s.Studies, s.EngineArgs)
+	all, err := groupByEngine(s.Studies, s.EngineArgs)
 	if err != nil {
 		return err
 	}
-	groups = unfinished(groups, past)
-	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines}
+	groups := unfinished(all, past)
+	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines}
 	if err := r.measureLimits(ctx); err != nil {
 		return err
 	}
@@ -117,7 +123,37 @@ func Run(ctx context.Context, s Settings) (err error) {
 			return nil
 		}
 	}
+	if s.Latency {
+		if rest, err := r.latencies(ctx, all); rest || err != nil {
+			return err
+		}
+	}
 	return journal.append(record{End: &End{At: time.Now().UTC()}})
+}
+
+// latencies measures what is left of the latencies. rest says that OneEngine leaves some to another call.
+func (r *runner) latencies(ctx context.Context, groups []group) (rest bool, err error) {
+	if r.past, err = ReadJournalFile(filepath.Join(r.Dir, JournalName)); err != nil {
+		return false, err
+	}
+	loaded := r.engines > r.before
+	for _, g := range groups {
+		g.points = slices.DeleteFunc(slices.Clone(g.points), r.past.timed)
+		switch {
+		case len(g.points) == 0:
+			continue
+		case r.OneEngine && (loaded || g.missing() != ""):
+			return true, nil
+		}
+		if err := r.runLatencies(ctx, g); err != nil {
+			return false, err
+		}
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		loaded = true
+	}
+	return false, nil
 }
 
 // complete checks the settings and fills in defaults.
@@ -170,6 +206,8 @@ func (s Settings) header() *Header {
 		Stopping:      s.Stopping,
 		WarmUp:        s.WarmUp,
 		Cold:          s.Cold,
+		Latency:       s.Latency,
+		Goodput:       s.Goodput,
 		Device:        s.Device,
 		EngineArgs:    s.EngineArgs,
 		EngineMode:    s.EngineArgs.EngineMode,
@@ -254,6 +292,7 @@ type runner struct {
 	past     *Journal // what the journal held before
 	progress *progress
 	engines  int // opened or tried so far
+	before   int // of those, by earlier calls
 }
 
 // runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. left is the
