@@ -1,8 +1,8 @@
 package bench
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -174,17 +174,17 @@ func settingText(value any) string {
 
 // setEngine is args with further settings.
 func setEngine(args vllmgo.EngineArgs, set map[string]any) (vllmgo.EngineArgs, error) {
-	known := fieldNames(reflect.TypeFor[vllmgo.EngineArgs]())
 	args.Extra = maps.Clone(args.Extra)
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		switch value := set[name]; {
-		case name == "engine_mode":
+	for name, value := range set {
+		if name == "engine_mode" {
 			args.EngineMode = vllmgo.EngineMode(settingText(value))
-		case slices.Contains(known, name):
-			if err := setField(&args, name, value); err != nil {
-				return args, fmt.Errorf("bench: engine setting %s=%s: %w", name, settingText(value), err)
-			}
-		default:
+			continue
+		}
+		known, err := setField(&args, name, value)
+		if err != nil {
+			return args, fmt.Errorf("bench: engine setting %s=%s: %w", name, settingText(value), err)
+		}
+		if !known {
 			args.Extra = put(args.Extra, name, value)
 		}
 	}
@@ -194,32 +194,28 @@ func setEngine(args vllmgo.EngineArgs, set map[string]any) (vllmgo.EngineArgs, e
 // setSampling is params with further settings.
 func setSampling(params vllmgo.SamplingParams, set map[string]any) (vllmgo.SamplingParams, error) {
 	for name, value := range set {
-		if err := setField(&params, name, value); err != nil {
+		known, err := setField(&params, name, value)
+		if err == nil && !known {
+			err = errors.New("there is no such field")
+		}
+		if err != nil {
 			return params, fmt.Errorf("bench: sampling setting %s=%s: %w", name, settingText(value), err)
 		}
 	}
 	return params, nil
 }
 
-// setField sets the field of a struct that has a JSON name.
-func setField(target any, name string, value any) error {
-	text, err := json.Marshal(map[string]any{name: value})
+// setField sets the field of a struct that has a name in JSON, and reports whether there is one.
+func setField(target any, name string, value any) (known bool, err error) {
+	text, err := json.Marshal(value)
 	if err != nil {
-		return err
+		return false, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(target)
-}
-
-// fieldNames are the JSON names of a struct's fields.
-func fieldNames(t reflect.Type) []string {
-	var names []string
-	for field := range t.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name != "-" {
-			names = append(names, name)
+	fields := reflect.ValueOf(target).Elem()
+	for i := range fields.NumField() {
+		if tag, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ","); tag == name {
+			return true, json.Unmarshal(text, fields.Field(i).Addr().Interface())
 		}
 	}
-	return names
+	return false, nil
 }
