@@ -29,9 +29,9 @@ func Preset(name string) ([]Study, error) {
 		}, nil
 	case "quick":
 		return []Study{
-			batchSizeStudy(32, "32 output tokens a request instead of 64"),
+			batchSizeStudy(16, "16 output tokens a request instead of 64"),
 			sequenceLengthStudy(4, "4 requests instead of 64"),
-			requestCountStudy(32, 8, "32 input and 8 output tokens a request instead of 128 and 64"),
+			requestCountStudy(16, 4, "16 input and 4 output tokens a request instead of 128 and 64"),
 		}, nil
 	case "throughput":
 		return vllmBench(name, Point{Requests: 1000, InputLen: 1024, OutputLen: 128})

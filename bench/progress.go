@@ -50,12 +50,27 @@ func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progre
 	return p
 }
 
-// share is the end of an engine's share of the budget, when so many engines are left; zero when there is none.
-func (p *progress) share(engines int) time.Time {
+// stepCost is what an engine step costs, in tokens: roughly, from runs on CPUs and GPUs. Only the sharing of the
+// budget rests on it.
+const stepCost = 40
+
+// share is the end of the first group's share of the budget, which is by what the groups have to compute; zero when there
+// is no budget.
+func (p *progress) share(groups []group) time.Time {
 	if p.end.IsZero() {
 		return p.end
 	}
-	return time.Now().Add(time.Until(p.end) / time.Duration(engines))
+	var all, first float64
+	for i, g := range groups {
+		for _, point := range g.points {
+			steps, tokens := work(point.Requests, point, g.args.MaxNumSeqs)
+			all += stepCost*steps + tokens
+		}
+		if i == 0 {
+			first = all
+		}
+	}
+	return time.Now().Add(time.Duration(float64(time.Until(p.end)) * first / all))
 }
 
 // line prints a line that stays.

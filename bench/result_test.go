@@ -161,9 +161,9 @@ func TestReport(t *testing.T) {
 		"Model: a/model, random weights\n",
 		"dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick",
 		"Preset quick scales this sweep: 4 requests instead of 64.",
-		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │          – │      1 │             100 │         500 │     ok │",
-		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │          – │      0 │               – │           – │      – │",
-		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │          – │      0 │               – │           – │      – │",
+		"│ batch size 1  │        1 │          128 │            16 │    0.160 [1] │          – │      1 │             100 │         900 │     ok │",
+		"│ batch size 4  │        4 │          512 │            64 │   failed [2] │          – │      0 │               – │           – │      – │",
+		"│ batch size 32 │       32 │         4096 │           512 │ not measured │          – │      0 │               – │           – │      – │",
 		"[1] times were not stable after 2 warm-up passes\n[2] it broke\n",
 		"Without figures: batch size 4 (failed) and batch size 32 (not measured).",
 		"Problem: engine 1: the engine did not close: stuck.",
@@ -171,7 +171,7 @@ func TestReport(t *testing.T) {
 	} {
 		assert.Contains(t, report, want)
 	}
-	for _, title := range []string{"Batch size, 128 input and 32 output tokens a request: a/model, random weights", "Sequence length, 4 requests: a/model, random weights", "Request count, 32 input", "Results summary: a/model, random weights"} {
+	for _, title := range []string{"Batch size, 128 input and 16 output tokens a request: a/model, random weights", "Sequence length, 4 requests: a/model, random weights", "Request count, 16 input", "Results summary: a/model, random weights"} {
 		assert.Contains(t, report, title)
 	}
 }

@@ -113,7 +113,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 		if s.OneEngine && g.missing() != "" {
 			return nil // for a process that has it
 		}
-		rest, err := r.runGroup(ctx, g, len(groups)-i)
+		rest, err := r.runGroup(ctx, g, r.progress.share(groups[i:]))
 		switch {
 		case err != nil:
 			return err
@@ -295,11 +295,10 @@ type runner struct {
 	before   int // of those, by earlier calls
 }
 
-// runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. left is the
-// number of groups that share the rest of the budget. rest says that points are left for another engine. The error is
+// runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. After the
+// deadline begins no trial but a point's first. rest says that points are left for another engine. The error is
 // the journal's; what fails otherwise is in the journal, except that cancelling ctx just ends it.
-func (r *runner) runGroup(ctx context.Context, g group, left int) (rest bool, err error) {
-	deadline := r.progress.share(left)
+func (r *runner) runGroup(ctx context.Context, g group, deadline time.Time) (rest bool, err error) {
 	var points []*pointRun
 	for _, p := range g.points {
 		requests, err := r.Requests.Point(ctx, p)

@@ -222,6 +222,19 @@ func TestRunBudget(t *testing.T) {
 	assert.True(t, r.Complete())
 }
 
+// Engines share the budget by their work: so many steps of 40 units and so many tokens.
+func TestBudgetShares(t *testing.T) {
+	groups := []group{
+		{args: vllmgo.EngineArgs{MaxNumSeqs: 8}, points: []Point{testPoint(1, 100, 10)}},
+		{args: vllmgo.EngineArgs{MaxNumSeqs: 8}, points: []Point{testPoint(2, 200, 20), testPoint(4, 310, 40)}},
+	}
+	groups[1].points[1] = testPoint(1, 350, 10) // 510 and 1240 + 760 units
+	p := newProgress(nil, groups, UntilPrecise(0.02, 100*time.Hour), &Journal{})
+	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.share(groups)).Hours(), 0.01)
+	assert.InDelta(t, 100, time.Until(p.share(groups[1:])).Hours(), 0.01)
+	assert.Zero(t, newProgress(nil, groups, FixedTrials(1), &Journal{}).share(groups))
+}
+
 // Stopping at the first narrow interval costs coverage: docs/benchmarking.md has the figures that this logs.
 func TestStoppingCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))

@@ -28,7 +28,7 @@ type Stopping struct {
 	// MinTrials and MaxTrials bound the number of a point's trials.
 	MinTrials int `json:"min_trials"`
 	MaxTrials int `json:"max_trials"`
-	// Budget is the time for the whole run, loading and warm-up included. Engines get equal shares of what is left.
+	// Budget is the time for the whole run, loading and warm-up included. Engines share it by what they have to compute.
 	// 0 means no limit.
 	Budget time.Duration `json:"budget_ns"`
 }
