@@ -21,15 +21,13 @@
 //
 // # What is timed
 //
-// A trial of a point has three passes, each with prompts of its own:
+// Points that share an engine are first warmed up, each with one request and then with passes of its full shape until
+// times are stable. Then come rounds of trials, one of every point in random order; see [Stopping] for their end.
+// Each pass has prompts of its own.
 //
-//  1. one request of the point's lengths, untimed;
-//  2. the point's full shape, untimed, so that nothing is compiled, captured or allocated later;
-//  3. the point's full shape, measured.
-//
-// The time of a point is [vllmgo.Generation.Elapsed] of the third pass: vLLM's LLM.generate alone, from the
-// call to its return, detokenization included unless the engine has no tokenizer. Loading the model is
-// recorded apart, and so is the time that the Go call took outside LLM.generate.
+// The time of a trial is [vllmgo.Generation.Elapsed]: vLLM's LLM.generate alone, from the call to its
+// return, detokenization included unless the engine has no tokenizer. Loading the model is recorded apart,
+// and so is the time that the Go call took outside LLM.generate.
 //
 // LLM.generate returns all requests at once, so the time of a batch is also the latency that each of its
 // requests had for the caller.
@@ -39,7 +37,7 @@
 //	generated tok/s = requests · output length / elapsed
 //	total tok/s     = requests · (input length + output length) / elapsed
 //
-// With several trials of a point, elapsed is their median.
+// elapsed is the median of the point's trials; see [Median] for its interval.
 //
 // # What is checked
 //

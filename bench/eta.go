@@ -2,7 +2,7 @@ package bench
 
 import "time"
 
-// eta predicts how long the rest of a run takes from what was measured so far. It models a pass as
+// eta predicts how long work takes from what was measured so far. It models a pass as
 //
 //	time = a · engine steps + b · tokens
 //
@@ -12,23 +12,17 @@ type eta struct {
 	// Sums over passes, with s = steps/time and k = tokens/time: the normal equations of a·s + b·k = 1.
 	ss, sk, kk, s, k float64
 
-	steps, tokens float64       // work that is left
-	loads         int           // engines still to load
-	load          time.Duration // what the latest load took
+	loads int           // engines still to load
+	load  time.Duration // what the latest load took
 }
 
 // work is a pass's number of engine steps, when each decodes one token of every running sequence, and of
-// tokens.
+// tokens. A pass has the point's requests or a single one.
 func work(requests int, p Point, maxNumSeqs int) (steps, tokens float64) {
 	waves := (requests + maxNumSeqs - 1) / maxNumSeqs
-	return float64(waves * p.OutputLen), float64(requests * (p.InputLen + p.OutputLen))
-}
-
-// trialWork is the work of a trial's three passes.
-func trialWork(p Point, maxNumSeqs int) (steps, tokens float64) {
-	s1, t1 := work(1, p, maxNumSeqs)
-	s2, t2 := work(p.Requests, p, maxNumSeqs)
-	return s1 + 2*s2, t1 + 2*t2
+	_, output := p.longest()
+	share := float64(requests) / float64(p.Requests)
+	return float64(waves * output), share * float64(p.InputTokens()+p.OutputTokens())
 }
 
 // observe takes in one measured pass.
@@ -41,13 +35,13 @@ func (e *eta) observe(steps, tokens float64, elapsed time.Duration) {
 	e.k += k
 }
 
-// left is the predicted time to the end of the run. ok is false before the first pass, and while all passes
-// had one shape and what is left has another, which then is a guess.
-func (e *eta) left() (d time.Duration, ok bool) {
+// left is the predicted time of so many steps and tokens and of the loads that are left. ok is false before the
+// first pass, and while all passes had one shape and what is left has another, which then is a guess.
+func (e *eta) left(steps, tokens float64) (d time.Duration, ok bool) {
 	if e.kk == 0 {
 		return 0, false
 	}
-	bySteps, byTokens := e.s/e.ss*e.steps, e.k/e.kk*e.tokens
+	bySteps, byTokens := e.s/e.ss*steps, e.k/e.kk*tokens
 	seconds, ok := byTokens, true
 	if det := e.ss*e.kk - e.sk*e.sk; det > 1e-6*e.ss*e.kk {
 		a, b := (e.s*e.kk-e.k*e.sk)/det, (e.k*e.ss-e.s*e.sk)/det
@@ -56,7 +50,7 @@ func (e *eta) left() (d time.Duration, ok bool) {
 		case b < 0: // steps alone do
 			seconds = bySteps
 		default:
-			seconds = a*e.steps + b*e.tokens
+			seconds = a*steps + b*tokens
 		}
 	} else {
 		ok = byTokens < 2*bySteps && bySteps < 2*byTokens

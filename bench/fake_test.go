@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -18,14 +19,20 @@ type fakeEngine struct {
 
 // fakeLab opens fake engines, keeps account of what happens to them, and injects faults.
 type fakeLab struct {
-	events []string // "open 2048", "generate 4 128/64", "close 2048"
-	passes int      // calls of Generate so far
-	params vllmgo.SamplingParams
+	events  []string    // "open 2048", "generate 4 128/64", "close 2048"
+	passes  int         // calls of Generate so far
+	shape   int         // prompts in the latest call
+	ofShape map[int]int // calls so far, by number of prompts
+	params  vllmgo.SamplingParams
 
 	openErr  func(vllmgo.EngineArgs) error
 	closeErr error
 	// fault may change or replace what a call of Generate, counted from 1, returns.
-	fault func(pass int, g *vllmgo.Generation) error
+	fault       func(pass int, g *vllmgo.Generation) error
+	tokenizer   Tokenizer // of the engine; nil: it takes token IDs only
+	completions int       // of each prompt; 0 means 1
+	// block says whether a call of Generate waits for the end of its context.
+	block func(context.Context) bool
 	info  func(*vllmgo.Info)
 }
 
@@ -43,7 +50,15 @@ func (l *fakeLab) open(ctx context.Context, args vllmgo.EngineArgs) (Engine, err
 
 func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
 	e.lab.passes++
+	if e.lab.ofShape == nil {
+		e.lab.ofShape = make(map[int]int)
+	}
+	e.lab.shape = len(prompts)
+	e.lab.ofShape[e.lab.shape]++
 	e.lab.params = params[0]
+	if e.lab.block != nil && e.lab.block(ctx) {
+		<-ctx.Done()
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -51,12 +66,17 @@ func (e *fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, para
 	e.lab.events = append(e.lab.events, fmt.Sprintf("generate %d %d/%d", len(prompts), len(prompts[0].TokenIDs), outputLen))
 	g := &vllmgo.Generation{}
 	tokens := 0
-	for _, p := range prompts {
+	for i, p := range prompts {
+		if p.TokenIDs == nil {
+			p.TokenIDs, _ = e.lab.tokenizer.Encode(ctx, p.Text)
+		}
+		outputLen := params[min(i, len(params)-1)].MaxTokens
 		tokens += len(p.TokenIDs) + outputLen
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs:  append([]int32(nil), p.TokenIDs...),
 			NumCachedTokens: 0,
-			Outputs:         []vllmgo.CompletionOutput{{TokenIDs: make([]int32, outputLen), FinishReason: "length"}},
+			Outputs: slices.Repeat([]vllmgo.CompletionOutput{{TokenIDs: make([]int32, outputLen), FinishReason: "length"}},
+				max(1, e.lab.completions)),
 		})
 	}
 	g.Elapsed = time.Duration(outputLen)*10*time.Millisecond + time.Duration(tokens)*10*time.Microsecond

@@ -26,7 +26,7 @@ func (s StudyResult) finding() string {
 	case s.Study.Name == SequenceLength:
 		text = sequenceLengthFinding(rows)
 	default:
-		text = peakAndDips(s.Study, rows)
+		text = peakAndDips(rows)
 	}
 	if missing := unmeasured(s.Rows); missing != "" {
 		text += " Without figures: " + missing + "."
@@ -87,14 +87,14 @@ func sequenceLengthFinding(rows []Row) string {
 		formatRate(worst.GeneratedPerSecond), 100*(1-worst.GeneratedPerSecond/best.GeneratedPerSecond))
 }
 
-func peakAndDips(study Study, rows []Row) string {
+func peakAndDips(rows []Row) string {
 	peak := fastest(rows)
-	text := fmt.Sprintf("Peak: %s %d, with %s generated tok/s. ", study.Parameter, peak.Value, formatRate(peak.GeneratedPerSecond))
+	text := fmt.Sprintf("Peak: %s, with %s generated tok/s. ", peak.Point, formatRate(peak.GeneratedPerSecond))
 	var dips []string
 	for i := 1; i < len(rows); i++ {
 		before, after := rows[i-1], rows[i]
 		if loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond; loss > dip {
-			dips = append(dips, fmt.Sprintf("%d (%.0f %% below %d)", after.Value, 100*loss, before.Value))
+			dips = append(dips, fmt.Sprintf("%s (%.0f %% below %s)", after.name(), 100*loss, before.name()))
 		}
 	}
 	if len(dips) == 0 {

@@ -45,6 +45,19 @@ func formatSeconds(d time.Duration) string {
 	}
 }
 
+// formatInterval is a median's interval in seconds, with its confidence when that is below 95 %; a dash for a
+// single value.
+func formatInterval(m Median) string {
+	if m.N < 2 {
+		return "–"
+	}
+	text := formatSeconds(m.Low) + "–" + formatSeconds(m.High)
+	if m.Confidence < confidence {
+		text += fmt.Sprintf(" (%.0f %%)", 100*m.Confidence)
+	}
+	return text
+}
+
 // list joins words as prose: "a", "a and b", "a, b and c".
 func list(words []string) string {
 	if len(words) < 2 {

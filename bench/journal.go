@@ -14,7 +14,7 @@ import (
 )
 
 // JournalSchema is the version of the journal's format. ReadJournal refuses any other.
-const JournalSchema = 1
+const JournalSchema = 2
 
 // JournalName is the journal's file name in a results directory.
 const JournalName = "journal.jsonl"
@@ -23,14 +23,29 @@ const JournalName = "journal.jsonl"
 // are made from it alone.
 //
 // The file has one JSON object a line with a single member, which says what the line is: "header", the
-// first line; "engine", when one opened; "trial", as each ends; "failure".
+// first line; "engine", when one opened; "warm_up" and "trial", as each ends; "failure";
+// "latency", a pass that timed requests; "limits", what the device is
+// capable of; "begin", before anything that may end the process; "done", when the budget ends a point; "end", when nothing
+// was left to measure.
 type Journal struct {
 	Header   Header
 	Engines  []EngineRecord
+	WarmUps  []WarmUp
 	Trials   []Trial
 	Failures []Failure
+	// Latencies are the passes that timed each request.
+	Latencies []LatencyPass
+	// Limits are what the device was measured to be capable of; nil when they were not measured.
+	Limits *Limits
+	// OutOfBudget are the points that the budget ended.
+	OutOfBudget []PointID
+	// Ended is true when the run came to its end and was not interrupted.
+	Ended bool
 	// Damaged is true when the last line could not be read and was left out, as after a crash.
 	Damaged bool
+
+	underWay *Begin // the latest, when nothing came of it
+	engines  int    // the highest number of an engine
 }
 
 // Header is what was known before anything was measured.
@@ -48,18 +63,31 @@ type Header struct {
 	RandomWeights bool `json:"random_weights"`
 	// Preset is the preset's name.
 	Preset string `json:"preset"`
-	// Seed is what all prompts were drawn from; see [Vocabulary.Workload].
+	// Seed is what all prompts were drawn from; see [Requests].
 	Seed uint64 `json:"seed"`
-	// Vocabulary is the number of token IDs that prompts were drawn from.
-	Vocabulary int `json:"vocabulary"`
-	// Trials is the number of trials of each point.
-	Trials int `json:"trials"`
+	// Vocabulary is the token IDs that prompts were drawn from.
+	Vocabulary Vocabulary `json:"vocabulary"`
+	// Text is true when prompts were sent as text and not as token IDs.
+	Text bool `json:"text,omitempty"`
+	// Stopping says how often points were to be measured.
+	Stopping Stopping `json:"stopping"`
+	// WarmUp says how points were warmed up.
+	WarmUp WarmUpMode `json:"warm_up"`
+	// Cold puts the times after the notebook's warm-up beside the others in the tables.
+	Cold bool `json:"cold,omitempty"`
+	// Latency says that requests were to be timed, and Goodput which of them count as good.
+	Latency bool    `json:"latency,omitempty"`
+	Goodput Goodput `json:"goodput,omitzero"`
 	// Device is the platform: "cpu", "cuda", ….
 	Device string `json:"device"`
 	// EngineArgs are the settings common to all engines; those of each are in its EngineRecord.
 	EngineArgs vllmgo.EngineArgs `json:"engine_args"`
 	// EngineMode is the engine mode that was asked for; empty means auto.
 	EngineMode vllmgo.EngineMode `json:"engine_mode"`
+	// ModelConfig is the model's configuration.
+	ModelConfig vllmgo.ModelConfig `json:"model_config"`
+	// ModelSize is the model's size, when it is known.
+	ModelSize *ModelSize `json:"model_size,omitempty"`
 	// Machine is where it ran.
 	Machine Machine `json:"machine"`
 	// Studies are the studies and all their points, measured or not.
@@ -83,19 +111,25 @@ type EngineRecord struct {
 	// GPUMemory is what loading added to the memory in use on all the machine's GPUs, in bytes; nil when
 	// there is no NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the model's size.
 	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
+	// OtherGPUProcesses is the number of processes that computed on the machine's GPUs before it was loaded.
+	OtherGPUProcesses int `json:"other_gpu_processes,omitempty"`
 	// Notice says how the KV cache's size was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`
 }
 
-// Failure is something that did not work. With a point, the point has no trial of that number; without
-// one, it concerns the engine as a whole.
+// Failure is something that did not work. With a point, the point has no further trials; without one, it concerns the
+// engine as a whole.
 type Failure struct {
 	// Engine is the number of the engine.
 	Engine int `json:"engine"`
 	// Point is what was to be measured; nil when an engine did not close properly.
-	Point *Point `json:"point,omitempty"`
-	// Trial is the trial's number; 0 when all of the point's trials failed, as when the engine did not open.
+	Point *PointID `json:"point,omitempty"`
+	// Trial is the trial's number; 0 when it failed before the first, as when the engine did not open.
 	Trial int `json:"trial,omitempty"`
+	// Latency says that it is about the point's latencies; its throughput may be measured all the same.
+	Latency bool `json:"latency,omitempty"`
+	// Check is the name of the check that failed, such as [CheckCounts]; empty when it was no check.
+	Check string `json:"check,omitempty"`
 	// Reason is the error.
 	Reason string `json:"reason"`
 }
@@ -104,8 +138,29 @@ type Failure struct {
 type record struct {
 	Header  *Header       `json:"header,omitempty"`
 	Engine  *EngineRecord `json:"engine,omitempty"`
+	WarmUp  *WarmUp       `json:"warm_up,omitempty"`
 	Trial   *Trial        `json:"trial,omitempty"`
 	Failure *Failure      `json:"failure,omitempty"`
+	Latency *LatencyPass  `json:"latency,omitempty"`
+	Limits  *Limits       `json:"limits,omitempty"`
+	Begin   *Begin        `json:"begin,omitempty"`
+	Done    *PointID      `json:"done,omitempty"`
+	End     *End          `json:"end,omitempty"`
+}
+
+// Begin is something that begins: the loading of an engine, with the points that need it, or a point's warm-up or trial.
+type Begin struct {
+	Engine int       `json:"engine"`
+	Points []PointID `json:"points"`
+	// Trial is the trial's number; 0 when a warm-up or an engine begins.
+	Trial int `json:"trial,omitempty"`
+	// Latency says that it is about latencies.
+	Latency bool `json:"latency,omitempty"`
+}
+
+// End is the end of a run.
+type End struct {
+	At time.Time `json:"at"`
 }
 
 // journalWriter appends to a journal's file and syncs each line, so that a crash loses no more than the
@@ -121,6 +176,34 @@ func createJournal(path string) (*journalWriter, error) {
 		return nil, fmt.Errorf("bench: creating the journal: %w", err)
 	}
 	return &journalWriter{file: file}, nil
+}
+
+// continueJournal opens a file to append to, and returns what it holds. A damaged last line is cut off.
+func continueJournal(path string) (*journalWriter, *Journal, error) {
+	file, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, nil, fmt.Errorf("bench: opening the journal: %w", err)
+	}
+	text, err := io.ReadAll(file)
+	var journal *Journal
+	if err == nil {
+		journal, err = ReadJournal(bytes.NewReader(text))
+	}
+	if err == nil && journal.Damaged {
+		text = bytes.TrimSuffix(text, []byte("\n"))
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+		err = file.Truncate(int64(len(text)))
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekEnd)
+	}
+	if err == nil && !bytes.HasSuffix(text, []byte("\n")) {
+		_, err = file.Write([]byte("\n"))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("bench: continuing the journal: %w", err), file.Close())
+	}
+	return &journalWriter{file: file}, journal, nil
 }
 
 func (w *journalWriter) append(r record) error {
@@ -185,16 +268,67 @@ func (j *Journal) add(line []byte, first bool) error {
 		j.Header = *r.Header
 	case r.Engine != nil:
 		j.Engines = append(j.Engines, *r.Engine)
+		j.engines = max(j.engines, r.Engine.Number)
 	case r.Trial != nil && !j.opened(r.Trial.Engine):
 		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
+	case r.WarmUp != nil:
+		j.WarmUps = append(j.WarmUps, *r.WarmUp)
 	case r.Trial != nil:
 		j.Trials = append(j.Trials, *r.Trial)
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
+	case r.Latency != nil:
+		j.Latencies = append(j.Latencies, *r.Latency)
+	case r.Limits != nil:
+		j.Limits = r.Limits
+	case r.Begin != nil:
+		j.underWay = r.Begin
+		j.engines = max(j.engines, r.Begin.Engine)
+		return nil
+	case r.Done != nil:
+		j.OutOfBudget = append(j.OutOfBudget, *r.Done)
+	case r.End != nil:
+		j.Ended = true
 	default:
-		return errors.New("neither engine, trial nor failure")
+		return errors.New("neither engine, warm-up, trial, failure, latency, limits, begin, done nor end")
 	}
+	j.underWay = nil
 	return nil
+}
+
+// times are those of a point's trials.
+func (j *Journal) times(p PointID) []time.Duration {
+	var times []time.Duration
+	for _, t := range j.Trials {
+		if t.PointID == p {
+			times = append(times, t.Elapsed)
+		}
+	}
+	return times
+}
+
+// finished reports whether nothing is left to measure of a point.
+func (j *Journal) finished(p PointID) bool {
+	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p && !f.Latency }
+	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) || j.Header.Stopping.done(j.times(p))
+}
+
+// spent is the time that the run took so far, as far as the journal tells: loading, warm-up and trials.
+func (j *Journal) spent() time.Duration {
+	var total time.Duration
+	for _, e := range j.Engines {
+		total += e.LoadTime
+	}
+	for _, w := range j.WarmUps {
+		total += w.Single
+		for _, pass := range w.Passes {
+			total += pass
+		}
+	}
+	for _, t := range j.Trials {
+		total += t.Elapsed + t.Outside
+	}
+	return total
 }
 
 func (j *Journal) opened(engine int) bool {

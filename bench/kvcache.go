@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"vllmgo/vllmgo"
@@ -20,16 +21,26 @@ const (
 )
 
 // PeakKVTokens is the number of KV-cache tokens that a point demands when every sequence that runs at once
-// has reached its full length:
+// has reached its full length: the sum of
 //
-//	min(requests, max_num_seqs) · ⌈(input + output) / block size⌉ · block size
+//	⌈(input + output) / block size⌉ · block size
 //
-// An engine whose KV cache holds that many never preempts a request of the point. A block size below 1, of
-// an engine that does not tell it, counts as 1.
+// over the min(requests · completions, max_num_seqs) longest of all sequences. An engine whose KV cache holds that many never
+// preempts a request of the point. A block size below 1, of an engine that does not tell it, counts as 1.
 func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
 	blockSize = max(1, blockSize)
-	blocks := (p.InputLen + p.OutputLen + blockSize - 1) / blockSize
-	return min(p.Requests, maxNumSeqs) * blocks * blockSize
+	var demands []int
+	for _, l := range p.requestLengths() {
+		for range p.completions() {
+			demands = append(demands, (l.Input+l.Output+blockSize-1)/blockSize*blockSize)
+		}
+	}
+	slices.Sort(demands)
+	peak := 0
+	for _, demand := range demands[max(0, len(demands)-maxNumSeqs):] {
+		peak += demand
+	}
+	return peak
 }
 
 // planCPUCache sizes the KV cache of a CPU engine for the most demanding of its points, since on a CPU
@@ -54,7 +65,8 @@ func planCPUCache(args vllmgo.EngineArgs, points []Point, model vllmgo.ModelConf
 
 	largest, longest, demand := points[0], 0, 0
 	for _, p := range points {
-		longest = max(longest, p.InputLen+p.OutputLen)
+		sequence, _ := p.longest()
+		longest = max(longest, sequence)
 		if d := PeakKVTokens(p, args.MaxNumSeqs, blockSize); d > demand {
 			largest, demand = p, d
 		}
@@ -107,4 +119,16 @@ func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
 		return 0
 	}
 	return m.KVBytesPerToken() / int64(m.NumKVHeads) * int64(max(1, m.NumKVHeads/ranks))
+}
+
+// withDtype is a model's configuration when its values are of a type; "auto" and types of other sizes than these
+// leave it as it is.
+func withDtype(m vllmgo.ModelConfig, dtype string) vllmgo.ModelConfig {
+	switch dtype {
+	case "half", "float16", "bfloat16":
+		m.DtypeBytes = 2
+	case "float", "float32":
+		m.DtypeBytes = 4
+	}
+	return m
 }

@@ -78,3 +78,9 @@ func TestPlanCPUCacheSpace(t *testing.T) {
 		assert.ErrorContains(t, err, "no whole number of GiB")
 	}
 }
+
+func TestWithDtype(t *testing.T) {
+	for dtype, bytes := range map[string]int64{"": 36864, "auto": 36864, "half": 36864, "float32": 73728} {
+		assert.Equal(t, bytes, withDtype(opt125m(), dtype).KVBytesPerToken(), dtype)
+	}
+}

@@ -18,25 +18,13 @@ func hostMemory() (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("bench: measuring memory: %w", err)
 	}
-	return treeMemory(self)
-}
-
-func treeMemory(p *process.Process) (int64, error) {
-	info, err := p.MemoryInfo()
-	if err != nil {
-		return 0, fmt.Errorf("bench: measuring memory: %w", err)
-	}
-	total := int64(info.RSS)
-	children, err := p.Children()
-	if err != nil {
-		return 0, fmt.Errorf("bench: measuring memory: %w", err)
-	}
-	for _, child := range children {
-		// A child that ended since it was listed has no memory to count.
-		if memory, err := treeMemory(child); err == nil {
-			total += memory
+	var total int64
+	eachDescendant(self, func(p *process.Process) {
+		// A process that ended since it was listed has no memory to count.
+		if info, err := p.MemoryInfo(); err == nil {
+			total += int64(info.RSS)
 		}
-	}
+	})
 	return total, nil
 }
 
@@ -99,4 +87,19 @@ func cgroupBytes(name string) *uint64 {
 		return nil
 	}
 	return &bytes
+}
+
+// cgroupStat is a counter in a file of the control group at the top of /sys/fs/cgroup; 0 when there is none.
+func cgroupStat(file, name string) uint64 {
+	text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", file))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, _ := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			return n
+		}
+	}
+	return 0
 }

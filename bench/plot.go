@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
+	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -15,9 +17,10 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// WritePlot draws a study as a PNG: generated and total tokens a second against the swept parameter, whose
-// axis is logarithmic when its values double. A point without figures is a tick marked so. A study without
-// any figures is an error.
+// WritePlot draws a study as a PNG: generated and total tokens a second against the swept parameter, with the
+// medians' intervals as bars and each trial as a small cross. The axis is logarithmic when its values double.
+// A point that
+// failed a check is ringed in red. A point without figures is a tick marked so. A study without any figures is an error.
 func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {
@@ -41,16 +44,14 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	p.Add(grid)
 
 	position := xPosition(s.Rows)
-	generated, total := make(plotter.XYs, len(rows)), make(plotter.XYs, len(rows))
-	for i, row := range rows {
-		generated[i] = plotter.XY{X: position(row.Value), Y: row.GeneratedPerSecond}
-		total[i] = plotter.XY{X: position(row.Value), Y: row.TotalPerSecond}
-	}
 	blue, orange := color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
-	if err := addCurve(p, "generated tok/s", generated, blue, draw.CircleGlyph{}); err != nil {
+	if err := addCurve(p, "generated tok/s", rows, position, Point.generatedPerSecond, blue, draw.CircleGlyph{}); err != nil {
 		return err
 	}
-	if err := addCurve(p, "total tok/s (input and output)", total, orange, draw.BoxGlyph{}); err != nil {
+	if err := addCurve(p, "total tok/s (input and output)", rows, position, Point.totalPerSecond, orange, draw.BoxGlyph{}); err != nil {
+		return err
+	}
+	if err := addMarks(p, rows, position); err != nil {
 		return err
 	}
 	scaleX(&p.X, s.Rows, position)
@@ -69,8 +70,20 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	return err
 }
 
-func addCurve(p *plot.Plot, name string, xys plotter.XYs, c color.Color, shape draw.GlyphDrawer) error {
-	line, points, err := plotter.NewLinePoints(xys)
+// addCurve draws a rate: a line through the medians with their intervals, and a small cross for each trial.
+func addCurve(p *plot.Plot, name string, rows []Row, position func(value int) float64, rate func(Point, time.Duration) float64, c color.Color, shape draw.GlyphDrawer) error {
+	medians := curve{XYs: make(plotter.XYs, len(rows)), YErrors: make(plotter.YErrors, len(rows))}
+	var trials plotter.XYs
+	for i, row := range rows {
+		x, y := position(row.Value), rate(row.Point, row.Elapsed.Value)
+		medians.XYs[i] = plotter.XY{X: x, Y: y}
+		medians.YErrors[i].Low = rate(row.Point, row.Elapsed.High) - y
+		medians.YErrors[i].High = rate(row.Point, row.Elapsed.Low) - y
+		for _, t := range row.Trials {
+			trials = append(trials, plotter.XY{X: x, Y: rate(row.Point, t.Elapsed)})
+		}
+	}
+	line, points, err := plotter.NewLinePoints(medians)
 	if err != nil {
 		return fmt.Errorf("bench: drawing %s: %w", name, err)
 	}
@@ -79,9 +92,53 @@ func addCurve(p *plot.Plot, name string, xys plotter.XYs, c color.Color, shape d
 	points.Color = c
 	points.Shape = shape
 	points.Radius = vg.Points(3)
-	p.Add(line, points)
+	bars, err := plotter.NewYErrorBars(medians)
+	if err != nil {
+		return fmt.Errorf("bench: drawing the intervals of %s: %w", name, err)
+	}
+	bars.Color = c
+	bars.Width = vg.Points(1)
+	scatter, err := plotter.NewScatter(trials)
+	if err != nil {
+		return fmt.Errorf("bench: drawing the trials of %s: %w", name, err)
+	}
+	scatter.Color = c
+	scatter.Shape = draw.CrossGlyph{}
+	scatter.Radius = vg.Points(2)
+	p.Add(line, points, bars, scatter)
 	p.Legend.Add(name, line, points)
 	return nil
+}
+
+// addMarks rings the points that failed a check.
+func addMarks(p *plot.Plot, rows []Row, position func(value int) float64) error {
+	var failed plotter.XYs
+	for _, row := range rows {
+		if len(row.failedChecks()) > 0 {
+			failed = append(failed,
+				plotter.XY{X: position(row.Value), Y: row.GeneratedPerSecond},
+				plotter.XY{X: position(row.Value), Y: row.TotalPerSecond})
+		}
+	}
+	if failed == nil {
+		return nil
+	}
+	rings, err := plotter.NewScatter(failed)
+	if err != nil {
+		return fmt.Errorf("bench: marking points: %w", err)
+	}
+	rings.Color = color.RGBA{R: 0xcc, A: 0xff}
+	rings.Shape = draw.RingGlyph{}
+	rings.Radius = vg.Points(7)
+	p.Add(rings)
+	p.Legend.Add("failed a check", rings)
+	return nil
+}
+
+// curve is points with the distances to the ends of their intervals.
+type curve struct {
+	plotter.XYs
+	plotter.YErrors
 }
 
 // xPosition places the swept values along the axis: by their logarithm when each is twice the one before.
@@ -100,7 +157,7 @@ func xPosition(rows []Row) func(value int) float64 {
 func scaleX(axis *plot.Axis, rows []Row, position func(value int) float64) {
 	var ticks plot.ConstantTicks
 	for _, row := range rows {
-		label := strconv.Itoa(row.Value)
+		label := strings.ReplaceAll(row.name(), ", ", "\n")
 		if row.Status != Measured {
 			label += "\n" + string(row.Status)
 		}

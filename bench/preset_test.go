@@ -61,5 +61,19 @@ func TestPresetQuickKeepsWhatIsSwept(t *testing.T) {
 
 func TestPresetUnknown(t *testing.T) {
 	_, err := Preset("fast")
-	assert.EqualError(t, err, `bench: no preset "fast"; there are full and quick`)
+	assert.EqualError(t, err, `bench: no preset "fast"; there are full, quick, throughput and latency`)
+}
+
+func TestPresetsOfVLLM(t *testing.T) {
+	for name, shape := range map[string]string{
+		"throughput": "1000 requests of 1024 input and 128 output tokens",
+		"latency":    "8 requests of 32 input and 128 output tokens",
+	} {
+		studies, err := Preset(name)
+		require.NoError(t, err)
+		require.Len(t, studies, 1)
+		require.Len(t, studies[0].Points, 1)
+		assert.Equal(t, shape, studies[0].Points[0].shape())
+		assert.Equal(t, map[string]any{"temperature": 1.0}, studies[0].Points[0].Set.Sampling)
+	}
 }

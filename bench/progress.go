@@ -18,16 +18,59 @@ type progress struct {
 	w        io.Writer
 	terminal bool
 	eta      eta
-	done     int
-	trials   int
+	end      time.Time // of the budget; zero: none
+	done     int       // trials
+	left     map[PointID]*workLeft
 }
 
-func newProgress(w io.Writer) *progress {
+// workLeft is what is left to do for a point, at most.
+type workLeft struct {
+	trials        int
+	steps, tokens float64 // of one pass
+}
+
+// newProgress plans for the groups' points, after what was measured in the past.
+func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progress {
 	if w == nil {
 		w = io.Discard
 	}
 	file, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[PointID]*workLeft), done: len(past.Trials)}
+	if s.Budget > 0 {
+		p.end = time.Now().Add(s.Budget - past.spent())
+	}
+	p.eta.loads = len(groups)
+	for _, g := range groups {
+		for _, point := range g.points {
+			left := workLeft{trials: s.MaxTrials - len(past.times(point.ID()))}
+			left.steps, left.tokens = work(point.Requests, point, g.args.MaxNumSeqs)
+			p.left[point.ID()] = &left
+		}
+	}
+	return p
+}
+
+// stepCost is what an engine step costs, in tokens: roughly, from runs on CPUs and GPUs. Only the sharing of the
+// budget rests on it.
+const stepCost = 40
+
+// share is the end of the first group's share of the budget, which is by what the groups have to compute; zero when there
+// is no budget.
+func (p *progress) share(groups []group) time.Time {
+	if p.end.IsZero() {
+		return p.end
+	}
+	var all, first float64
+	for i, g := range groups {
+		for _, point := range g.points {
+			steps, tokens := work(point.Requests, point, g.args.MaxNumSeqs)
+			all += stepCost*steps + tokens
+		}
+		if i == 0 {
+			first = all
+		}
+	}
+	return time.Now().Add(time.Duration(float64(time.Until(p.end)) * first / all))
 }
 
 // line prints a line that stays.
@@ -50,15 +93,38 @@ func (p *progress) clear() string {
 	return ""
 }
 
-// trialDone prints what became of a trial, and how long the rest takes.
-func (p *progress) trialDone(point Point, maxNumSeqs int, outcome string) {
-	steps, tokens := trialWork(point, maxNumSeqs)
-	p.eta.steps -= steps
-	p.eta.tokens -= tokens
+// pass takes in a pass of a point's requests or of a single one.
+func (p *progress) pass(point Point, requests, maxNumSeqs int, elapsed time.Duration) {
+	steps, tokens := work(requests, point, maxNumSeqs)
+	p.eta.observe(steps, tokens, elapsed)
+}
+
+// drop plans no further trials of a point.
+func (p *progress) drop(point Point) { p.left[point.ID()].trials = 0 }
+
+// trialDone prints a point's latest trial, and how long the rest takes at most.
+func (p *progress) trialDone(point *pointRun) {
 	p.done++
-	left := ""
-	if d, ok := p.eta.left(); ok && p.done < p.trials {
-		left = fmt.Sprintf("; about %v left", d.Round(time.Second))
+	if left := p.left[point.ID()]; left.trials > 0 {
+		left.trials--
 	}
-	p.line("[%d/%d] %s: %s%s", p.done, p.trials, point, outcome, left)
+	trials, steps, tokens := 0, 0.0, 0.0
+	for _, left := range p.left {
+		trials += left.trials
+		steps += float64(left.trials) * left.steps
+		tokens += float64(left.trials) * left.tokens
+	}
+	median := NewMedian(point.times)
+	latest := point.times[len(point.times)-1]
+	text := fmt.Sprintf("%s generated tok/s, %s s", formatRate(point.generatedPerSecond(latest)), formatSeconds(latest))
+	if median.Confidence >= confidence {
+		text += fmt.Sprintf(", median within %.1f %%", 100*median.Precision())
+	}
+	if d, ok := p.eta.left(steps, tokens); ok && trials > 0 {
+		if !p.end.IsZero() {
+			d = max(0, min(d, time.Until(p.end)))
+		}
+		text += fmt.Sprintf("; at most about %v left", d.Round(time.Second))
+	}
+	p.line("[%d/%d] %s: %s", p.done, p.done+trials, point, text)
 }

@@ -49,7 +49,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 		Goal: "maximum throughput",
 		Text: fmt.Sprintf("%s (%s): %s generated tok/s, the most %s. The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
 			best.Point, best.shape(), formatRate(best.GeneratedPerSecond), among,
-			formatSeconds(best.Elapsed), best.PeakKVTokens, r.engine(best).loadCost()),
+			formatSeconds(best.Elapsed.Value), best.PeakKVTokens, r.engine(best).loadCost()),
 		Rows: []string{best.Point.String()},
 	}
 }
@@ -66,13 +66,13 @@ func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	rec := Recommendation{
 		Goal: "lower latency",
 		Text: fmt.Sprintf("%s (%s): completes in %s s, %s for each token of a request, the least %s.",
-			quickest.Point, quickest.shape(), formatSeconds(quickest.Elapsed), milliseconds(quickest.perToken()), among),
+			quickest.Point, quickest.shape(), formatSeconds(quickest.Elapsed.Value), milliseconds(quickest.perToken()), among),
 		Rows: []string{quickest.Point.String()},
 	}
 	near := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool {
 		return row.Study != quickest.Study || float64(row.perToken()) > nearQuickest*float64(quickest.perToken())
 	})
-	if best := fastest(near); best.Point != quickest.Point {
+	if best := fastest(near); best.ID() != quickest.ID() {
 		rec.Text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: %s a token and %s generated tok/s.",
 			nearQuickest, best.Point, best.GeneratedPerSecond/quickest.GeneratedPerSecond,
 			milliseconds(best.perToken()), formatRate(best.GeneratedPerSecond))
@@ -91,21 +91,21 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 		return row.GeneratedPerSecond < nearFastest*best.GeneratedPerSecond
 	})
 	leanest := slices.MinFunc(near, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed, b.Elapsed))
+		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
 	})
 	rec := Recommendation{
 		Goal: "resource efficiency",
 		Text: fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s. Of the rows with at least %.0f %% of the most throughput it demands the least:",
-			leanest.Point, leanest.shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed), r.engine(leanest).loadCost(), 100*nearFastest),
+			leanest.Point, leanest.shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), r.engine(leanest).loadCost(), 100*nearFastest),
 		Rows: []string{leanest.Point.String()},
 	}
-	if leanest.Point == best.Point {
+	if leanest.ID() == best.ID() {
 		rec.Text += fmt.Sprintf(" %s generated tok/s, which is the most.", formatRate(best.GeneratedPerSecond))
 		return rec
 	}
 	rec.Text += fmt.Sprintf(" %s generated tok/s, %.0f %% of %s, which demands %d KV tokens and completes in %s s.",
 		formatRate(leanest.GeneratedPerSecond), 100*leanest.GeneratedPerSecond/best.GeneratedPerSecond,
-		best.Point, best.PeakKVTokens, formatSeconds(best.Elapsed))
+		best.Point, best.PeakKVTokens, formatSeconds(best.Elapsed.Value))
 	rec.Rows = append(rec.Rows, best.Point.String())
 	return rec
 }

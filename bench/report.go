@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +17,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 	if r.Header.EngineArgs.EnforceEager {
 		eager = ", eager (no compilation)"
 	}
-	fmt.Fprintf(&b, "Setting: %s%s, seed %d, %s a point\n", r.setting(), eager, r.Header.Seed, count(r.Header.Trials, "trial"))
+	fmt.Fprintf(&b, "Setting: %s%s, seed %d\n", r.setting(), eager, r.Header.Seed)
+	fmt.Fprintf(&b, "Trials: %s; points in random order; warm-up %s\n", r.Header.Stopping, r.Header.WarmUp)
 	if len(r.Engines) > 0 {
 		info := r.Engines[0].Info
 		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
@@ -33,10 +35,15 @@ func (r *Results) WriteReport(w io.Writer) error {
 			fmt.Fprintf(&b, "  threads of each rank bound to the cores %s\n", e.Info.CPUThreads)
 		}
 	}
-	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
-	if r.Header.Trials > 1 {
-		fmt.Fprintf(&b, "Figures are medians of %d trials; results.json and the CSV files have the spread.\n", r.Header.Trials)
+	if r.Limits != nil {
+		fmt.Fprintf(&b, "Limits, as measured: memory %.1f GB/s, matrix multiplication %.3g TFLOP/s, %s\n",
+			r.Limits.Bandwidth/1e9, r.Limits.FLOPS/1e12, count(r.Limits.Devices, "device"))
 	}
+	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
+	b.WriteString("Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.\n")
+
+	b.WriteString("Checks: prompts and counts exact, finish reason length, nothing from the prefix cache, no preemption, one engine for all\n" +
+		"trials, no other load on the machine, GPU clocks not held down. A point that fails one is marked.\n")
 
 	for _, s := range r.Studies {
 		b.WriteString("\n")
@@ -47,6 +54,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 			return fmt.Errorf("bench: writing a table: %w", err)
 		}
 		fmt.Fprintf(&b, "%s\n", s.Finding)
+		if err := errors.Join(r.writeLatencyTable(&b, s), r.writeMachineTable(&b, s)); err != nil {
+			return fmt.Errorf("bench: writing a table: %w", err)
+		}
 	}
 
 	b.WriteString("\n")

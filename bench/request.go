@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -10,75 +11,175 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Workload is the prompts of one trial, for its three passes. All of them have exactly the point's input
-// length, and no two are alike, within a pass or across passes.
-type Workload struct {
-	// Single is the one untimed request that comes first.
-	Single []vllmgo.Prompt
-	// WarmUp is the untimed pass of the point's full shape.
-	WarmUp []vllmgo.Prompt
-	// Measured is the measured pass.
-	Measured []vllmgo.Prompt
+// Request is one request of a pass.
+type Request struct {
+	// TokenIDs are the prompt as the model must see it.
+	TokenIDs []int32
+	// Text is what is sent instead of TokenIDs in text mode; it encodes to them.
+	Text string
+	// OutputLen is the number of tokens to generate.
+	OutputLen int
 }
 
-// Workload draws the prompts of a point's trial, as token IDs: each uniformly and independently from the
-// vocabulary, a prompt that was drawn before being drawn again. The same seed, point and trial number give
-// the same prompts, whatever else a run measures; each pass has a random stream of its own.
+// prompt is what is sent.
+func (r Request) prompt() vllmgo.Prompt {
+	if r.Text != "" {
+		return vllmgo.Prompt{Text: r.Text}
+	}
+	return vllmgo.Prompt{TokenIDs: r.TokenIDs}
+}
+
+// Requests draws the requests of a run. Equal fields give equal requests, on any machine and for any engine.
+type Requests struct {
+	// Vocabulary is what prompts are drawn from.
+	Vocabulary Vocabulary
+	// Seed is what all random streams start from.
+	Seed uint64
+	// Tokenizer makes texts of the prompts, which the engine then has to encode; nil sends token IDs. The engine
+	// must have the same tokenizer.
+	Tokenizer Tokenizer
+	// TokenizerName is the tokenizer's name, for errors.
+	TokenizerName string
+}
+
+// warmUpPasses is the most warm-up passes of a point.
+const warmUpPasses = 5
+
+// PointRequests are the requests of one point. No two prompts of a pass are alike, and no prompt of a
+// warm-up pass comes back in another pass.
+type PointRequests struct {
+	from  Requests
+	point Point
+	// prefix is the content that all prompts share.
+	prefix []int32
+	single []Request
+	warmUp [][]Request
+	// warm has the prompts of all passes that are not measured.
+	warm map[string]bool
+}
+
+// Point prepares the requests of a point. Each prompt is drawn uniformly and independently from the vocabulary, and
+// again when it was drawn before; each pass has a random stream of its own.
 //
-// It returns an error when the vocabulary cannot give that many distinct prompts of that length, or when
-// the point asks for no request, no input or no output.
-func (v Vocabulary) Workload(p Point, trial int, seed uint64) (Workload, error) {
-	if p.Requests < 1 || p.InputLen < 1 || p.OutputLen < 1 {
-		return Workload{}, fmt.Errorf("bench: %s has %d requests of %d input and %d output tokens; each must be at least 1",
-			p, p.Requests, p.InputLen, p.OutputLen)
+// It returns an error when the vocabulary cannot give that many distinct prompts of a length, when a length is
+// below 1 or not longer than the shared prefix, and in text mode when no text of a length is found.
+func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
+	if err := q.check(p); err != nil {
+		return nil, err
 	}
-	if need := 1 + 2*p.Requests; !v.canGive(need, p.InputLen) {
-		return Workload{}, fmt.Errorf("bench: %s needs %d distinct prompts of %d tokens, warm-up included, more than a vocabulary of %d tokens can give",
-			p, need, p.InputLen, v.Size())
+	r := &PointRequests{from: q, point: p, warm: make(map[string]bool)}
+	if p.SharedPrefix > 0 {
+		prefix, err := q.draw(ctx, r.stream(0, "prefix"), nil, RequestLength{Input: p.SharedPrefix})
+		if err != nil {
+			return nil, fmt.Errorf("bench: the shared prefix of %s: %w", p, err)
+		}
+		r.prefix = prefix.TokenIDs
+		if q.Tokenizer != nil {
+			r.prefix = q.textMaker().content(prefix.TokenIDs)
+		}
 	}
+	var err error
+	if r.single, err = r.pass(ctx, 0, "single", p.requestLengths()[:1]); err != nil {
+		return nil, err
+	}
+	for i := range warmUpPasses {
+		pass, err := r.pass(ctx, 0, fmt.Sprintf("warm-up %d", i+1), p.requestLengths())
+		if err != nil {
+			return nil, err
+		}
+		r.warmUp = append(r.warmUp, pass)
+	}
+	return r, nil
+}
+
+// Trial draws the requests of the point's measured pass number trial, from 1.
+func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error) {
+	return r.pass(ctx, trial, "measured", r.point.requestLengths())
+}
+
+// pass draws requests that differ from each other and from all of the warm-up; those of trial 0 are added to it.
+func (r *PointRequests) pass(ctx context.Context, trial int, name string, lengths []RequestLength) ([]Request, error) {
+	stream := r.stream(trial, name)
 	seen := make(map[string]bool)
-	draw := func(pass string, n int) []vllmgo.Prompt {
-		return vllmgo.Tokens(v.draw(randomStream(seed, p, trial, pass), n, p.InputLen, seen)...)
+	if trial == 0 {
+		seen = r.warm
 	}
-	return Workload{
-		Single:   draw("single", 1),
-		WarmUp:   draw("warm-up", p.Requests),
-		Measured: draw("measured", p.Requests),
-	}, nil
-}
-
-// draw returns n sequences of token IDs that are not in seen, and adds them to it.
-func (v Vocabulary) draw(r *rand.Rand, n, length int, seen map[string]bool) [][]int32 {
-	sequences := make([][]int32, 0, n)
-	for len(sequences) < n {
-		ids := make([]int32, length)
-		for i := range ids {
-			ids[i] = v.ids[r.IntN(len(v.ids))]
+	requests := make([]Request, 0, len(lengths))
+	for len(requests) < len(lengths) {
+		request, err := r.from.draw(ctx, stream, r.prefix, lengths[len(requests)])
+		if err != nil {
+			return nil, fmt.Errorf("bench: request %d of %s: %w", len(requests)+1, r.point, err)
 		}
-		key := string(tokenBytes(ids))
-		if !seen[key] {
+		key := string(tokenBytes(request.TokenIDs))
+		if !seen[key] && !r.warm[key] {
 			seen[key] = true
-			sequences = append(sequences, ids)
+			requests = append(requests, request)
 		}
 	}
-	return sequences
+	return requests, nil
 }
 
-// randomStream is the ChaCha8 stream of one pass. Its key is a SHA-256 of everything that identifies the
-// pass, so that streams of different passes are independent.
-func randomStream(seed uint64, p Point, trial int, pass string) *rand.Rand {
+// draw draws one request.
+func (q Requests) draw(ctx context.Context, r *rand.Rand, prefix []int32, length RequestLength) (Request, error) {
+	request := Request{OutputLen: length.Output}
+	if q.Tokenizer != nil {
+		var err error
+		request.Text, request.TokenIDs, err = q.textMaker().text(ctx, r, prefix, length.Input)
+		return request, err
+	}
+	request.TokenIDs = make([]int32, length.Input)
+	for i := copy(request.TokenIDs, prefix); i < length.Input; i++ {
+		request.TokenIDs[i] = q.Vocabulary.random(r)
+	}
+	return request, nil
+}
+
+func (q Requests) textMaker() textMaker {
+	return textMaker{tokenizer: q.Tokenizer, name: q.TokenizerName, vocabulary: q.Vocabulary}
+}
+
+// check says whether the point's requests exist.
+func (q Requests) check(p Point) error {
+	if p.Requests < 1 {
+		return fmt.Errorf("bench: %s has %d requests; it must have at least 1", p, p.Requests)
+	}
+	if p.Lengths != nil && len(p.Lengths) != p.Requests {
+		return fmt.Errorf("bench: %s has %d requests and the lengths of %d", p, p.Requests, len(p.Lengths))
+	}
+	equal := make(map[int]int) // requests by input length
+	for _, l := range p.requestLengths() {
+		if l.Input < 1 || l.Output < 1 {
+			return fmt.Errorf("bench: %s has a request of %d input and %d output tokens; each must be at least 1", p, l.Input, l.Output)
+		}
+		if p.SharedPrefix < 0 || l.Input <= p.SharedPrefix {
+			return fmt.Errorf("bench: %s has a request of %d input tokens, which leaves no token after the shared prefix of %d", p, l.Input, p.SharedPrefix)
+		}
+		equal[l.Input]++
+	}
+	for length, n := range equal {
+		if need := 1 + (warmUpPasses+1)*n; !q.Vocabulary.canGive(need, length-p.SharedPrefix) {
+			return fmt.Errorf("bench: %s needs %d distinct prompts of %d tokens, warm-up included, more than a vocabulary of %d tokens can give",
+				p, need, length-p.SharedPrefix, q.Vocabulary.Size())
+		}
+	}
+	return nil
+}
+
+// stream is the ChaCha8 stream of one pass. Its key is a SHA-256 of everything that identifies the pass, so
+// that streams of different passes are independent.
+func (r *PointRequests) stream(trial int, pass string) *rand.Rand {
 	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s",
-		seed, p.Study, p.Value, trial, pass))
+		r.from.Seed, r.point.Study, r.point.Value, trial, pass))
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// hashPrompts is the hexadecimal SHA-256 of the prompts' token IDs, each prompt preceded by its length, as
+// hashRequests is the hexadecimal SHA-256 of the prompts' token IDs, each prompt preceded by its length, as
 // little-endian 32-bit integers. It tells whether two runs measured the same prompts.
-func hashPrompts(prompts []vllmgo.Prompt) string {
+func hashRequests(requests []Request) string {
 	h := sha256.New()
-	for _, p := range prompts {
-		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(p.TokenIDs))))
-		h.Write(tokenBytes(p.TokenIDs))
+	for _, r := range requests {
+		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(r.TokenIDs))))
+		h.Write(tokenBytes(r.TokenIDs))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -9,6 +9,8 @@ import (
 // Results are a run's results, computed from its journal by [NewResults].
 type Results struct {
 	Header Header `json:"header"`
+	// Limits are what the device is capable of, when it was measured.
+	Limits *Limits `json:"limits,omitempty"`
 	// Engines are the engines that opened.
 	Engines []EngineRecord `json:"engines"`
 	// Studies have a row for each point that was to be measured.
@@ -46,16 +48,33 @@ type Row struct {
 	Status Status `json:"status"`
 	// Trials are the trials that succeeded.
 	Trials []Trial `json:"trials,omitempty"`
-	// Elapsed is the median of the trials' times: the batch's completion time. 0 unless measured.
-	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
-	// GeneratedPerSecond is requests · output length / Elapsed, in tokens a second. 0 unless measured.
+	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
+	Elapsed Median `json:"elapsed,omitzero"`
+	// Trend and Modes say whether the trials' times drifted and whether they have several modes.
+	Trend Trend `json:"trend,omitzero"`
+	Modes Modes `json:"modes,omitzero"`
+	// GeneratedPerSecond is requests · output length / the median, in tokens a second. 0 unless measured.
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
-	// TotalPerSecond is requests · (input length + output length) / Elapsed, in tokens a second.
+	// TotalPerSecond is requests · (input length + output length) / the median, in tokens a second.
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
+	// Light is the speed of light and the share of it that was reached.
+	Light Light `json:"light,omitzero"`
+	// Latency is what the passes say that timed each request; nil when there are none.
+	Latency *Latency `json:"latency,omitempty"`
+	// JoulesPerToken is the median energy of all the machine's GPUs for each generated token, in joules; 0 when they do
+	// not tell.
+	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
-	// Engine is the number of the engine that measured it.
+	// Stopped says why there are no more trials: "target reached", "most trials reached", "budget spent",
+	// "interrupted" or "failed".
+	Stopped string `json:"stopped,omitempty"`
+	// Cold is what a benchmark like the notebook's would have measured.
+	Cold Cold `json:"cold,omitzero"`
+	// Engine is the number of the engine that measured it first.
 	Engine int `json:"engine,omitempty"`
+	// Checks are the conditions for valid figures, passed or not.
+	Checks []Check `json:"checks,omitempty"`
 	// Notes say why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
 }
@@ -71,11 +90,13 @@ func (p Point) totalPerSecond(elapsed time.Duration) float64 {
 
 // perToken is the completion time divided by the output length: the time that a request waits for each of
 // its tokens.
-func (r Row) perToken() time.Duration { return r.Elapsed / time.Duration(r.OutputLen) }
+func (r Row) perToken() time.Duration {
+	return r.Elapsed.Value * time.Duration(r.Requests) / time.Duration(r.OutputTokens())
+}
 
 // NewResults computes everything that a journal tells.
 func NewResults(j *Journal) *Results {
-	results := &Results{Header: j.Header, Engines: j.Engines}
+	results := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines}
 	for _, study := range j.Header.Studies {
 		s := StudyResult{Study: study}
 		for _, p := range study.Points {
@@ -98,35 +119,79 @@ func NewResults(j *Journal) *Results {
 
 func newRow(j *Journal, p Point) Row {
 	row := Row{Point: p, Status: Missing}
+	var violated Check
 	for _, f := range j.Failures {
-		if f.Point != nil && *f.Point == p {
+		if f.Point == nil || *f.Point != p.ID() {
+			continue
+		}
+		if f.Latency {
+			row.addNote("no latencies: " + f.Reason)
+		} else {
 			row.Status = Failed
 			row.addNote(f.Reason)
-		}
-	}
-	var times []time.Duration
-	for _, t := range j.Trials {
-		if t.Point == p {
-			row.Trials = append(row.Trials, t)
-			times = append(times, t.Elapsed)
-			for _, note := range t.Notes {
-				row.addNote(note)
+			if f.Check != "" {
+				violated = Check{Name: f.Check, Detail: f.Reason}
+				row.Checks = []Check{violated}
 			}
 		}
 	}
+	for _, t := range j.Trials {
+		if t.PointID == p.ID() {
+			row.Trials = append(row.Trials, t)
+		}
+	}
+	times := j.times(p.ID())
 	if len(times) == 0 {
 		return row
 	}
-	if row.Status == Failed || len(times) < j.Header.Trials {
-		row.addNote(fmt.Sprintf("%d of %d trials succeeded", len(times), j.Header.Trials))
+	row.Stopped = j.Header.Stopping.reason(times, slices.Contains(j.OutOfBudget, p.ID()))
+	if row.Status == Failed {
+		row.Stopped = "failed"
+		row.addNote(fmt.Sprintf("figures from the %s before it failed", count(len(times), "trial")))
 	}
 	row.Status = Measured
-	row.Elapsed = medianDuration(times)
-	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed)
-	row.TotalPerSecond = p.totalPerSecond(row.Elapsed)
+	row.Elapsed, row.Trend, row.Modes = NewMedian(times), newTrend(times), newModes(times)
+	row.GeneratedPerSecond = p.generatedPerSecond(row.Elapsed.Value)
+	row.TotalPerSecond = p.totalPerSecond(row.Elapsed.Value)
+	row.JoulesPerToken = row.median(func(t Trial) float64 { return t.Usage.joules() / float64(t.Ledger.OutputTokens) })
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
+	row.Light = j.light(row)
+	row.Latency = newLatency(j, row)
+	row.noteTimes()
+	for _, w := range j.WarmUps {
+		if w.PointID == p.ID() && !w.Stable {
+			row.addNote(fmt.Sprintf("times were not stable after %s", fmt.Sprintf("%d warm-up passes", len(w.Passes))))
+		}
+	}
+	row.Cold = newCold(j, row)
+	row.Checks = newChecks(j, row, violated)
+	for _, c := range row.failedChecks() {
+		if c == violated {
+			continue // noted as the reason
+		}
+		row.addNote(fmt.Sprintf("check %q failed: %s", c.Name, c.Detail))
+	}
 	return row
+}
+
+// noteTimes notes what a median hides: outliers, a drift, several modes. All trials are in the figures.
+func (r *Row) noteTimes() {
+	times := make([]time.Duration, len(r.Trials))
+	for i, t := range r.Trials {
+		times[i] = t.Elapsed
+	}
+	for _, i := range outliers(times) {
+		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
+			formatSeconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
+	}
+	if r.Trend.drifts() {
+		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last (Mann-Kendall, p = %.2g)",
+			100*r.Trend.Change, r.Trend.P))
+	}
+	if r.Modes.several() {
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)", r.Modes.Dip, r.Modes.P))
+	}
 }
 
 func (r *Row) addNote(note string) {
@@ -160,10 +225,10 @@ func (r *Results) rows() []Row {
 	return rows
 }
 
-// Complete reports whether every trial of every point was measured.
+// Complete reports whether every point was measured as often as it should be and none failed.
 func (r *Results) Complete() bool {
 	for _, row := range r.rows() {
-		if len(row.Trials) < r.Header.Trials {
+		if row.Status != Measured || row.Stopped == "failed" || row.Stopped == "interrupted" || r.Header.Latency && row.Latency == nil {
 			return false
 		}
 	}

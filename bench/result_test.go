@@ -21,20 +21,22 @@ import (
 // generated tokens a second. A throughput of 0 is a failed point, a negative one a missing point.
 func journalOf(studies []Study, rates ...[]float64) *Journal {
 	j := &Journal{
-		Header: Header{Schema: JournalSchema, Model: "a/model", Preset: "quick", Device: "cpu", Trials: 1, Studies: studies},
+		Header: Header{Schema: JournalSchema, Model: "a/model", Preset: "quick", Device: "cpu", Stopping: FixedTrials(1), Studies: studies},
 		Engines: []EngineRecord{{
 			Number: 1, LoadTime: 9 * time.Second, HostMemory: 3 << 29, GPUMemory: new(int64(5 << 30)),
-			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess},
+			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess,
+				KVCacheTokens: 1 << 20},
 		}},
 	}
 	for i, study := range studies {
 		for k, p := range study.Points {
 			switch rate := rates[i][k]; {
 			case rate == 0:
-				j.Failures = append(j.Failures, Failure{Engine: 1, Point: &p, Trial: 1, Reason: "it broke"})
+				j.Failures = append(j.Failures, Failure{Engine: 1, Point: new(p.ID()), Trial: 1, Reason: "it broke"})
 			case rate > 0:
 				elapsed := time.Duration(float64(p.OutputTokens()) / rate * float64(time.Second))
-				j.Trials = append(j.Trials, Trial{Point: p, Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16)})
+				j.Trials = append(j.Trials, Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: PeakKVTokens(p, 256, 16),
+					Ledger: Ledger{Requests: p.Requests, InputTokens: p.InputTokens(), OutputTokens: p.OutputTokens()}})
 			}
 		}
 	}
@@ -150,7 +152,7 @@ func TestReport(t *testing.T) {
 	studies := preset(t, "quick")
 	j := journalOf(studies, []float64{100, 190, 0, 520, 700, -1}, []float64{500, 500, 500, 500, 500}, []float64{400, 780, 860, 810, 850})
 	j.Header.RandomWeights = true
-	j.Trials[0].Notes = []string{"possibly preempted"}
+	j.WarmUps = []WarmUp{{PointID: j.Trials[0].PointID, Engine: 1, Passes: []time.Duration{2, 1}}}
 	j.Failures = append(j.Failures, Failure{Engine: 1, Reason: "the engine did not close: stuck"})
 	var b strings.Builder
 	require.NoError(t, NewResults(j).WriteReport(&b))
@@ -159,17 +161,17 @@ func TestReport(t *testing.T) {
 		"Model: a/model, random weights\n",
 		"dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick",
 		"Preset quick scales this sweep: 4 requests instead of 64.",
-		"│ batch size 1  │        1 │          128 │            32 │    0.320 [1] │             100 │         500 │",
-		"│ batch size 4  │        4 │          512 │           128 │   failed [2] │               – │           – │",
-		"│ batch size 32 │       32 │         4096 │          1024 │ not measured │               – │           – │",
-		"[1] possibly preempted\n[2] it broke\n",
+		"│ batch size 1  │        1 │          128 │            16 │    0.160 [1] │          – │      1 │             100 │         900 │     ok │",
+		"│ batch size 4  │        4 │          512 │            64 │   failed [2] │          – │      0 │               – │           – │      – │",
+		"│ batch size 32 │       32 │         4096 │           512 │ not measured │          – │      0 │               – │           – │      – │",
+		"[1] times were not stable after 2 warm-up passes\n[2] it broke\n",
 		"Without figures: batch size 4 (failed) and batch size 32 (not measured).",
 		"Problem: engine 1: the engine did not close: stuck.",
 		"- Maximum throughput: request count 100",
 	} {
 		assert.Contains(t, report, want)
 	}
-	for _, title := range []string{"Batch size, 128 input and 32 output tokens a request: a/model, random weights", "Sequence length, 4 requests: a/model, random weights", "Request count, 32 input", "Results summary: a/model, random weights"} {
+	for _, title := range []string{"Batch size, 128 input and 16 output tokens a request: a/model, random weights", "Sequence length, 4 requests: a/model, random weights", "Request count, 16 input", "Results summary: a/model, random weights"} {
 		assert.Contains(t, report, title)
 	}
 }
@@ -205,6 +207,7 @@ func TestCSV(t *testing.T) {
 	}
 	cell := func(line int, name string) string { return lines[line][column[name]] }
 	assert.Equal(t, "0.640000", cell(1, "elapsed_s"))
+	assert.Equal(t, "0", cell(1, "confidence"), "of a single trial")
 	assert.Equal(t, "100.000", cell(1, "generated_tokens_per_s"))
 	assert.Equal(t, "300.000", cell(1, "total_tokens_per_s"))
 	assert.Equal(t, "192", cell(1, "peak_kv_tokens"))
@@ -252,7 +255,7 @@ func TestRateTicks(t *testing.T) {
 // Everything that is made from a journal can be made again from its file, byte for byte.
 func TestReplay(t *testing.T) {
 	lab := &fakeLab{fault: func(pass int, _ *vllmgo.Generation) error {
-		if pass == 9 {
+		if pass == 50 {
 			return errFake
 		}
 		return nil

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -15,8 +17,24 @@ import (
 
 // Settings are what a run is made of.
 type Settings struct {
-	// Dir is the results directory, made when it does not exist. Required; it must hold no journal.
+	// Dir is the results directory, made when it does not exist. Required; it must hold no journal, unless Resume is
+	// set.
 	Dir string
+	// Resume continues the run whose journal Dir holds, if it does: no trial is repeated or lost. All other settings
+	// must be as they were, and so must the machine.
+	Resume bool
+	// OneEngine loads one engine at most and leaves the rest of the run to a further call with Resume. With a process
+	// for each call, even an engine that takes its process with it ends only the point under way; see
+	// [RecordCrash].
+	OneEngine bool
+	// Latency also times each request, in passes of their own on further engines with statistics, which must be
+	// [TimedEngine]s.
+	Latency bool
+	// Goodput are the limits that a request must keep to count as good.
+	Goodput Goodput
+	// Timeout is the longest that one pass may take; 0 means no limit. A point that takes longer fails, and the
+	// others go on in a fresh engine.
+	Timeout time.Duration
 	// Open loads an engine. Required.
 	Open OpenFunc
 	// EngineArgs are the settings common to all engines. Each study adds its max_num_batched_tokens and
@@ -25,16 +43,25 @@ type Settings struct {
 	EngineArgs vllmgo.EngineArgs
 	// ModelConfig is the model's configuration. Needed when Device is "cpu".
 	ModelConfig vllmgo.ModelConfig
+	// ModelSize is the model's size, from which the speed of light is computed; nil when it is not known.
+	ModelSize *ModelSize
+	// Limits measures what the device is capable of, before an engine is loaded; nil when nobody can.
+	Limits func(context.Context) (Limits, error)
 	// Device is the platform, "cpu", "cuda", …, as vllmgo.DetectDevice tells it.
 	Device string
-	// Vocabulary is what prompts are drawn from. Required.
-	Vocabulary Vocabulary
+	// Requests say what prompts are drawn from. Its Vocabulary is required.
+	Requests Requests
 	// Studies are what to measure. Required.
 	Studies []Study
-	// Trials is the number of trials of each point; 0 means 1.
-	Trials int
-	// Seed is what prompts are drawn from.
-	Seed uint64
+	// Stopping says how often each point is measured; the zero value means once.
+	Stopping Stopping
+	// WarmUp says how points are warmed up; empty means [WarmUpFull].
+	WarmUp WarmUpMode
+	// Ledger are the SHA-256 of the prompts of each point's trials, in order, in a run that this one repeats; see
+	// [Journal.Ledger]. A point whose prompts are others fails. nil when there is no such run.
+	Ledger map[PointID][]string
+	// Cold puts the times after the notebook's warm-up beside the others in the tables.
+	Cold bool
 
 	// ModelName is the model's name in tables; empty means EngineArgs.Model.
 	ModelName string
@@ -46,79 +73,123 @@ type Settings struct {
 	Command []string
 	// Progress is told how far the run is, with an ETA; nil means nobody.
 	Progress io.Writer
+
+	watch watcher // nil: the machine
 }
 
 // Run measures every point of the studies and writes the journal into the results directory.
 //
-// A point that fails, or whose engine does not open, is in the journal with its reason, and Run goes on. An
-// engine that died fails the rest of its points the same way. Run returns an error when the settings are
-// incomplete, when the journal cannot be written, and, once ctx is cancelled, the cause: it then stops at
-// once and closes the engine, and the journal holds what was measured.
+// All points of an engine are warmed up first. Then come rounds: each has one trial of every point that needs
+// one, in random order, so that whatever changes with time changes all points alike.
+//
+// A point that fails is in the journal with its reason and has no further trials. When it failed because of
+// an error of the engine's, the engine's other points go on in a fresh one. When an engine does not open, its
+// points fail. Run returns an error when the settings are incomplete, when the journal cannot be written,
+// and, once ctx is cancelled, the cause: it then stops at once and closes the engine, and the journal holds
+// what was measured.
 func Run(ctx context.Context, s Settings) (err error) {
 	if err := s.complete(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return fmt.Errorf("bench: making the results directory: %w", err)
-	}
-	journal, err := createJournal(filepath.Join(s.Dir, JournalName))
+	journal, past, err := s.openJournal()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.close()) }()
-	if err := journal.append(record{Header: s.header()}); err != nil {
-		return err
+	if past.Ended {
+		return nil
 	}
 
-	r := runner{Settings: s, journal: journal, progress: newProgress(s.Progress)}
-	groups := groupByEngine(s.Studies, s.EngineArgs)
-	r.progress.eta.loads = len(groups)
-	for _, g := range groups {
-		for _, p := range g.points {
-			steps, tokens := trialWork(p, g.args.MaxNumSeqs)
-			r.progress.eta.steps += float64(s.Trials) * steps
-			r.progress.eta.tokens += float64(s.Trials) * tokens
-			r.progress.trials += s.Trials
-		}
+	all, err := groupByEngine(s.Studies, s.EngineArgs)
+	if err != nil {
+		return err
+	}
+	groups := unfinished(all, past)
+	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines}
+	if err := r.measureLimits(ctx); err != nil {
+		return err
 	}
 	for i, g := range groups {
-		if err := r.runEngine(ctx, i+1, len(groups), g); err != nil {
-			return err
+		if s.OneEngine && g.missing() != "" {
+			return nil // for a process that has it
 		}
-		if ctx.Err() != nil {
+		rest, err := r.runGroup(ctx, g, r.progress.share(groups[i:]))
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case s.OneEngine && (rest || i < len(groups)-1):
+			return nil
 		}
 	}
-	return nil
+	if s.Latency {
+		if rest, err := r.latencies(ctx, all); rest || err != nil {
+			return err
+		}
+	}
+	return journal.append(record{End: &End{At: time.Now().UTC()}})
+}
+
+// latencies measures what is left of the latencies. rest says that OneEngine leaves some to another call.
+func (r *runner) latencies(ctx context.Context, groups []group) (rest bool, err error) {
+	if r.past, err = ReadJournalFile(filepath.Join(r.Dir, JournalName)); err != nil {
+		return false, err
+	}
+	loaded := r.engines > r.before
+	for _, g := range groups {
+		g.points = slices.DeleteFunc(slices.Clone(g.points), r.past.timed)
+		switch {
+		case len(g.points) == 0:
+			continue
+		case r.OneEngine && (loaded || g.missing() != ""):
+			return true, nil
+		}
+		if err := r.runLatencies(ctx, g); err != nil {
+			return false, err
+		}
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		loaded = true
+	}
+	return false, nil
 }
 
 // complete checks the settings and fills in defaults.
 func (s *Settings) complete() error {
+	if s.Stopping == (Stopping{}) {
+		s.Stopping = FixedTrials(1)
+	}
+	if s.watch == nil {
+		s.watch = watchMachine
+	}
+	if s.WarmUp == "" {
+		s.WarmUp = WarmUpFull
+	}
+	if s.ModelName == "" {
+		s.ModelName = s.EngineArgs.Model
+	}
 	switch {
 	case s.Dir == "":
 		return errors.New("bench: Settings.Dir is empty")
 	case s.Open == nil:
 		return errors.New("bench: Settings.Open is nil")
-	case s.Vocabulary.Size() == 0:
-		return errors.New("bench: Settings.Vocabulary is empty")
+	case s.Requests.Vocabulary.Size() == 0:
+		return errors.New("bench: Settings.Requests.Vocabulary is empty")
 	case len(s.Studies) == 0:
 		return errors.New("bench: Settings.Studies is empty")
-	case s.Trials < 0:
-		return fmt.Errorf("bench: Settings.Trials is %d", s.Trials)
+	case s.Timeout < 0:
+		return fmt.Errorf("bench: Settings.Timeout is %v", s.Timeout)
+	case s.WarmUp != WarmUpFull && s.WarmUp != WarmUpNotebook:
+		return fmt.Errorf("bench: Settings.WarmUp is %q; it must be %q or %q", s.WarmUp, WarmUpFull, WarmUpNotebook)
 	}
 	for _, study := range s.Studies {
-		if study.MaxNumSeqs < 1 || study.MaxNumBatchedTokens < 1 {
-			return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",
-				study.Name, study.MaxNumSeqs, study.MaxNumBatchedTokens)
+		if err := study.check(); err != nil {
+			return err
 		}
 	}
-	if s.Trials == 0 {
-		s.Trials = 1
-	}
-	if s.ModelName == "" {
-		s.ModelName = s.EngineArgs.Model
-	}
-	return nil
+	return s.Stopping.check()
 }
 
 func (s Settings) header() *Header {
@@ -129,94 +200,210 @@ func (s Settings) header() *Header {
 		Model:         s.ModelName,
 		RandomWeights: s.RandomWeights,
 		Preset:        s.Preset,
-		Seed:          s.Seed,
-		Vocabulary:    s.Vocabulary.Size(),
-		Trials:        s.Trials,
+		Seed:          s.Requests.Seed,
+		Vocabulary:    s.Requests.Vocabulary,
+		Text:          s.Requests.Tokenizer != nil,
+		Stopping:      s.Stopping,
+		WarmUp:        s.WarmUp,
+		Cold:          s.Cold,
+		Latency:       s.Latency,
+		Goodput:       s.Goodput,
 		Device:        s.Device,
 		EngineArgs:    s.EngineArgs,
 		EngineMode:    s.EngineArgs.EngineMode,
+		ModelConfig:   s.ModelConfig,
+		ModelSize:     s.ModelSize,
 		Machine:       describeMachine(),
 		Studies:       s.Studies,
 	}
 }
 
+// measureLimits measures the device once for a run. The error is the journal's: without the limits a run lacks its speed
+// of light only.
+func (r *runner) measureLimits(ctx context.Context) error {
+	if r.Limits == nil || r.ModelSize == nil || r.past.Limits != nil {
+		return nil
+	}
+	r.progress.line("measuring memory bandwidth and arithmetic …")
+	limits, err := r.Limits(ctx)
+	if err != nil {
+		r.progress.line("no speed of light: %v", err)
+		return nil
+	}
+	return r.journal.append(record{Limits: &limits})
+}
+
 // group is the points that share an engine.
 type group struct {
 	args   vllmgo.EngineArgs
+	env    map[string]string
 	points []Point
 }
 
-// groupByEngine collects the points of all studies by engine settings, in order of first appearance.
-func groupByEngine(studies []Study, base vllmgo.EngineArgs) []group {
+// groupByEngine collects the points of all studies by engine settings and environment, in order of first
+// appearance.
+func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
 	var groups []group
 	for _, study := range studies {
-		args := study.engineArgs(base)
-		i := 0
-		for i < len(groups) && !reflect.DeepEqual(groups[i].args, args) {
-			i++
+		for _, p := range study.Points {
+			args, err := study.engineArgs(base, p)
+			if err != nil {
+				return nil, err
+			}
+			i := 0
+			for i < len(groups) && !(reflect.DeepEqual(groups[i].args, args) && maps.Equal(groups[i].env, p.Set.Env)) {
+				i++
+			}
+			if i == len(groups) {
+				groups = append(groups, group{args: args, env: p.Set.Env})
+			}
+			groups[i].points = append(groups[i].points, p)
 		}
-		if i == len(groups) {
-			groups = append(groups, group{args: args})
-		}
-		groups[i].points = append(groups[i].points, study.Points...)
 	}
-	return groups
+	return groups, nil
+}
+
+// missing is a variable that is not as the group needs it; empty when there is none.
+func (g group) missing() string {
+	for _, name := range slices.Sorted(maps.Keys(g.env)) {
+		if value, ok := os.LookupEnv(name); !ok || value != g.env[name] {
+			return name + "=" + g.env[name]
+		}
+	}
+	return ""
+}
+
+// unfinished leaves out the points, and the groups, of which nothing is left to measure.
+func unfinished(groups []group, past *Journal) []group {
+	var rest []group
+	for _, g := range groups {
+		g.points = slices.DeleteFunc(slices.Clone(g.points), func(p Point) bool { return past.finished(p.ID()) })
+		if len(g.points) > 0 {
+			rest = append(rest, g)
+		}
+	}
+	return rest
 }
 
 // runner is a run under way.
 type runner struct {
 	Settings
 	journal  *journalWriter
+	past     *Journal // what the journal held before
 	progress *progress
+	engines  int // opened or tried so far
+	before   int // of those, by earlier calls
 }
 
-// runEngine opens an engine, measures its points, and closes it. The error is the journal's; what fails
-// otherwise is in the journal, except that cancelling ctx just ends it.
-func (r *runner) runEngine(ctx context.Context, number, engines int, g group) (err error) {
-	args := fmt.Sprintf("max_num_batched_tokens %d, max_num_seqs %d", g.args.MaxNumBatchedTokens, g.args.MaxNumSeqs)
-	r.progress.line("engine %d of %d: loading %s (%s) …", number, engines, r.ModelName, args)
-	engine, rec, err := r.open(ctx, g)
-	r.progress.eta.loads--
+// runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. After the
+// deadline begins no trial but a point's first. rest says that points are left for another engine. The error is
+// the journal's; what fails otherwise is in the journal, except that cancelling ctx just ends it.
+func (r *runner) runGroup(ctx context.Context, g group, deadline time.Time) (rest bool, err error) {
+	var points []*pointRun
+	for _, p := range g.points {
+		requests, err := r.Requests.Point(ctx, p)
+		if missing := g.missing(); missing != "" {
+			err = fmt.Errorf("it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)", missing)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return false, nil
+			}
+			if err := r.fail(r.engines+1, p, 0, err); err != nil {
+				return false, err
+			}
+			continue
+		}
+		points = append(points, &pointRun{Point: p, requests: requests, times: r.past.times(p.ID())})
+	}
+	for len(points) > 0 && ctx.Err() == nil {
+		if points, err = r.runEngine(ctx, g.args, points, deadline); err != nil || r.OneEngine {
+			return len(points) > 0, err
+		}
+	}
+	return false, nil
+}
+
+// pointRun is a point under way.
+type pointRun struct {
+	Point
+	requests *PointRequests
+	times    []time.Duration // of its trials
+	cost     time.Duration   // of its latest pass, before and after LLM.generate included
+}
+
+// runEngine opens an engine, measures points, and closes it. It returns the points that need another engine.
+func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points []*pointRun, deadline time.Time) (rest []*pointRun, err error) {
+	r.engines++
+	number := r.engines
+	r.progress.line("engine %d: loading %s (max_num_batched_tokens %d, max_num_seqs %d) …", number, r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs)
+	var ids []PointID
+	for _, p := range points {
+		ids = append(ids, p.ID())
+	}
+	if err := r.journal.append(record{Begin: &Begin{Engine: number, Points: ids}}); err != nil {
+		return nil, err
+	}
+	engine, rec, err := r.open(ctx, args, points)
+	r.progress.eta.loads = max(0, r.progress.eta.loads-1)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return nil, nil
 		}
-		r.progress.line("engine %d of %d: did not open: %v", number, engines, err)
-		return r.failAll(number, g, fmt.Errorf("the engine did not open: %w", err))
+		r.progress.line("engine %d: did not open: %v", number, err)
+		for _, p := range points {
+			if err := r.fail(number, p.Point, 0, fmt.Errorf("the engine did not open: %w", err)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
 	}
 	defer func() {
-		if closeErr := engine.Close(); closeErr != nil {
-			r.progress.line("engine %d of %d: did not close: %v", number, engines, closeErr)
+		if closeErr := closeEngine(engine); closeErr != nil {
+			r.progress.line("engine %d: did not close: %v", number, closeErr)
 			reason := fmt.Sprintf("the engine did not close: %v", closeErr)
 			err = errors.Join(err, r.journal.append(record{Failure: &Failure{Engine: number, Reason: reason}}))
 		}
 	}()
 	r.progress.eta.load = rec.LoadTime
-	r.progress.line("engine %d of %d: loaded in %s s", number, engines, formatSeconds(rec.LoadTime))
+	r.progress.line("engine %d: loaded in %s s", number, formatSeconds(rec.LoadTime))
 	rec.Number = number
 	if err := r.journal.append(record{Engine: rec}); err != nil {
-		return err
+		return nil, err
 	}
+	e := engineRun{runner: r, Engine: engine, rec: rec, points: points, deadline: deadline}
+	err = e.measure(ctx)
+	return e.points, err
+}
 
-	for trial := range r.Trials {
-		for _, p := range g.points {
-			if err := r.runPoint(ctx, engine, rec, p, trial+1); err != nil || ctx.Err() != nil {
-				return err
-			}
-		}
+// grace is how long an engine may take to stop or to close.
+const grace = time.Minute
+
+// closeEngine closes an engine, or gives up after a minute.
+func closeEngine(engine Engine) error {
+	closed := make(chan error, 1)
+	go func() { closed <- engine.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(grace):
+		return fmt.Errorf("it is not closed after %v", grace)
 	}
-	return nil
 }
 
 // open loads an engine and measures what that costs.
-func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, error) {
+func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*pointRun) (Engine, *EngineRecord, error) {
 	var rec EngineRecord
 	if r.Device == "cpu" {
 		available, err := availableMemory()
 		if err != nil {
 			return nil, nil, err
 		}
-		g.args, rec.Notice, err = planCPUCache(g.args, g.points, r.ModelConfig, available, os.Getenv(kvSpaceVariable))
+		var all []Point
+		for _, p := range points {
+			all = append(all, p.Point)
+		}
+		args, rec.Notice, err = planCPUCache(args, all, withDtype(r.ModelConfig, args.Dtype), available, os.Getenv(kvSpaceVariable))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -227,8 +414,11 @@ func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, erro
 		return nil, nil, err
 	}
 	gpuBefore := gpuMemory()
+	for _, n := range gpuProcesses() {
+		rec.OtherGPUProcesses += n
+	}
 	start := time.Now()
-	engine, err := r.Open(ctx, g.args)
+	engine, err := r.Open(ctx, args)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,60 +431,14 @@ func (r *runner) open(ctx context.Context, g group) (Engine, *EngineRecord, erro
 	if gpuAfter := gpuMemory(); gpuBefore != nil && gpuAfter != nil {
 		rec.GPUMemory = new(*gpuAfter - *gpuBefore)
 	}
-	rec.Args = g.args
+	rec.Args = args
 	rec.Info = engine.Info()
 	return engine, &rec, nil
 }
 
-// runPoint measures a point once. The error is the journal's.
-func (r *runner) runPoint(ctx context.Context, engine Engine, rec *EngineRecord, p Point, trial int) error {
-	t, err := r.measure(ctx, engine, rec, p, trial)
-	if err != nil && ctx.Err() != nil {
-		return nil
-	}
-	if err != nil {
-		r.progress.trialDone(p, rec.Args.MaxNumSeqs, "failed: "+firstLine(err))
-		return r.journal.append(record{Failure: &Failure{Engine: rec.Number, Point: &p, Trial: trial, Reason: err.Error()}})
-	}
-	t.Trial = trial
-	t.Engine = rec.Number
-	t.PeakKVTokens = PeakKVTokens(p, rec.Args.MaxNumSeqs, rec.Info.BlockSize)
-	if rec.Info.KVCacheTokens < t.PeakKVTokens {
-		t.Notes = append(t.Notes, fmt.Sprintf("possibly preempted: the KV cache holds %d tokens, the point's peak demand is %d",
-			rec.Info.KVCacheTokens, t.PeakKVTokens))
-	}
-	r.progress.trialDone(p, rec.Args.MaxNumSeqs, fmt.Sprintf("%s generated tok/s, %s s",
-		formatRate(p.generatedPerSecond(t.Elapsed)), formatSeconds(t.Elapsed)))
-	return r.journal.append(record{Trial: &t})
-}
-
-func (r *runner) measure(ctx context.Context, engine Engine, rec *EngineRecord, p Point, trial int) (Trial, error) {
-	if p.InputLen+p.OutputLen > rec.Info.MaxModelLen {
-		return Trial{}, fmt.Errorf("a sequence of %d input and %d output tokens exceeds the engine's max_model_len of %d",
-			p.InputLen, p.OutputLen, rec.Info.MaxModelLen)
-	}
-	workload, err := r.Vocabulary.Workload(p, trial, r.Seed)
-	if err != nil {
-		return Trial{}, err
-	}
-	r.progress.status("[%d/%d] %s: %s …", r.progress.done+1, r.progress.trials, p, p.shape())
-	params := samplingParams(p.OutputLen, !r.EngineArgs.SkipTokenizerInit)
-	return runTrial(ctx, engine, p, workload, params, func(requests int, elapsed time.Duration) {
-		steps, tokens := work(requests, p, rec.Args.MaxNumSeqs)
-		r.progress.eta.observe(steps, tokens, elapsed)
-	})
-}
-
-// failAll records a failure of every point of a group.
-func (r *runner) failAll(number int, g group, reason error) error {
-	for _, p := range g.points {
-		failure := Failure{Engine: number, Point: &p, Reason: reason.Error()}
-		if err := r.journal.append(record{Failure: &failure}); err != nil {
-			return err
-		}
-		for range r.Trials {
-			r.progress.trialDone(p, g.args.MaxNumSeqs, "failed")
-		}
-	}
-	return nil
+// fail records that a point failed, in a trial or, when trial is 0, before its first.
+func (r *runner) fail(engine int, p Point, trial int, reason error) error {
+	r.progress.line("%s: failed: %s", p, firstLine(reason))
+	r.progress.drop(p)
+	return r.journal.append(record{Failure: &Failure{Engine: engine, Point: new(p.ID()), Trial: trial, Check: checkOf(reason), Reason: reason.Error()}})
 }

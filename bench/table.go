@@ -29,9 +29,10 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 
 	var rows [][]string
 	for _, row := range s.Rows {
-		elapsed, generated, total := string(row.Status), "–", "–"
+		elapsed, interval, generated, total := string(row.Status), "–", "–", "–"
 		if row.Status == Measured {
-			elapsed = formatSeconds(row.Elapsed)
+			elapsed = formatSeconds(row.Elapsed.Value)
+			interval = formatInterval(row.Elapsed)
 			generated = formatRate(row.GeneratedPerSecond)
 			total = formatRate(row.TotalPerSecond)
 		}
@@ -41,16 +42,26 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 			strconv.Itoa(row.InputTokens()),
 			strconv.Itoa(row.OutputTokens()),
 			elapsed + mark(row),
+			interval,
+			strconv.Itoa(len(row.Trials)),
 			generated,
 			total,
+			checksCell(row),
 		})
+		if r.Header.Cold {
+			last := len(rows) - 1
+			rows[last] = append(rows[last], coldCells(row)...)
+		}
 	}
 	caption := title(s.Study.Parameter)
 	if fixed := s.Study.fixed(); fixed != "" {
 		caption += ", " + fixed
 	}
 	caption += fmt.Sprintf(": %s, %s", r.model(), r.setting())
-	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "generated tok/s", "total tok/s"}
+	header := []string{"point", "requests", "input tokens", "output tokens", "elapsed s", "interval s", "trials", "generated tok/s", "total tok/s", "checks"}
+	if r.Header.Cold {
+		header = append(header, "cold s", "of the cold time")
+	}
 	if err := renderTable(w, caption, header, rows, 1); err != nil {
 		return err
 	}
@@ -60,6 +71,26 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		}
 	}
 	return nil
+}
+
+// checksCell says whether all checks passed.
+func checksCell(row Row) string {
+	failed := len(row.failedChecks())
+	switch {
+	case len(row.Checks) == 0:
+		return "–"
+	case failed == 0:
+		return "ok"
+	}
+	return fmt.Sprintf("%d failed", failed)
+}
+
+// coldCells are the columns for the cold time.
+func coldCells(row Row) []string {
+	if row.Cold.Elapsed == 0 {
+		return []string{"–", "–"}
+	}
+	return []string{formatSeconds(row.Cold.Elapsed), row.Cold.verdict()}
 }
 
 // writeSummary prints the results summary: one row a study.

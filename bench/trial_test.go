@@ -10,28 +10,76 @@ import (
 	"vllmgo/vllmgo"
 )
 
-func measureOnce(t *testing.T, lab *fakeLab, p Point) (Trial, error) {
+// measureOnce warms a point up, unless full is false, and measures it.
+func measureOnce(t *testing.T, lab *fakeLab, p Point, full bool) (WarmUp, Trial, error) {
 	t.Helper()
-	w, err := testVocabulary(t, 1000).Workload(p, 1, 0)
+	requests, err := Requests{Vocabulary: testVocabulary(t, 1000)}.Point(t.Context(), p)
 	require.NoError(t, err)
 	engine, err := lab.open(t.Context(), vllmgo.EngineArgs{})
 	require.NoError(t, err)
-	return runTrial(t.Context(), engine, p, w, samplingParams(p.OutputLen, true), func(int, time.Duration) {})
+	w, err := warmUp(t.Context(), engine, p, requests, full, terms{detokenize: true}, func(int, time.Duration) {})
+	if err != nil {
+		return w, Trial{}, err
+	}
+	pass, err := requests.Trial(t.Context(), 1)
+	require.NoError(t, err)
+	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, quiet)
+	return w, trial, err
 }
 
 func TestTrial(t *testing.T) {
 	lab := &fakeLab{}
-	trial, err := measureOnce(t, lab, testPoint(4, 100, 50))
+	w, trial, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"open 0", "generate 1 100/50", "generate 4 100/50", "generate 4 100/50"}, lab.events)
+	assert.Equal(t, []string{"open 0", "generate 1 100/50", "generate 4 100/50", "generate 4 100/50", "generate 4 100/50"}, lab.events)
 	assert.Equal(t, 506*time.Millisecond, trial.Elapsed)
-	assert.Equal(t, 501500*time.Microsecond, trial.SingleElapsed)
-	assert.Equal(t, 506*time.Millisecond, trial.WarmUpElapsed)
-	assert.Len(t, trial.PromptsSHA256, 64)
+	assert.Equal(t, Ledger{PromptsSHA256: trial.Ledger.PromptsSHA256, Requests: 4, InputTokens: 400, OutputTokens: 200}, trial.Ledger)
+	assert.Len(t, trial.Ledger.PromptsSHA256, 64)
+	assert.Equal(t, 501500*time.Microsecond, w.Single)
+	assert.Equal(t, []time.Duration{506 * time.Millisecond, 506 * time.Millisecond}, w.Passes)
+	assert.True(t, w.Stable)
 
 	want := vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: 50, MaxTokens: 50}
 	assert.Equal(t, want, lab.params)
-	assert.Equal(t, new(false), samplingParams(1, false).Detokenize)
+	assert.Equal(t, new(false), terms{}.params([]Request{{OutputLen: 1}})[0].Detokenize)
+}
+
+func TestTrialOfDifferentLengths(t *testing.T) {
+	p := testPoint(3, 0, 0)
+	p.Lengths = []RequestLength{{8, 2}, {16, 5}, {4, 1}}
+	_, trial, err := measureOnce(t, &fakeLab{}, p, true)
+	require.NoError(t, err)
+	assert.Equal(t, 28, trial.Ledger.InputTokens)
+	assert.Equal(t, 8, trial.Ledger.OutputTokens)
+}
+
+// Warming up ends with the first pass that is not faster by more than 5 %, and after five in any case.
+func TestWarmUp(t *testing.T) {
+	for _, c := range []struct {
+		seconds []float64
+		passes  int
+		stable  bool
+	}{
+		{[]float64{9, 2, 1, 0.96, 0.5}, 4, true},
+		{[]float64{9, 8, 7, 6, 5}, 5, false},
+		{[]float64{1, 2}, 2, true},
+	} {
+		lab := &fakeLab{}
+		lab.fault = func(pass int, g *vllmgo.Generation) error {
+			if pass > 1 && pass-2 < len(c.seconds) {
+				g.Elapsed = time.Duration(c.seconds[pass-2] * float64(time.Second))
+			}
+			return nil
+		}
+		w, _, err := measureOnce(t, lab, testPoint(2, 8, 4), true)
+		require.NoError(t, err)
+		assert.Len(t, w.Passes, c.passes)
+		assert.Equal(t, c.stable, w.Stable)
+	}
+	w, _, err := measureOnce(t, &fakeLab{}, testPoint(2, 8, 4), false)
+	require.NoError(t, err)
+	assert.Empty(t, w.Passes, "the notebook's")
+	assert.Positive(t, w.Single)
 }
 
 func TestTrialFaults(t *testing.T) {
@@ -69,7 +117,7 @@ func TestTrialFaults(t *testing.T) {
 		},
 		"no completion": {
 			func(g *vllmgo.Generation) { g.Outputs[1].Outputs = nil },
-			"request 2 of 4: 0 completions came back, 1 was asked for",
+			"request 2 of 4: 0 completions came back, 1 asked for",
 		},
 		"no time": {
 			func(g *vllmgo.Generation) { g.Elapsed = 0 },
@@ -78,14 +126,14 @@ func TestTrialFaults(t *testing.T) {
 	}
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
-			for pass, passName := range map[int]string{2: "the warm-up pass: ", 3: "the measured pass: "} {
+			for pass, passName := range map[int]string{2: "warm-up pass 1: ", 3: "warm-up pass 2: ", 4: ""} {
 				lab := &fakeLab{fault: func(n int, g *vllmgo.Generation) error {
 					if n == pass {
 						f.fault(g)
 					}
 					return nil
 				}}
-				_, err := measureOnce(t, lab, testPoint(4, 100, 50))
+				_, _, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
 				require.ErrorContains(t, err, passName)
 				require.ErrorContains(t, err, f.want)
 			}
@@ -100,13 +148,14 @@ func TestTrialWithoutCacheCount(t *testing.T) {
 		}
 		return nil
 	}}
-	_, err := measureOnce(t, lab, testPoint(4, 100, 50))
+	_, trial, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
 	assert.NoError(t, err)
+	assert.Equal(t, -1, trial.Ledger.CachedTokens)
 }
 
 func TestTrialEngineError(t *testing.T) {
 	lab := &fakeLab{fault: func(int, *vllmgo.Generation) error { return errFake }}
-	_, err := measureOnce(t, lab, testPoint(4, 100, 50))
+	_, _, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
 	assert.ErrorIs(t, err, errFake)
 	assert.ErrorContains(t, err, "the single request: ")
 }

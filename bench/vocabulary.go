@@ -1,14 +1,46 @@
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 )
 
 // Vocabulary is the set of token IDs that synthetic prompts are made of.
+//
+// In JSON it is {"size": 50272, "without": [1, 2]}: the IDs from 0 to size−1 that are not listed.
 type Vocabulary struct {
 	ids []int32
+}
+
+// vocabularyJSON is a Vocabulary in JSON.
+type vocabularyJSON struct {
+	Size    int     `json:"size"`
+	Without []int32 `json:"without,omitempty"`
+}
+
+// MarshalJSON describes it by its size and what it lacks.
+func (v Vocabulary) MarshalJSON() ([]byte, error) {
+	var j vocabularyJSON
+	for _, id := range v.ids {
+		for ; int32(j.Size) < id; j.Size++ {
+			j.Without = append(j.Without, int32(j.Size))
+		}
+		j.Size++
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (v *Vocabulary) UnmarshalJSON(text []byte) error {
+	var j vocabularyJSON
+	err := json.Unmarshal(text, &j)
+	if err == nil {
+		*v, err = NewVocabulary(j.Size, j.Without)
+	}
+	return err
 }
 
 // NewVocabulary is the IDs 0 to size−1 without the special ones. Size and special IDs come from a tokenizer
@@ -31,6 +63,18 @@ func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 
 // Size is the number of token IDs that prompts may contain.
 func (v Vocabulary) Size() int { return len(v.ids) }
+
+// Highest is the highest ID. It panics on the zero value.
+func (v Vocabulary) Highest() int32 { return v.ids[len(v.ids)-1] }
+
+// random draws an ID.
+func (v Vocabulary) random(r *rand.Rand) int32 { return v.ids[r.IntN(len(v.ids))] }
+
+// contains reports whether prompts may contain an ID.
+func (v Vocabulary) contains(id int32) bool {
+	_, found := slices.BinarySearch(v.ids, id)
+	return found
+}
 
 // canGive reports whether n distinct prompts of the given length exist.
 func (v Vocabulary) canGive(n, length int) bool {

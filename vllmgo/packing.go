@@ -219,8 +219,8 @@ func newRequestMetrics(times, tokenTimes []float64) *RequestMetrics {
 		PrefillTime: duration(first - scheduled),
 		DecodeTime:  duration(last - first),
 		TTFT:        duration(firstLatency),
-		E2ELatency:  duration(firstLatency + last - first),
 	}
+	m.E2ELatency = m.TTFT + m.DecodeTime
 	if len(tokenTimes) > 1 {
 		m.ITL = make([]time.Duration, len(tokenTimes)-1)
 		for i := range m.ITL {

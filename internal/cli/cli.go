@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,10 +23,17 @@ import (
 // Main measures the named studies with the settings of the command line, prints tables and report, and ends
 // the process: with status 0 when every point was measured, 1 when something failed, 2 for a bad flag, 130
 // after SIGINT (Ctrl-C) and 143 after SIGTERM. After a signal it prints what was measured by then.
+//
+// It measures in a process of its own for each engine, so that a crash ends no more than a point.
 func Main(studies ...string) {
 	setDefaultEnv("VLLM_LOGGING_LEVEL", "WARNING")
 	ctx := withSignals(context.Background())
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, vllm(), studies))
+	if dir := os.Getenv(workerVariable); dir != "" {
+		os.Exit(work(ctx, os.Args, dir, os.Stderr, vllm(), studies))
+	}
+	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr, func(dir string, env map[string]string) error {
+		return runWorker(ctx, os.Args, dir, env, os.Stderr)
+	}))
 }
 
 // setDefaultEnv sets an environment variable unless the user has. It must run before Python starts.
@@ -61,16 +67,11 @@ type library struct {
 	detectDevice  func(context.Context) (string, error)
 	findModel     func(ctx context.Context, model string) error
 	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
-	loadTokenizer func(context.Context, vllmgo.EngineArgs) (tokenizer, error)
+	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
 	open          bench.OpenFunc
+	limits        func(ctx context.Context, device, dtype string, devices int) (bench.Limits, error)
 	// float16 says whether the processor has float16 arithmetic.
 	float16 func() bool
-}
-
-// tokenizer is the part of vllmgo.Tokenizer that prompts need.
-type tokenizer interface {
-	VocabSize() int
-	SpecialTokenIDs() []int32
 }
 
 // vllm is the real library.
@@ -79,18 +80,24 @@ func vllm() library {
 		detectDevice: vllmgo.DetectDevice,
 		findModel:    vllmgo.FindModel,
 		loadConfig:   vllmgo.LoadModelConfig,
-		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (tokenizer, error) {
+		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Tokenizer, error) {
 			return vllmgo.LoadTokenizer(ctx, args)
 		},
 		open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
-			return vllmgo.New(ctx, args)
+			llm, err := vllmgo.New(ctx, args)
+			if err != nil {
+				return nil, err
+			}
+			return engine{llm}, nil
 		},
+		limits:  measureLimits,
 		float16: hasFloat16,
 	}
 }
 
-// run is Main without the process: it returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
+// run is Main without the process: it returns the exit status. measure measures the points of one engine into a
+// results directory, in a given environment.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, measure func(dir string, env map[string]string) error) int {
 	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -99,69 +106,100 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, lib libra
 		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
 		return 2
 	}
-	err = measure(ctx, o, args, stdout, stderr, lib, studies)
+	return runOptions(ctx, o, args, stdout, stderr, measure)
+}
+
+// runOptions is run after the command line.
+func runOptions(ctx context.Context, o options, args []string, stdout, stderr io.Writer, measure func(dir string, env map[string]string) error) int {
+	dir := o.out
+	if dir == "" {
+		dir = filepath.Join("results", time.Now().Format("20060102T150405"))
+	}
+	err := supervise(ctx, dir, func(env map[string]string) error { return measure(dir, env) })
+	if reportErr := report(dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+		err = errors.Join(err, reportErr)
+	}
+	return status(ctx, args, stderr, err)
+}
+
+// work measures the points of one engine into a results directory and returns the exit status.
+func work(ctx context.Context, args []string, dir string, stderr io.Writer, lib library, studies []string) int {
+	o, err := parseFlags(args, stderr)
+	if err == nil {
+		err = measure(ctx, o, args, dir, stderr, lib, studies, nil)
+	}
+	return status(ctx, args, stderr, err)
+}
+
+// status is the exit status for an error, which it prints.
+func status(ctx context.Context, args []string, stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+	worker, ended := errors.AsType[exitStatus](err)
+	if !ended { // else the worker said why
+		fmt.Fprintf(stderr, "%s: %v\n", filepath.Base(args[0]), err)
+	}
 	if interrupted, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return 128 + int(interrupted.signal)
+	}
+	if ended {
+		return int(worker)
 	}
 	return 1
 }
 
-// measure runs the studies and prints what came out, also when it was interrupted.
-func measure(ctx context.Context, o options, command []string, stdout, stderr io.Writer, lib library, studies []string) error {
-	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies)
+// measure measures the points of one engine: those of the named studies of a preset, of the user's own study or, with
+// a journal, of that run again.
+func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string, journal *bench.Journal) error {
+	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies, journal)
 	if err != nil {
 		return err
 	}
 	defer cleanup()
 	settings.Command = command
-	if err := bench.Run(ctx, settings); err != nil {
-		if reportErr := report(settings.Dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
-			err = errors.Join(err, reportErr)
-		}
-		return err
-	}
-	return report(settings.Dir, stdout, stderr)
+	settings.Dir, settings.Resume, settings.OneEngine = dir, true, true
+	return bench.Run(ctx, settings)
 }
 
 // prepare turns options into the settings of a run. cleanup removes what they need on disk.
-func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string) (s bench.Settings, cleanup func(), err error) {
+func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string, journal *bench.Journal) (s bench.Settings, cleanup func(), err error) {
 	device, err := lib.detectDevice(ctx)
 	if err != nil {
 		return s, nil, err
 	}
-	if o.preset == "" {
+	switch {
+	case journal != nil:
+		o.preset = journal.Header.Preset
+	case o.custom():
+		o.preset = "none"
+	case o.preset == "" && device == "cpu":
+		o.preset = "quick"
+	case o.preset == "":
 		o.preset = "full"
-		if device == "cpu" {
-			o.preset = "quick"
-		}
 	}
-	if o.trials == 0 {
-		o.trials = 5
-		if o.preset == "quick" {
-			o.trials = 1
-		}
-	}
-	all, err := bench.Preset(o.preset)
-	if err != nil {
-		return s, nil, err
+	stopping := bench.UntilPrecise(o.target, o.budget)
+	switch {
+	case o.trials > 0:
+		stopping = bench.FixedTrials(o.trials)
+	case o.budget == 0 && o.preset == "quick":
+		stopping.Budget = 3*time.Minute + 30*time.Second
+	case o.budget == 0:
+		stopping.Budget = 30 * time.Minute
 	}
 	s = bench.Settings{
-		Dir:       o.out,
 		Open:      lib.open,
 		Device:    device,
-		Studies:   slices.DeleteFunc(all, func(study bench.Study) bool { return !slices.Contains(studies, study.Name) }),
-		Seed:      o.seed,
-		Trials:    o.trials,
+		Requests:  bench.Requests{Seed: o.seed, TokenizerName: o.model},
+		Stopping:  stopping,
+		WarmUp:    o.warmUp,
+		Cold:      o.cold,
+		Timeout:   o.timeout,
+		Latency:   o.latency,
+		Goodput:   o.goodput,
 		ModelName: o.model,
 		Preset:    o.preset,
 		Progress:  stderr,
-	}
-	if s.Dir == "" {
-		s.Dir = filepath.Join("results", time.Now().Format("20060102T150405"))
 	}
 
 	m, err := chooseModel(ctx, o.model, stderr, lib)
@@ -191,11 +229,37 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 			"(-dtype float16 insists on it)")
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
 	}
+	s.ModelSize = modelSize(s.EngineArgs.Model)
+	devices := o.tensorParallelSize
+	if device == "cpu" {
+		devices = 1 // the ranks share the machine
+	}
+	s.Limits = func(ctx context.Context) (bench.Limits, error) {
+		return lib.limits(ctx, device, s.ModelConfig.Dtype, devices)
+	}
 	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
 		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)
 	}
-	s.Vocabulary, err = chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
-	return s, m.cleanup, err
+	vocabulary, tokenizer, err := chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
+	if err != nil {
+		return s, nil, err
+	}
+	s.Requests.Vocabulary = vocabulary
+	if o.text {
+		if tokenizer == nil {
+			return s, nil, fmt.Errorf("prompts as text need a tokenizer, and %s has none here", o.model)
+		}
+		s.Requests.Tokenizer = tokenizer
+	}
+	if journal == nil {
+		s.Studies, err = o.studies(ctx, studies, tokenizer)
+		return s, m.cleanup, err
+	}
+	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.Ledger(), journal.Header.Vocabulary
+	if highest := s.Requests.Vocabulary.Highest(); int(highest) >= s.ModelConfig.VocabSize {
+		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
+	}
+	return s, m.cleanup, nil
 }
 
 // report prints the report and writes all files, from the journal in the results directory.

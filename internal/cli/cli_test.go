@@ -24,13 +24,15 @@ import (
 func TestFlags(t *testing.T) {
 	o, err := parseFlags([]string{"all"}, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto"}, o)
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", mode: "auto", target: 0.02, warmUp: bench.WarmUpFull}, o)
 
 	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
-		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3"}, io.Discard)
+		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3",
+		"-target", "0.1", "-budget", "1m", "-warmup", "notebook", "-cold"}, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
-		engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3}, o)
+		mode: "own-process", engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3,
+		target: 0.1, budget: time.Minute, warmUp: bench.WarmUpNotebook, cold: true}, o)
 }
 
 func TestBadFlags(t *testing.T) {
@@ -45,6 +47,11 @@ func TestBadFlags(t *testing.T) {
 		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
 		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
 		"-trials is -1; it must be at least 1":         {"-trials", "-1"},
+		"-timeout is -1s; it must be above 0":          {"-timeout", "-1s"},
+		"-resume needs -out":                           {"-resume"},
+		"-target is 0; it must be above 0":             {"-target", "0"},
+		"-budget is -1s; it must be above 0":           {"-budget", "-1s"},
+		`-warmup is "cold"; it must be full or`:        {"-warmup", "cold"},
 		`-engine-mode is "both"; it must be one of au`: {"-engine-mode", "both"},
 		`unexpected argument "quick"`:                  {"quick"},
 		"holds the results of another run":             {"-out", used},
@@ -52,12 +59,12 @@ func TestBadFlags(t *testing.T) {
 		"flag provided but not defined: -speed":        {"-speed"},
 	} {
 		var stderr bytes.Buffer
-		// An empty library: nothing may be called.
-		status := run(t.Context(), append([]string{"all"}, args...), io.Discard, &stderr, library{}, nil)
+		// Nothing may be measured.
+		status := run(t.Context(), append([]string{"all"}, args...), io.Discard, &stderr, nil)
 		assert.Equal(t, 2, status, want)
 		assert.Contains(t, stderr.String(), want)
 	}
-	assert.Equal(t, 0, run(t.Context(), []string{"all", "-h"}, io.Discard, io.Discard, library{}, nil))
+	assert.Equal(t, 0, run(t.Context(), []string{"all", "-h"}, io.Discard, io.Discard, nil))
 }
 
 func TestEmbeddedConfig(t *testing.T) {
@@ -71,6 +78,12 @@ func TestEmbeddedConfig(t *testing.T) {
 // fakeTokenizer knows 100 tokens, the last of them special.
 type fakeTokenizer struct{}
 
+func (fakeTokenizer) Encode(context.Context, string) ([]int32, error) {
+	return nil, errors.New("unused")
+}
+func (fakeTokenizer) Decode(context.Context, []int32) (string, error) {
+	return "", errors.New("unused")
+}
 func (fakeTokenizer) VocabSize() int           { return 100 }
 func (fakeTokenizer) SpecialTokenIDs() []int32 { return []int32{99} }
 
@@ -86,10 +99,13 @@ func (e fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, param
 		return nil, context.Cause(ctx)
 	}
 	g := &vllmgo.Generation{Elapsed: time.Millisecond}
-	for _, p := range prompts {
+	for i, p := range prompts {
+		if p.TokenIDs == nil {
+			p.TokenIDs, _ = letters{}.Encode(ctx, p.Text)
+		}
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs: p.TokenIDs,
-			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[0].MaxTokens), FinishReason: "length"}},
+			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[min(i, len(params)-1)].MaxTokens), FinishReason: "length"}},
 		})
 	}
 	return g, nil
@@ -123,10 +139,13 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
 				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2}, nil
 		},
-		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return fakeTokenizer{}, nil },
+		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return fakeTokenizer{}, nil },
 		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
+		},
+		limits: func(_ context.Context, device, dtype string, devices int) (bench.Limits, error) {
+			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: devices}, nil
 		},
 		float16: func() bool { return false },
 	}
@@ -141,22 +160,34 @@ func journalOf(t *testing.T, dir string) *bench.Journal {
 	return journal
 }
 
+// runHere is a run that measures in this process.
+func runHere(ctx context.Context, args []string, stdout, stderr io.Writer, lib library, studies []string) int {
+	return run(ctx, args, stdout, stderr, func(dir string, _ map[string]string) error {
+		o, err := parseFlags(args, stderr)
+		if err != nil && !strings.Contains(err.Error(), "results of another run") { // which this one is by now
+			return err
+		}
+		return measure(ctx, o, args, dir, stderr, lib, studies, nil)
+	})
+}
+
 func TestRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
 	lib := newFakeLibrary("cpu", "facebook/opt-125m")
 	var stdout, stderr bytes.Buffer
 	args := []string{"batchsize", "-out", dir, "-seed", "3", "-engine-mode", "in-process"}
-	require.Equal(t, 0, run(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
+	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
 
 	journal := journalOf(t, dir)
 	assert.Equal(t, args, journal.Header.Command)
 	assert.Equal(t, "quick", journal.Header.Preset, "the default on a CPU")
 	assert.Equal(t, uint64(3), journal.Header.Seed)
-	assert.Equal(t, 98, journal.Header.Vocabulary, "100 tokens that both know, without 1 and 99")
+	assert.Equal(t, 98, journal.Header.Vocabulary.Size(), "100 tokens that both know, without 1 and 99")
 	assert.False(t, journal.Header.RandomWeights)
 	require.Len(t, journal.Header.Studies, 1)
 	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
-	assert.Len(t, journal.Trials, 6)
+	assert.Len(t, journal.Trials, 6*6, "fake times are all alike")
+	assert.Equal(t, bench.UntilPrecise(0.02, 210*time.Second), journal.Header.Stopping)
 
 	require.Len(t, lib.opened, 1)
 	assert.Equal(t, "facebook/opt-125m", lib.opened[0].Model)
@@ -176,9 +207,9 @@ func TestRunOnGPU(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cuda", "some/model")
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
-	require.Equal(t, 0, run(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
+	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
-	assert.Equal(t, 5, journalOf(t, dir).Header.Trials)
+	assert.Equal(t, bench.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
 	require.Len(t, lib.opened, 2)
 	assert.False(t, lib.opened[0].EnforceEager)
 	assert.Equal(t, 2, lib.opened[0].TensorParallelSize)
@@ -192,7 +223,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	var config []byte
 	lib.generate = func() { config, _ = os.ReadFile(filepath.Join(lib.opened[0].Model, "config.json")) }
-	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Equal(t, opt125mConfig, config)
 	assert.Equal(t, "dummy", lib.opened[0].LoadFormat)
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
@@ -200,12 +231,14 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	journal := journalOf(t, dir)
 	assert.True(t, journal.Header.RandomWeights)
 	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
-	assert.Equal(t, 199, journal.Header.Vocabulary, "the configuration's")
+	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
+	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
+	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	stderr.Reset()
-	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
 	assert.Contains(t, stderr.String(), "all: model not found")
 }
 
@@ -228,7 +261,7 @@ func TestFloat16OnACPU(t *testing.T) {
 		lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) { return config, nil }
 		args := []string{"all", "-out", t.TempDir(), "-model", "m", "-dtype", c.flag}
 		var stderr bytes.Buffer
-		require.Equal(t, 0, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 		assert.Equal(t, c.want, lib.opened[0].Dtype, "%+v", c)
 		assert.Equal(t, c.want == "bfloat16", strings.Contains(stderr.String(), "dtype bfloat16 instead"), "said when done")
 	}
@@ -237,19 +270,19 @@ func TestFloat16OnACPU(t *testing.T) {
 func TestNoTokenizer(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cpu", "m")
-	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (tokenizer, error) { return nil, errors.New("none here") }
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, errors.New("none here") }
 	var stderr bytes.Buffer
-	require.Equal(t, 0, run(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
-	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary)
+	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
 }
 
 func TestTensorParallelSizeMustDivideHeads(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	var stderr bytes.Buffer
 	args := []string{"all", "-out", t.TempDir(), "-model", "m", "-tensor-parallel-size", "5"}
-	assert.Equal(t, 1, run(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stderr.String(), "-tensor-parallel-size 5 does not divide the 12 attention heads of m")
 	assert.Empty(t, lib.opened)
 }
@@ -258,7 +291,7 @@ func TestFailedPointsGiveStatus1(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	lib.open = func(context.Context, vllmgo.EngineArgs) (bench.Engine, error) { return nil, errors.New("no room") }
 	var stdout, stderr bytes.Buffer
-	assert.Equal(t, 1, run(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
 	assert.Contains(t, stdout.String(), "the engine did not open: no room")
 	assert.Contains(t, stderr.String(), "not every point was measured")
 }
@@ -269,16 +302,17 @@ func TestInterruption(t *testing.T) {
 		lib := newFakeLibrary("cpu", "m")
 		passes := 0
 		lib.generate = func() {
-			if passes++; passes == 5 {
+			if passes++; passes == 20 { // 18 of warm-up, a trial
+
 				cancel(interruption{signal})
 			}
 		}
 		dir := t.TempDir()
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, status, run(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
-		assert.Len(t, journalOf(t, dir).Trials, 1)
+		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+		require.Len(t, journalOf(t, dir).Trials, 1)
 		assert.Contains(t, stdout.String(), "│ batch size 1  │")
-		assert.Contains(t, stdout.String(), "batch size 2 (not measured)")
+		assert.Contains(t, stdout.String(), "(not measured)")
 		assert.Contains(t, stderr.String(), "stopped by signal: "+signal.String())
 	}
 }

@@ -57,22 +57,26 @@ func chooseModel(ctx context.Context, name string, stderr io.Writer, lib library
 }
 
 // chooseVocabulary takes the token IDs that both the tokenizer and the model know, without the special IDs of
-// either. For a model that has no tokenizer it takes the configuration's, and tells the engine to load none.
-func chooseVocabulary(ctx context.Context, args *vllmgo.EngineArgs, config vllmgo.ModelConfig, stderr io.Writer, lib library) (bench.Vocabulary, error) {
+// either. For a model that has no tokenizer it takes the configuration's, tells the engine to load none, and returns
+// none.
+func chooseVocabulary(ctx context.Context, args *vllmgo.EngineArgs, config vllmgo.ModelConfig, stderr io.Writer, lib library) (bench.Vocabulary, bench.Tokenizer, error) {
 	if args.SkipTokenizerInit {
-		return bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		v, err := bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		return v, nil, err
 	}
 	tokenizer, err := lib.loadTokenizer(ctx, *args)
 	if err != nil && ctx.Err() != nil {
-		return bench.Vocabulary{}, err
+		return bench.Vocabulary{}, nil, err
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "no tokenizer (%v): token IDs come from the model's configuration\n", err)
 		args.SkipTokenizerInit = true
-		return bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		v, err := bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		return v, nil, err
 	}
-	return bench.NewVocabulary(min(tokenizer.VocabSize(), config.VocabSize),
+	v, err := bench.NewVocabulary(min(tokenizer.VocabSize(), config.VocabSize),
 		slices.Concat(tokenizer.SpecialTokenIDs(), config.SpecialTokenIDs))
+	return v, tokenizer, err
 }
 
 // hasFloat16 says whether the processor has float16 arithmetic: AVX512-FP16 on x86-64, FEAT_FP16 on 64-bit Arm.

@@ -1,0 +1,166 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The names of the checks, in the order of Row.Checks.
+const (
+	// CheckPrompts: the engine saw the prompts that were sent, token for token.
+	CheckPrompts = "prompts"
+	// CheckCounts: it generated exactly as many tokens as were asked for.
+	CheckCounts = "counts"
+	// CheckFinish: each request finished because it had its length.
+	CheckFinish = "finish reason"
+	// CheckCache: no token came from the prefix cache.
+	CheckCache = "prefix cache"
+	// CheckPreemption: the KV cache holds the point's peak demand, so that no request was preempted.
+	CheckPreemption = "preemption"
+	// CheckEngine: one engine ran all trials.
+	CheckEngine = "one engine"
+	// CheckLoad: nothing else used the machine: its cores, its GPUs, the hypervisor's share of it.
+	CheckLoad = "other load"
+	// CheckClocks: no GPU ran slower than it could because of heat or a power limit. Without a GPU there is no
+	// such check.
+	CheckClocks = "clocks"
+)
+
+// Check is whether a point's figures meet a condition for being valid.
+type Check struct {
+	Name   string `json:"name"`
+	Passed bool   `json:"passed"`
+	// Detail says what was seen, when it did not pass.
+	Detail string `json:"detail,omitempty"`
+}
+
+const (
+	// otherLoad is the greatest share of the machine's cores that may be busy with something else in a trial.
+	otherLoad = 0.05
+	// stolen is the greatest share of CPU time that a hypervisor may give to others, or a quota hold back.
+	stolen = 0.01
+)
+
+// mismatch is an output that is not what was asked for: a check that failed, and with it the point.
+type mismatch struct {
+	check string
+	error
+}
+
+func mismatchf(check, format string, args ...any) error {
+	return mismatch{check, fmt.Errorf(format, args...)}
+}
+
+// checkOf is the check that an error says has failed; empty when it is an error of another kind.
+func checkOf(err error) string {
+	m, _ := errors.AsType[mismatch](err)
+	return m.check
+}
+
+// newChecks are the checks of a point that has trials. violated is the one that a further trial failed; its name is
+// empty when none did.
+func newChecks(j *Journal, row Row, violated Check) []Check {
+	var checks []Check
+	for _, name := range []string{CheckPrompts, CheckCounts, CheckFinish, CheckCache} {
+		if name == violated.Name {
+			checks = append(checks, violated)
+		} else {
+			checks = append(checks, Check{Name: name, Passed: true})
+		}
+	}
+	checks = append(checks, checkPreemption(j, row), checkEngine(row), checkLoad(j, row))
+	if len(row.Trials[0].Usage.GPUs) > 0 {
+		checks = append(checks, checkClocks(row))
+	}
+	return checks
+}
+
+// newCheck passes when nothing was seen.
+func newCheck(name string, seen []string) Check {
+	return Check{Name: name, Passed: len(seen) == 0, Detail: strings.Join(seen, "; ")}
+}
+
+// checkPreemption compares the KV cache of each engine that measured the point with the point's peak demand.
+// Throughput runs without the engine's statistics, which would count preemptions.
+func checkPreemption(j *Journal, row Row) Check {
+	var seen []string
+	for _, e := range j.Engines {
+		if peak := row.trialOf(e.Number).PeakKVTokens; e.Info.KVCacheTokens < peak {
+			seen = append(seen, fmt.Sprintf("requests may have been preempted: the KV cache holds %d tokens, the point's peak demand is %d",
+				e.Info.KVCacheTokens, peak))
+		}
+	}
+	return newCheck(CheckPreemption, seen)
+}
+
+func checkEngine(row Row) Check {
+	var seen []string
+	for _, t := range row.Trials {
+		if t.Engine != row.Engine {
+			seen = []string{fmt.Sprintf("engine %d ran the first trial, engine %d the last", row.Engine, row.Trials[len(row.Trials)-1].Engine)}
+		}
+	}
+	return newCheck(CheckEngine, seen)
+}
+
+// checkLoad looks for the trial in which others used most of the machine, and for GPUs that others used.
+func checkLoad(j *Journal, row Row) Check {
+	cores := float64(max(1, j.Header.Machine.Cores))
+	loaded := 0
+	worst, most := Usage{}, 0.0
+	for _, t := range row.Trials {
+		excess := max(t.Usage.OtherCores/cores/otherLoad, t.Usage.Steal/stolen, t.Usage.Throttled/stolen)
+		if excess > 1 {
+			loaded++
+		}
+		if excess > most {
+			worst, most = t.Usage, excess
+		}
+	}
+	var seen []string
+	if loaded > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
+			loaded, count(len(row.Trials), "trial"), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled))
+	}
+	for _, e := range j.Engines {
+		if e.OtherGPUProcesses > 0 && row.trialOf(e.Number).Engine == e.Number {
+			seen = append(seen, fmt.Sprintf("%d processes of others computed on the GPUs before engine %d was loaded", e.OtherGPUProcesses, e.Number))
+		}
+	}
+	return newCheck(CheckLoad, seen)
+}
+
+// checkClocks looks for trials in which a GPU was slowed down.
+func checkClocks(row Row) Check {
+	var seen []string
+	for _, t := range row.Trials {
+		for i, g := range t.Usage.GPUs {
+			if len(g.Slowed) > 0 {
+				seen = append(seen, fmt.Sprintf("trial %d: GPU %d was slowed down by %s, %d to %d MHz", t.Trial, i, list(g.Slowed), g.LowClock, g.HighClock))
+			}
+		}
+	}
+	return newCheck(CheckClocks, seen)
+}
+
+// trialOf is the row's first trial on an engine; the zero value when it has none.
+func (r Row) trialOf(engine int) Trial {
+	for _, t := range r.Trials {
+		if t.Engine == engine {
+			return t
+		}
+	}
+	return Trial{}
+}
+
+// failedChecks are the checks that did not pass.
+func (r Row) failedChecks() []Check {
+	var failed []Check
+	for _, c := range r.Checks {
+		if !c.Passed {
+			failed = append(failed, c)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,172 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/vllmgo"
+)
+
+// timedFake is a fake engine that times its requests: the k-th of a pass waits k ms, has its first token after 10 ms
+// more, and one each 5 ms.
+type timedFake struct {
+	*fakeEngine
+	fault func([]RequestTimes) ([]RequestTimes, error)
+}
+
+func (e timedFake) Times(g *vllmgo.Generation) ([]RequestTimes, error) {
+	var times []RequestTimes
+	for k, o := range g.Outputs {
+		r := RequestTimes{Queue: time.Duration(k) * time.Millisecond}
+		r.TTFT = r.Queue + 10*time.Millisecond
+		r.E2E = r.TTFT
+		for range len(o.Outputs[0].TokenIDs) - 1 {
+			r.ITL = append(r.ITL, 5*time.Millisecond)
+			r.E2E += 5 * time.Millisecond
+		}
+		times = append(times, r)
+	}
+	if e.fault != nil {
+		return e.fault(times)
+	}
+	return times, nil
+}
+
+func (e timedFake) Counters(context.Context) (Counters, error) {
+	return Counters{Running: 2, Preemptions: 1, KVUse: 0.5}, nil
+}
+
+// latencySettings measure latencies on fakes that time requests when they have statistics, and are 10 % slower then.
+func latencySettings(t *testing.T, fault func([]RequestTimes) ([]RequestTimes, error)) (Settings, *fakeLab) {
+	lab := &fakeLab{}
+	s := testSettings(t, lab)
+	s.Studies = tiny(BatchSize, RequestCount)
+	s.Latency, s.Resume = true, true
+	s.Goodput = Goodput{TTFT: 12 * time.Millisecond, TPOT: 6 * time.Millisecond, E2E: time.Second}
+	statistics := false
+	lab.fault = func(_ int, g *vllmgo.Generation) error {
+		if statistics {
+			g.Elapsed += g.Elapsed / 10
+		}
+		return nil
+	}
+	s.Open = func(ctx context.Context, args vllmgo.EngineArgs) (Engine, error) {
+		engine, err := lab.open(ctx, args)
+		statistics = args.DisableLogStats != nil && !*args.DisableLogStats
+		if err != nil || !statistics {
+			return engine, err
+		}
+		return timedFake{engine.(*fakeEngine), fault}, nil
+	}
+	return s, lab
+}
+
+func TestLatency(t *testing.T) {
+	for _, oneEngine := range []bool{false, true} {
+		s, lab := latencySettings(t, nil)
+		s.OneEngine = oneEngine
+		for range 5 { // an engine for each of two groups, with and without statistics; a call more does nothing
+			require.NoError(t, Run(t.Context(), s))
+		}
+		opened := 0
+		for _, event := range lab.events {
+			if strings.HasPrefix(event, "open") {
+				opened++
+			}
+		}
+		assert.Equal(t, 4, opened)
+		r := readResults(t, s)
+		require.True(t, r.Complete())
+		for _, row := range r.rows() {
+			l := row.Latency
+			require.NotNil(t, l)
+			assert.Equal(t, passesFor(row.Point)*row.Requests, l.Requests)
+			assert.Equal(t, 5*time.Millisecond, l.ITL.P99)
+			assert.Equal(t, 5*time.Millisecond, l.TPOT.P50)
+			assert.Equal(t, 10*time.Millisecond+l.Queue.P50, l.TTFT.P50)
+			assert.Equal(t, 15*time.Millisecond+l.TTFT.P95, l.E2E.P95)
+			assert.InDelta(t, 0.1, l.Slowdown, 1e-6)
+			assert.Equal(t, []Bin{{Low: 3981072, Count: 3 * l.Requests}}, l.ITL.Histogram)
+			assert.Len(t, row.Checks, 7, "those of the trials")
+		}
+		l := r.Studies[0].Rows[2].Latency // waits of 0, 1, 2 and 3 ms; the last is too late
+		assert.Equal(t, 1500*time.Microsecond, l.Queue.P50)
+		assert.Equal(t, 0.75, l.Good)
+		var b strings.Builder
+		require.NoError(t, r.WriteReport(&b))
+		assert.Contains(t, b.String(), "│ batch size 4 │       40 │ 1.50/3.00/3.00/3.00 │ 11.5/13.0/13.0/13.0 │ 5.00/5.00/5.00/5.00 │ 5.00/5.00/5.00/5.00 │ 26.5/28.0/28.0/28.0 │")
+		assert.Contains(t, b.String(), "+10.0 % │")
+	}
+}
+
+func TestLatencyFails(t *testing.T) {
+	for want, fault := range map[string]func([]RequestTimes) ([]RequestTimes, error){
+		"the engine does not say its requests' times: the fake engine broke": func([]RequestTimes) ([]RequestTimes, error) { return nil, errFake },
+		"the engine timed 0 of ": func([]RequestTimes) ([]RequestTimes, error) { return nil, nil },
+		"its first token came after 10ms and its last after 9ms": func(times []RequestTimes) ([]RequestTimes, error) {
+			times[0].E2E = 9 * time.Millisecond
+			return times, nil
+		},
+	} {
+		s, _ := latencySettings(t, fault)
+		require.NoError(t, Run(t.Context(), s))
+		r := readResults(t, s)
+		for _, row := range r.rows() {
+			assert.Equal(t, Measured, row.Status, "its throughput is measured")
+			assert.Nil(t, row.Latency)
+			require.Len(t, row.Notes, 1)
+			assert.Contains(t, row.Notes[0], want)
+			assert.True(t, strings.HasPrefix(row.Notes[0], "no latencies: "))
+		}
+		assert.False(t, r.Complete())
+	}
+	s, lab := latencySettings(t, nil)
+	s.Open = lab.open
+	require.NoError(t, Run(t.Context(), s))
+	assert.Equal(t, []string{"no latencies: the engine does not time its requests"}, readResults(t, s).rows()[0].Notes)
+}
+
+// A run that was interrupted between passes repeats none.
+func TestLatencyResumes(t *testing.T) {
+	s, lab := latencySettings(t, nil)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	slower := lab.fault
+	calls := 0
+	lab.fault = func(pass int, g *vllmgo.Generation) error {
+		if calls++; calls == 40 {
+			cancel(errors.New("stopped"))
+			return errFake
+		}
+		return slower(pass, g)
+	}
+	require.Error(t, Run(ctx, s))
+	before, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	require.NotEmpty(t, before.Latencies)
+	require.NoError(t, Run(t.Context(), s))
+	journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	passes := map[PointID]int{}
+	for _, l := range journal.Latencies {
+		passes[l.PointID]++
+		assert.Equal(t, passes[l.PointID], l.Pass)
+	}
+	assert.True(t, NewResults(journal).Complete())
+}
+
+func TestCountersAreSampled(t *testing.T) {
+	engine := timedFake{fakeEngine: &fakeEngine{lab: &fakeLab{}}}
+	stop := watchCounters(t.Context(), engine)
+	time.Sleep(5 * countersInterval)
+	counters := stop()
+	require.NotEmpty(t, counters)
+	assert.Equal(t, 2, counters[0].Running)
+	assert.Positive(t, counters[0].At)
+}

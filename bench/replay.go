@@ -1,0 +1,60 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+)
+
+// Ledger are the SHA-256 of the prompts of each point's trials, in order.
+func (j *Journal) Ledger() map[PointID][]string {
+	ledger := make(map[PointID][]string)
+	for _, t := range j.Trials {
+		ledger[t.PointID] = append(ledger[t.PointID], t.Ledger.PromptsSHA256)
+	}
+	return ledger
+}
+
+// checkLedger compares the requests of a trial with the ledger of a run that is repeated. It passes trials that the run
+// did not have.
+func checkLedger(ledger map[PointID][]string, p PointID, trial int, requests []Request) error {
+	if trial > len(ledger[p]) {
+		return nil
+	}
+	if want, got := ledger[p][trial-1], hashRequests(requests); want != got {
+		return mismatchf(CheckPrompts, "trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s", trial, got, want)
+	}
+	return nil
+}
+
+// VerifyRequests draws the requests of all trials of a journal again, without an engine, and returns how many trials'
+// prompts have the SHA-256 that the journal has. The first that has another is an error. tokenizer is the
+// tokenizer that texts were made with; nil when prompts were token IDs.
+func (j *Journal) VerifyRequests(ctx context.Context, tokenizer Tokenizer) (trials int, err error) {
+	if j.Header.Text != (tokenizer != nil) {
+		return 0, fmt.Errorf("bench: prompts were texts: %v; a tokenizer is there: %v", j.Header.Text, tokenizer != nil)
+	}
+	ledger := j.Ledger()
+	from := Requests{Vocabulary: j.Header.Vocabulary, Seed: j.Header.Seed, Tokenizer: tokenizer, TokenizerName: j.Header.Model}
+	for _, study := range j.Header.Studies {
+		for _, p := range study.Points {
+			if len(ledger[p.ID()]) == 0 {
+				continue
+			}
+			requests, err := from.Point(ctx, p)
+			if err != nil {
+				return trials, err
+			}
+			for i := range ledger[p.ID()] {
+				pass, err := requests.Trial(ctx, i+1)
+				if err == nil {
+					err = checkLedger(ledger, p.ID(), i+1, pass)
+				}
+				if err != nil {
+					return trials, fmt.Errorf("bench: %s: %w", p, err)
+				}
+				trials++
+			}
+		}
+	}
+	return trials, nil
+}

@@ -1,0 +1,108 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// openJournal begins the run's journal or, with Resume, continues the one that is there.
+func (s Settings) openJournal() (*journalWriter, *Journal, error) {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("bench: making the results directory: %w", err)
+	}
+	path, header := filepath.Join(s.Dir, JournalName), s.header()
+	if s.Resume {
+		w, past, err := continueJournal(path)
+		if err == nil {
+			if err = sameRun(past.Header, *header); err != nil {
+				err = errors.Join(err, w.close())
+			}
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return w, past, err
+		}
+	}
+	w, err := createJournal(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.append(record{Header: header}); err != nil {
+		return nil, nil, errors.Join(err, w.close())
+	}
+	return w, &Journal{Header: *header}, nil
+}
+
+// sameRun says what keeps a run from being continued with other settings or on another machine.
+func sameRun(past, now Header) error {
+	for _, h := range []*Header{&past, &now} {
+		h.Started, h.Command = time.Time{}, nil
+		if h.RandomWeights {
+			h.EngineArgs.Model = "" // a temporary folder
+		}
+	}
+	then, err := members(past)
+	if err != nil {
+		return err
+	}
+	here, err := members(now)
+	if err != nil {
+		return err
+	}
+	for name, value := range here {
+		if string(then[name]) != string(value) {
+			return fmt.Errorf("bench: the run in this folder cannot be continued: its %s was %s and is now %s; repeat its command on its machine, or choose another folder",
+				name, then[name], value)
+		}
+	}
+	return nil
+}
+
+func members(h Header) (map[string]json.RawMessage, error) {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
+	}
+	var m map[string]json.RawMessage
+	return m, json.Unmarshal(text, &m)
+}
+
+// RecordCrash puts into the journal of a results directory that the process which wrote it died, for the given reason, so
+// that a resumed run does not try again what it was doing: the point under way or, when an engine was being
+// loaded, all points that need it get a failure. Without the call a resumed run tries again, as it should after a
+// process that was killed for a reason of its own.
+func RecordCrash(dir, reason string) error {
+	w, journal, err := continueJournal(filepath.Join(dir, JournalName))
+	if err != nil {
+		return err
+	}
+	if begun := journal.underWay; begun != nil {
+		for _, p := range begun.Points {
+			err = errors.Join(err, w.append(record{Failure: &Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason}}))
+		}
+	}
+	return errors.Join(err, w.close())
+}
+
+// NextEnv are the environment variables that the next engine of an unfinished run needs before Python starts; nil when
+// it needs none.
+func (j *Journal) NextEnv() map[string]string {
+	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
+	if err != nil {
+		return nil // a run with such settings never began
+	}
+	for _, g := range unfinished(groups, j) {
+		return g.env
+	}
+	for _, g := range groups {
+		if j.Header.Latency && slices.ContainsFunc(g.points, func(p Point) bool { return !j.timed(p) }) {
+			return g.env
+		}
+	}
+	return nil
+}

@@ -1,0 +1,8 @@
+// Command vllmbench measures how fast vLLM generates text offline, and repeats such measurements.
+//
+// Run it with --help for its commands.
+package main
+
+import "vllmgo/internal/cli"
+
+func main() { cli.Vllmbench() }

@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// engine is an LLM that also says the times of its requests; see bench.TimedEngine.
+type engine struct{ *vllmgo.LLM }
+
+// Times takes the requests' times from their outputs.
+func (engine) Times(g *vllmgo.Generation) ([]bench.RequestTimes, error) {
+	times := make([]bench.RequestTimes, len(g.Outputs))
+	for i, o := range g.Outputs {
+		if o.Metrics == nil {
+			return nil, errors.New("the engine was made without statistics")
+		}
+		times[i] = bench.RequestTimes{Queue: o.Metrics.QueueTime, TTFT: o.Metrics.TTFT, E2E: o.Metrics.E2ELatency, ITL: o.Metrics.ITL}
+	}
+	return times, nil
+}
+
+// Counters are the scheduler's counts.
+func (e engine) Counters(ctx context.Context) (bench.Counters, error) {
+	m, err := e.Metrics(ctx)
+	return bench.Counters{Running: m.Running, Waiting: m.Waiting, Preemptions: m.Preemptions, KVUse: m.KVCacheUsage}, err
+}

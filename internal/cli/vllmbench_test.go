@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// runVllmbench runs vllmbench's command line, measuring in this process.
+func runVllmbench(t *testing.T, lib library, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, log bytes.Buffer
+	args = append([]string{"vllmbench"}, args...)
+	v := vllmbench{args: args, stdout: &out, stderr: &log, lib: lib}
+	v.start = func(ctx context.Context, dir string, env map[string]string) error {
+		for name, value := range env {
+			t.Setenv(name, value)
+		}
+		t.Setenv(workerVariable, dir) // so that the folder may hold the run's own journal
+		defer os.Unsetenv(workerVariable)
+		worker := vllmbench{args: args, stdout: &out, stderr: &log, lib: lib, worker: dir}
+		if status := worker.execute(ctx); status != 0 {
+			return exitStatus(status)
+		}
+		return nil
+	}
+	return v.execute(t.Context()), out.String(), log.String()
+}
+
+func TestVllmbenchRun(t *testing.T) {
+	lib := newFakeLibrary("cpu", "m")
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return letters{}, nil }
+	dir := t.TempDir()
+	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
+	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 20, "output_len": 3}
+{"prompt": "abcdefgh", "completion": "ab"}`), 0o644))
+
+	for name, c := range map[string]struct {
+		args  []string
+		check func(*testing.T, *bench.Journal)
+	}{
+		"preset": {[]string{"--preset", "latency"}, func(t *testing.T, j *bench.Journal) {
+			assert.Equal(t, "latency", j.Header.Preset)
+			assert.Equal(t, 8*128, j.Trials[0].Ledger.OutputTokens)
+		}},
+		"grid": {[]string{"--requests", "3", "--output-len", "5", "--axis", "max_num_seqs=1,2", "--axis", "env.VLLMGO_TEST_GRID=a,b", "--set", "sampling.temperature=1"},
+			func(t *testing.T, j *bench.Journal) {
+				require.Len(t, j.Header.Studies[0].Points, 4)
+				assert.Equal(t, "max_num_seqs=2, env.VLLMGO_TEST_GRID=b", j.Header.Studies[0].Points[3].Label)
+				assert.Equal(t, 1.0, j.Header.Studies[0].Points[3].Set.Sampling["temperature"])
+				assert.Len(t, j.Engines, 4)
+				assert.Len(t, j.Trials, 4)
+			}},
+		"distributions": {[]string{"--requests", "50", "--input-len", "uniform:10,20", "--output-len", "normal:8,2", "--shared-prefix", "4"},
+			func(t *testing.T, j *bench.Journal) {
+				p := j.Header.Studies[0].Points[0]
+				assert.Len(t, p.Lengths, 50)
+				assert.Equal(t, 4, p.SharedPrefix)
+				assert.Equal(t, p.InputTokens(), j.Trials[0].Ledger.InputTokens)
+			}},
+		"lengths": {[]string{"--requests", "4", "--lengths", lengths, "--text"}, func(t *testing.T, j *bench.Journal) {
+			assert.ElementsMatch(t, []bench.RequestLength{{Input: 20, Output: 3}, {Input: 8, Output: 2}, {Input: 20, Output: 3}, {Input: 8, Output: 2}}, j.Header.Studies[0].Points[0].Lengths)
+			assert.True(t, j.Header.Text)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(dir, name)
+			args := append([]string{"run", "--model", "m", "--trials", "1", "--out", out}, c.args...)
+			status, stdout, stderr := runVllmbench(t, lib.library, args...)
+			require.Zero(t, status, stderr)
+			j := journalOf(t, out)
+			assert.Empty(t, j.Failures)
+			c.check(t, j)
+			assert.Contains(t, stdout, "Results summary")
+
+			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--requests", out)
+			require.Zero(t, status, stderr)
+			assert.Contains(t, stdout, "are those of the journal")
+			again := out + "-again"
+			status, _, stderr = runVllmbench(t, lib.library, "replay", "--dtype", "float32", "--out", again, out)
+			require.Zero(t, status, stderr)
+			assert.Equal(t, j.Ledger(), journalOf(t, again).Ledger())
+			assert.Equal(t, "float32", journalOf(t, again).Header.EngineArgs.Dtype)
+			assert.Equal(t, j.Header.Text, journalOf(t, again).Header.Text)
+
+			report, err := os.ReadFile(filepath.Join(out, "report.txt"))
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
+			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--report", filepath.Join(out, bench.JournalName))
+			require.Zero(t, status, stderr)
+			assert.Equal(t, string(report), stdout)
+			assert.FileExists(t, filepath.Join(out, "report.txt"))
+		})
+	}
+}
+
+func TestVllmbenchRefuses(t *testing.T) {
+	lib := newFakeLibrary("cpu", "m").library
+	for want, c := range map[string]struct {
+		status int
+		args   []string
+	}{
+		"unknown flag: --speed":                     {2, []string{"run", "--speed", "1"}},
+		"-target is 0":                              {2, []string{"run", "--target", "0"}},
+		`no length distribution "long"`:             {1, []string{"run", "--requests", "2", "--input-len", "long"}},
+		`no axis "speed"`:                           {1, []string{"run", "--axis", "speed"}},
+		`no setting "speed"`:                        {1, []string{"run", "--set", "speed"}},
+		"prompts as text need a tokenizer":          {1, []string{"run", "--text"}},
+		"no such file":                              {1, []string{"run", "--lengths", "none.jsonl"}},
+		"accepts 1 arg(s), received 0":              {2, []string{"replay"}},
+		"limits of goodput need --latency":          {2, []string{"run", "--goodput-ttft", "1s"}},
+		"reading the journal":                       {2, []string{"replay", t.TempDir()}},
+		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
+	} {
+		if want == "prompts as text need a tokenizer" {
+			lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, os.ErrNotExist }
+		}
+		if c.args[0] == "run" {
+			c.args = append(c.args, "--model", "m", "--out", filepath.Join(t.TempDir(), "out"))
+		}
+		status, _, stderr := runVllmbench(t, lib, c.args...)
+		assert.Equal(t, c.status, status, want)
+		assert.Contains(t, stderr, want)
+	}
+}
+
+// A replay on a model with fewer tokens is refused before anything is loaded.
+func TestReplayNeedsTheVocabulary(t *testing.T) {
+	lib := newFakeLibrary("cpu", "m")
+	out := filepath.Join(t.TempDir(), "out")
+	status, _, stderr := runVllmbench(t, lib.library, "run", "--model", "m", "--trials", "1", "--requests", "2", "--out", out)
+	require.Zero(t, status, stderr)
+	lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+		return vllmgo.ModelConfig{VocabSize: 50, NumAttentionHeads: 1}, nil
+	}
+	status, _, stderr = runVllmbench(t, lib.library, "replay", "--out", out+"2", out)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "the run that is repeated has token IDs up to 98, and m knows only 50")
+}
+
+// letters is a tokenizer with a token for each of the first hundred characters after the space; the last is special.
+type letters struct{ fakeTokenizer }
+
+func (letters) Encode(_ context.Context, text string) ([]int32, error) {
+	var ids []int32
+	for _, r := range text {
+		ids = append(ids, r-' ')
+	}
+	return ids, nil
+}
+
+func (letters) Decode(_ context.Context, ids []int32) (string, error) {
+	var text []rune
+	for _, id := range ids {
+		text = append(text, ' '+id)
+	}
+	return string(text), nil
+}
