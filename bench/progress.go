@@ -54,9 +54,9 @@ func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progre
 // budget rests on it.
 const stepCost = 40
 
-// share is the end of the first group's share of the budget, which is by what the groups have to compute; zero when there
-// is no budget.
-func (p *progress) share(groups []group) time.Time {
+// share is the end of the first group's trials, whose engine is ready; zero when there is no budget. Groups share what is
+// left by what they have to compute, less what it takes to make the other groups' engines ready: each as much as the first.
+func (p *progress) share(groups []group, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end
 	}
@@ -70,7 +70,8 @@ func (p *progress) share(groups []group) time.Time {
 			first = all
 		}
 	}
-	return time.Now().Add(time.Duration(float64(time.Until(p.end)) * first / all))
+	left := time.Until(p.end) - ready*time.Duration(len(groups)-1)
+	return time.Now().Add(time.Duration(float64(left) * first / all))
 }
 
 // line prints a line that stays.

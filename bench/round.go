@@ -19,6 +19,8 @@ type engineRun struct {
 	rec *EngineRecord
 	// points are those that are not done: at the end, those that need another engine.
 	points   []*pointRun
+	groups   []group   // that of the engine, and those to come
+	began    time.Time // when loading began
 	deadline time.Time // zero: none
 }
 
@@ -30,6 +32,7 @@ func (e *engineRun) measure(ctx context.Context) error {
 			return err
 		}
 	}
+	e.deadline = e.progress.share(e.groups, time.Since(e.began))
 	for round := 1; len(e.points) > 0; round++ {
 		for _, p := range e.order(round) {
 			if e.tooLong(p) {

@@ -113,7 +113,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 		if s.OneEngine && g.missing() != "" {
 			return nil // for a process that has it
 		}
-		rest, err := r.runGroup(ctx, g, r.progress.share(groups[i:]))
+		rest, err := r.runGroup(ctx, groups[i:])
 		switch {
 		case err != nil:
 			return err
@@ -295,10 +295,11 @@ type runner struct {
 	before   int // of those, by earlier calls
 }
 
-// runGroup measures the points of a group, in as many engines as it takes or, with OneEngine, in one. After the
-// deadline begins no trial but a point's first. rest says that points are left for another engine. The error is
+// runGroup measures the points of the first group, in as many engines as it takes or, with OneEngine, in one. After its
+// share of the budget begins no trial but a point's first. rest says that points are left for another engine. The error is
 // the journal's; what fails otherwise is in the journal, except that cancelling ctx just ends it.
-func (r *runner) runGroup(ctx context.Context, g group, deadline time.Time) (rest bool, err error) {
+func (r *runner) runGroup(ctx context.Context, groups []group) (rest bool, err error) {
+	g := groups[0]
 	var points []*pointRun
 	for _, p := range g.points {
 		requests, err := r.Requests.Point(ctx, p)
@@ -317,7 +318,7 @@ func (r *runner) runGroup(ctx context.Context, g group, deadline time.Time) (res
 		points = append(points, &pointRun{Point: p, requests: requests, times: r.past.times(p.ID())})
 	}
 	for len(points) > 0 && ctx.Err() == nil {
-		if points, err = r.runEngine(ctx, g.args, points, deadline); err != nil || r.OneEngine {
+		if points, err = r.runEngine(ctx, groups, points); err != nil || r.OneEngine {
 			return len(points) > 0, err
 		}
 	}
@@ -332,8 +333,9 @@ type pointRun struct {
 	cost     time.Duration   // of its latest pass, before and after LLM.generate included
 }
 
-// runEngine opens an engine, measures points, and closes it. It returns the points that need another engine.
-func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points []*pointRun, deadline time.Time) (rest []*pointRun, err error) {
+// runEngine opens an engine for the first group, measures points, and closes it. It returns the points that need another engine.
+func (r *runner) runEngine(ctx context.Context, groups []group, points []*pointRun) (rest []*pointRun, err error) {
+	args, began := groups[0].args, time.Now()
 	r.engines++
 	number := r.engines
 	r.progress.line("engine %d: loading %s (max_num_batched_tokens %d, max_num_seqs %d) …", number, r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs)
@@ -371,7 +373,7 @@ func (r *runner) runEngine(ctx context.Context, args vllmgo.EngineArgs, points [
 	if err := r.journal.append(record{Engine: rec}); err != nil {
 		return nil, err
 	}
-	e := engineRun{runner: r, Engine: engine, rec: rec, points: points, deadline: deadline}
+	e := engineRun{runner: r, Engine: engine, rec: rec, points: points, groups: groups, began: began}
 	err = e.measure(ctx)
 	return e.points, err
 }

@@ -230,9 +230,10 @@ func TestBudgetShares(t *testing.T) {
 	}
 	groups[1].points[1] = testPoint(1, 350, 10) // 510 and 1240 + 760 units
 	p := newProgress(nil, groups, UntilPrecise(0.02, 100*time.Hour), &Journal{})
-	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.share(groups)).Hours(), 0.01)
-	assert.InDelta(t, 100, time.Until(p.share(groups[1:])).Hours(), 0.01)
-	assert.Zero(t, newProgress(nil, groups, FixedTrials(1), &Journal{}).share(groups))
+	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.share(groups, 0)).Hours(), 0.01)
+	assert.InDelta(t, 60*510.0/(510+1240+760), time.Until(p.share(groups, 40*time.Hour)).Hours(), 0.01, "the other engine needs as long")
+	assert.InDelta(t, 100, time.Until(p.share(groups[1:], 40*time.Hour)).Hours(), 0.01)
+	assert.Zero(t, newProgress(nil, groups, FixedTrials(1), &Journal{}).share(groups, 0))
 }
 
 // Stopping at the first narrow interval costs coverage: docs/benchmarking.md has the figures that this logs.

@@ -440,7 +440,7 @@ func TestDeadEngine(t *testing.T) {
 			select {
 			case err := <-failed:
 				assert.ErrorIs(t, err, vllmgo.ErrEngineDead)
-				assert.ErrorContains(t, err, "close the LLM and make a new one:\n\t(")
+				assert.ErrorContains(t, err, "close the LLM and make a new one:\n\t")
 				t.Log(err)
 			case <-time.After(time.Minute):
 				t.Fatal("a call waits for a dead engine")
