@@ -271,6 +271,17 @@ def apply_chat_template(tokenizer, chat):
 # ---- processes ----
 
 
+def prepare_torch():
+    """Runs on a thread that never ends, before the first engine.
+
+    Where a torch built for CUDA finds no GPU, FakeTensorMode replaces its device guard by one that belongs to the
+    calling thread (torch 2.11), and the next engine's thread would find it gone.
+    """
+    import torch
+
+    getattr(torch._C, "_ensureCUDADeviceGuardSet", lambda: None)()
+
+
 def guard_children(path):
     """Makes every process that vLLM spawns run the code at path first; see child.py.
 

@@ -64,7 +64,14 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	if mode != EngineModeAuto {
 		ownProcess = mode == OwnProcess
 	}
-	err := l.thread.Do(ctx, func(py *pyembed.Py) (err error) {
+	err := l.bridge.rt.Main().Do(ctx, func(py *pyembed.Py) error {
+		_, err := l.bridge.module.CallMethod(py, "prepare_torch")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = l.thread.Do(ctx, func(py *pyembed.Py) (err error) {
 		signal, err := pyembed.Lend(py, l.signal)
 		if err != nil {
 			return err
