@@ -109,28 +109,16 @@ func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Req
 
 // watchCounters reads the scheduler's counts until the function that it returns is called.
 func watchCounters(ctx context.Context, engine TimedEngine) func() []Counters {
-	stop, stopped := make(chan struct{}), make(chan struct{})
 	var all []Counters
 	began := time.Now()
-	go func() {
-		defer close(stopped)
-		ticker := time.NewTicker(countersInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				if c, err := engine.Counters(ctx); err == nil { // else this reading is missing
-					c.At = time.Since(began)
-					all = append(all, c)
-				}
-			case <-stop:
-				return
-			}
+	stop := every(countersInterval, func() {
+		if c, err := engine.Counters(ctx); err == nil { // else this reading is missing
+			c.At = time.Since(began)
+			all = append(all, c)
 		}
-	}()
+	})
 	return func() []Counters {
-		close(stop)
-		<-stopped
+		stop()
 		return all
 	}
 }

@@ -128,25 +128,13 @@ func watchGPUs() func() []GPUUsage {
 			}
 		}
 	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		ticker := time.NewTicker(50 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				for _, g := range gpus {
-					g.sample()
-				}
-			case <-stop:
-				return
-			}
+	stop := every(50*time.Millisecond, func() {
+		for _, g := range gpus {
+			g.sample()
 		}
-	}()
+	})
 	return func() []GPUUsage {
-		close(stop)
-		<-stopped
+		stop()
 		var usages []GPUUsage
 		for _, g := range gpus {
 			g.sample()
@@ -154,6 +142,28 @@ func watchGPUs() func() []GPUUsage {
 		}
 		nvml.Shutdown()
 		return usages
+	}
+}
+
+// every calls f at intervals until the function that it returns is called, which waits for the last call.
+func every(interval time.Duration, f func()) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				f()
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
 	}
 }
 

@@ -29,6 +29,15 @@ type RequestOutput struct {
 	Metrics *RequestMetrics
 }
 
+// generatedTokens is the number of tokens of all completions.
+func (o RequestOutput) generatedTokens() int {
+	tokens := 0
+	for _, completion := range o.Outputs {
+		tokens += len(completion.TokenIDs)
+	}
+	return tokens
+}
+
 // CompletionOutput is one completion of a prompt.
 type CompletionOutput struct {
 	// Index is the completion's place among the prompt's, from 0.

@@ -89,8 +89,6 @@ const reportInterval = 100 * time.Millisecond
 
 // reporter hands reports from the engine's thread to the caller's function.
 type reporter struct {
-	fn func(Progress)
-
 	// Used by the engine's thread alone.
 	last           time.Time
 	finishedTokens int
@@ -107,7 +105,7 @@ func newReporter(ctx context.Context, prompts []Prompt, params []SamplingParams)
 	if fn == nil {
 		return nil
 	}
-	r := &reporter{fn: fn, ready: make(chan struct{}, 1), ended: make(chan struct{})}
+	r := &reporter{ready: make(chan struct{}, 1), ended: make(chan struct{})}
 	r.progress = Progress{Requests: len(prompts), MaxTokens: maxTokens(len(prompts), params)}
 	started := time.Now()
 	go func() {
@@ -140,9 +138,7 @@ func (r *reporter) end(generation *Generation) {
 	if generation != nil {
 		tokens := 0
 		for _, output := range generation.Outputs {
-			for _, completion := range output.Outputs {
-				tokens += len(completion.TokenIDs)
-			}
+			tokens += output.generatedTokens()
 		}
 		r.set(len(generation.Outputs), tokens)
 	}

@@ -188,9 +188,7 @@ func (l *stepLoop) step(py *pyembed.Py) error {
 		} else {
 			c.generation.Outputs[indices[i]] = output
 			if c.report != nil {
-				for _, completion := range output.Outputs {
-					c.report.finishedTokens += len(completion.TokenIDs)
-				}
+				c.report.finishedTokens += output.generatedTokens()
 			}
 		}
 		if !finished {
