@@ -145,11 +145,17 @@ func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 		return result, err
 	}
 	err = b.rt.Do(ctx, func(py *pyembed.Py) error {
-		o, err := b.module.CallMethod(py, function, args...)
-		if err != nil {
-			return err
-		}
-		return py.Into(o, &result)
+		return callInto(py, &result, b.module, function, args...)
 	})
 	return result, explain(err)
+}
+
+// callInto calls a method and converts its result to result, a pointer.
+func callInto(py *pyembed.Py, result any, object *pyembed.Object, method string, args ...any) error {
+	o, err := object.CallMethod(py, method, args...)
+	if err != nil {
+		return err
+	}
+	defer o.Release(py)
+	return py.Into(o, result)
 }

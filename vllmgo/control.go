@@ -29,11 +29,7 @@ type Metrics struct {
 func (l *LLM) Metrics(ctx context.Context) (Metrics, error) {
 	var m Metrics
 	err := l.beside(ctx, func(py *pyembed.Py) error {
-		o, err := l.engine.CallMethod(py, "metrics")
-		if err != nil {
-			return err
-		}
-		return py.Into(o, &m)
+		return callInto(py, &m, l.engine, "metrics")
 	})
 	return m, err
 }

@@ -242,13 +242,8 @@ func (s *scheduler) generate(py *pyembed.Py, c *call) (*Generation, error) {
 			return nil, err
 		}
 	}
-	o, err := s.engine.CallMethod(py, "generate", c.id, packed, report)
-	if err != nil {
-		return nil, err
-	}
-	defer o.Release(py)
 	var output *packedOutput
-	if err := py.Into(o, &output); err != nil || output == nil {
+	if err := callInto(py, &output, s.engine, "generate", c.id, packed, report); err != nil || output == nil {
 		return nil, err
 	}
 	return &Generation{Outputs: output.unpack(), Elapsed: time.Duration(output.ElapsedNs)}, nil

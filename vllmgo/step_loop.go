@@ -170,13 +170,8 @@ func (l *stepLoop) end(c *call, err error) {
 
 // step runs one step and hands out what came of it.
 func (l *stepLoop) step(py *pyembed.Py) error {
-	o, err := l.engine.CallMethod(py, "step")
-	if err != nil {
-		return err
-	}
-	defer o.Release(py)
 	var packed *packedOutput
-	if err := py.Into(o, &packed); err != nil || packed == nil {
+	if err := callInto(py, &packed, l.engine, "step"); err != nil || packed == nil {
 		return err
 	}
 	ids, indices := valuesOf[int64](packed.Calls), valuesOf[int32](packed.Indices)
@@ -211,12 +206,8 @@ func (l *stepLoop) report(py *pyembed.Py) error {
 		if c.report == nil || time.Since(c.report.last) < reportInterval {
 			continue
 		}
-		o, err := l.engine.CallMethod(py, "generated", c.id)
-		if err != nil {
-			return err
-		}
-		tokens, err := pyembed.As[int](py, o)
-		if err != nil {
+		var tokens int
+		if err := callInto(py, &tokens, l.engine, "generated", c.id); err != nil {
 			return err
 		}
 		c.report.set(len(c.prompts)-c.unfinished, c.report.finishedTokens+tokens)

@@ -42,11 +42,7 @@ func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 }
 
 func (t *Tokenizer) describe(py *pyembed.Py) error {
-	ids, err := t.bridge.module.CallMethod(py, "tokenizer_ids", t.object)
-	if err != nil {
-		return err
-	}
-	return py.Into(ids, &t.ids)
+	return callInto(py, &t.ids, t.bridge.module, "tokenizer_ids", t.object)
 }
 
 // VocabSize is the number of token IDs that the tokenizer knows, special ones included.
@@ -101,12 +97,7 @@ func (t *Tokenizer) ApplyChatTemplate(ctx context.Context, chat Chat) (string, e
 func tokenizerCall[T any](ctx context.Context, t *Tokenizer, function string, args ...any) (T, error) {
 	var result T
 	err := t.bridge.rt.Do(ctx, func(py *pyembed.Py) error {
-		o, err := t.bridge.module.CallMethod(py, function, append([]any{t.object}, args...)...)
-		if err != nil {
-			return err
-		}
-		defer o.Release(py)
-		return py.Into(o, &result)
+		return callInto(py, &result, t.bridge.module, function, append([]any{t.object}, args...)...)
 	})
 	return result, explain(err)
 }
