@@ -20,7 +20,7 @@ func checkLedger(ledger map[PointID][]string, p PointID, trial int, requests []R
 	if trial > len(ledger[p]) {
 		return nil
 	}
-	if want, got := ledger[p][trial-1], hashRequests(requests); want != got {
+	if want, got := ledger[p][trial-1], HashRequests(requests); want != got {
 		return mismatchf(CheckPrompts, "trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s", trial, got, want)
 	}
 	return nil

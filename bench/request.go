@@ -173,9 +173,9 @@ func (r *PointRequests) stream(trial int, pass string) *rand.Rand {
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// hashRequests is the hexadecimal SHA-256 of the prompts' token IDs, each prompt preceded by its length, as
+// HashRequests is the hexadecimal SHA-256 of the prompts' token IDs, each prompt preceded by its length, as
 // little-endian 32-bit integers. It tells whether two runs measured the same prompts.
-func hashRequests(requests []Request) string {
+func HashRequests(requests []Request) string {
 	h := sha256.New()
 	for _, r := range requests {
 		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(r.TokenIDs))))

@@ -106,7 +106,7 @@ func TestRequestsDependOnAll(t *testing.T) {
 		require.NoError(t, err)
 		pass, err := r.Trial(t.Context(), trial)
 		require.NoError(t, err)
-		return hashRequests(pass)
+		return HashRequests(pass)
 	}
 	first := draw(testPoint(8, 16, 4), 1, 42)
 	assert.Equal(t, first, draw(testPoint(8, 16, 4), 1, 42))
@@ -121,7 +121,7 @@ func TestRequestsArePinned(t *testing.T) {
 	require.NoError(t, err)
 	pass, err := r.Trial(t.Context(), 1)
 	require.NoError(t, err)
-	assert.Equal(t, "10cdfc17cd14fc66559547faa1ce08e768a89b8f176511b06aeb55c7a239cd9b", hashRequests(pass))
+	assert.Equal(t, "10cdfc17cd14fc66559547faa1ce08e768a89b8f176511b06aeb55c7a239cd9b", HashRequests(pass))
 }
 
 func TestImpossibleRequests(t *testing.T) {

@@ -42,15 +42,19 @@ type Median struct {
 func NewMedian(times []time.Duration) Median {
 	sorted := slices.Sorted(slices.Values(times))
 	n := len(sorted)
+	k, coverage := IntervalRank(n)
+	return Median{N: n, Value: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k-1], High: sorted[n-k], Confidence: coverage}
+}
+
+// IntervalRank says which of n values, in ascending order, are the ends of the interval for the median that [Median]
+// describes, the k-th and the k-th from the end, and with what probability it covers the median.
+func IntervalRank(n int) (k int, coverage float64) {
 	below := distuv.Binomial{N: float64(n), P: 0.5}.CDF
-	k := 1
+	k = 1
 	for k < (n+1)/2 && 1-2*below(float64(k)) >= confidence {
 		k++
 	}
-	return Median{
-		N: n, Value: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k-1], High: sorted[n-k],
-		Confidence: max(0, 1-2*below(float64(k-1))),
-	}
+	return k, max(0, 1-2*below(float64(k-1)))
 }
 
 // Precision is the greater distance from the median to an end of its interval, as a fraction of the median.

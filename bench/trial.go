@@ -162,7 +162,7 @@ func (t terms) params(requests []Request) []vllmgo.SamplingParams {
 
 // newLedger counts a verified pass.
 func newLedger(g *vllmgo.Generation, requests []Request) Ledger {
-	l := Ledger{PromptsSHA256: hashRequests(requests), Requests: len(g.Outputs)}
+	l := Ledger{PromptsSHA256: HashRequests(requests), Requests: len(g.Outputs)}
 	for _, o := range g.Outputs {
 		l.InputTokens += len(o.PromptTokenIDs)
 		for _, completion := range o.Outputs {

@@ -1,0 +1,42 @@
+package bench
+
+import (
+	"os"
+
+	"vllmgo/vllmgo"
+)
+
+// EngineGroup are points that share an engine, of one study or several.
+type EngineGroup struct {
+	// Args are the engine's settings. On a CPU, they have the KV cache's size.
+	Args vllmgo.EngineArgs
+	// Env are environment variables that must be in effect before Python starts.
+	Env map[string]string
+	// Points are in order of first appearance.
+	Points []Point
+}
+
+// EngineGroups are the engines that Run would load for studies, with their points: base with the settings of each study
+// and point. On a device "cpu", model says how large the KV cache must be; one that does not fit into the memory that is
+// free is an error.
+func EngineGroups(studies []Study, base vllmgo.EngineArgs, device string, model vllmgo.ModelConfig) ([]EngineGroup, error) {
+	groups, err := groupByEngine(studies, base)
+	if err != nil {
+		return nil, err
+	}
+	var engines []EngineGroup
+	for _, g := range groups {
+		if device == "cpu" {
+			available, err := availableMemory()
+			if err != nil {
+				return nil, err
+			}
+			g.args, _, err = planCPUCache(g.args, g.points, withDtype(model, g.args.Dtype), available, os.Getenv(kvSpaceVariable))
+			if err != nil {
+				return nil, err
+			}
+		}
+		engines = append(engines, EngineGroup{Args: g.args, Env: g.env, Points: g.points})
+	}
+	return engines, nil
+}
