@@ -49,7 +49,7 @@ func TestChecksPass(t *testing.T) {
 }
 
 func TestChecksFail(t *testing.T) {
-	cores := float64(describeMachine().Cores)
+	cores := float64(DescribeMachine().Cores)
 	for name, c := range map[string]struct {
 		disturb func(*Usage)
 		check   string

@@ -35,7 +35,8 @@ type GPU struct {
 	Memory uint64 `json:"memory_bytes"`
 }
 
-func describeMachine() Machine {
+// DescribeMachine looks at the machine that this program runs on.
+func DescribeMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
 	if cpus, err := cpu.Info(); err == nil && len(cpus) > 0 {
 		m.CPU = cpus[0].ModelName

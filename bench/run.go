@@ -213,7 +213,7 @@ func (s Settings) header() *Header {
 		EngineMode:    s.EngineArgs.EngineMode,
 		ModelConfig:   s.ModelConfig,
 		ModelSize:     s.ModelSize,
-		Machine:       describeMachine(),
+		Machine:       DescribeMachine(),
 		Studies:       s.Studies,
 	}
 }

@@ -198,6 +198,13 @@ def detect_device():
     return current_platform.device_type
 
 
+def prefers_own_process():
+    """Whether the engine mode auto is own-process: not where a second process would compete with the model for few cores."""
+    from vllm.platforms import current_platform
+
+    return not (current_platform.is_cpu() and len(os.sched_getaffinity(0)) <= 4)
+
+
 def model_config(arguments):
     """What Go's ModelConfig holds, from the configuration file alone."""
     from vllm.engine.arg_utils import EngineArgs

@@ -8,7 +8,7 @@ import threading
 import time
 from array import array
 
-from vllmgo_bridge import Cancelled, Refused, check_args, check_names, explain_invalid
+from vllmgo_bridge import Cancelled, Refused, check_args, check_names, explain_invalid, prefers_own_process
 from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
 
 _loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
@@ -47,7 +47,7 @@ class Engine:
         import vllm
         from vllm import envs
 
-        self.own_process = choose_mode(own_process)
+        self.own_process = prefers_own_process() if own_process is None else own_process
         if not self.own_process and _in_process is not None:
             raise Refused("an in-process engine is open already, and vLLM allows one: close it, or use own-process")
         check_args(kwargs)
@@ -484,15 +484,6 @@ def wake_when_dead(client):
         queue.put_nowait(EngineDeadError())
 
     threading.Thread(target=watch, daemon=True, name="vllmgo-wake-when-dead").start()
-
-
-def choose_mode(own_process):
-    """None is auto: in process where a second process would compete with the model for few cores."""
-    if own_process is not None:
-        return own_process
-    from vllm.platforms import current_platform
-
-    return not (current_platform.is_cpu() and len(os.sched_getaffinity(0)) <= 4)
 
 
 def forget_engine():

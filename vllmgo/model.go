@@ -20,6 +20,19 @@ func DetectDevice(ctx context.Context) (string, error) {
 	return ask[string](ctx, "detect_device")
 }
 
+// ResolveEngineMode says which mode [EngineModeAuto] is on this machine, and gives any other back as it is. It needs no
+// engine.
+func ResolveEngineMode(ctx context.Context, mode EngineMode) (EngineMode, error) {
+	if mode != EngineModeAuto {
+		return mode, nil
+	}
+	own, err := ask[bool](ctx, "prefers_own_process")
+	if err != nil || own {
+		return OwnProcess, err
+	}
+	return InProcess, nil
+}
+
 // LoadModelConfig reads a model's configuration, without its weights.
 func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) {
 	kwargs, err := args.kwargs()

@@ -68,6 +68,7 @@ type library struct {
 	findModel     func(ctx context.Context, model string) error
 	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
 	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
+	resolveMode   func(context.Context, vllmgo.EngineMode) (vllmgo.EngineMode, error)
 	open          bench.OpenFunc
 	limits        func(ctx context.Context, device, dtype string, devices int) (bench.Limits, error)
 	// float16 says whether the processor has float16 arithmetic.
@@ -83,6 +84,7 @@ func vllm() library {
 		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Tokenizer, error) {
 			return vllmgo.LoadTokenizer(ctx, args)
 		},
+		resolveMode: vllmgo.ResolveEngineMode,
 		open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 			llm, err := vllmgo.New(ctx, args)
 			if err != nil {

@@ -12,10 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench"
+	"vllmgo/internal/race"
 )
 
 // Vllmbench is the program vllmbench: it runs a command line and ends the process as [Main] does.
 func Vllmbench() {
+	if kind := os.Getenv(race.Variable); kind != "" {
+		os.Exit(race.Serve(race.Kind(kind)))
+	}
 	setDefaultEnv("VLLM_LOGGING_LEVEL", "WARNING")
 	v := vllmbench{args: os.Args, stdout: os.Stdout, stderr: os.Stderr, lib: vllm(), worker: os.Getenv(workerVariable)}
 	v.start = func(ctx context.Context, dir string, env map[string]string) error {
@@ -44,7 +48,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand())
+	root.AddCommand(v.runCommand(), v.replayCommand(), v.raceCommand())
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)

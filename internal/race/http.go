@@ -1,0 +1,159 @@
+package race
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// pythonVariable names the Python that runs vLLM's server.
+const pythonVariable = "VLLMGO_PYTHON"
+
+// server runs passes with vLLM's HTTP server: a request for each prompt, all at once, each on a connection that is kept.
+type server struct {
+	cmd    *exec.Cmd
+	ended  chan struct{}
+	url    string
+	model  string
+	client *http.Client
+}
+
+// openServer starts a server as `vllm serve` does, and waits until it answers.
+func openServer(ctx context.Context, s start) (contestant, string, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, "", err
+	}
+	flags, err := commandLine(s.Args)
+	if err != nil {
+		return nil, "", err
+	}
+	args := append([]string{"-m", "vllm.entrypoints.openai.api_server", "--host=127.0.0.1", "--port=" + strconv.Itoa(port),
+		"--disable-uvicorn-access-log"}, flags...)
+	cmd := exec.Command(os.Getenv(pythonVariable), args...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	h := &server{
+		cmd: cmd, ended: make(chan struct{}), url: fmt.Sprintf("http://127.0.0.1:%d", port), model: s.Args.Model,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1 << 16}},
+	}
+	go func() {
+		_ = cmd.Wait() // how it ended is in its output
+		close(h.ended)
+	}()
+	for {
+		if response, err := h.client.Get(h.url + "/health"); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return h, "", nil
+			}
+		}
+		select {
+		case <-h.ended:
+			return nil, "", errors.New("vLLM's server ended before it answered")
+		case <-ctx.Done():
+			return nil, "", errors.Join(context.Cause(ctx), h.Close())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// completionRequest is the body of a request to /v1/completions.
+type completionRequest struct {
+	Model       string  `json:"model"`
+	Prompt      []int32 `json:"prompt"`
+	Temperature float64 `json:"temperature"`
+	IgnoreEOS   bool    `json:"ignore_eos"`
+	MinTokens   int     `json:"min_tokens"`
+	MaxTokens   int     `json:"max_tokens"`
+}
+
+// completionResponse is what is needed of its response.
+type completionResponse struct {
+	Usage struct {
+		PromptTokens     int `json:"prompt_tokens"`
+		CompletionTokens int `json:"completion_tokens"`
+	} `json:"usage"`
+}
+
+func (h *server) run(ctx context.Context, p pass) (answer, error) {
+	responses := make([]completionResponse, len(p.Prompts))
+	errs := make([]error, len(p.Prompts))
+	var group sync.WaitGroup
+	began := time.Now()
+	for i, ids := range p.Prompts {
+		group.Go(func() {
+			n := p.OutputLens[i]
+			responses[i], errs[i] = h.complete(ctx, completionRequest{
+				Model: h.model, Prompt: ids, IgnoreEOS: true, MinTokens: n, MaxTokens: n,
+			})
+		})
+	}
+	group.Wait()
+	a := answer{Wall: time.Since(began)}
+	for _, r := range responses {
+		a.InputTokens += r.Usage.PromptTokens
+		a.OutputTokens += r.Usage.CompletionTokens
+	}
+	return a, errors.Join(errs...)
+}
+
+func (h *server) complete(ctx context.Context, r completionRequest) (c completionResponse, err error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return c, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/completions", bytes.NewReader(body))
+	if err != nil {
+		return c, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := h.client.Do(request)
+	if err != nil {
+		return c, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("vLLM's server answers %s: %s", response.Status, text)
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(text, &c)
+}
+
+// Close ends the server as Ctrl-C does, and waits for it.
+func (h *server) Close() error {
+	_ = h.cmd.Process.Signal(syscall.SIGINT) // an error says that it has ended
+	select {
+	case <-h.ended:
+	case <-time.After(grace):
+		_ = h.cmd.Process.Kill()
+		<-h.ended
+	}
+	return nil
+}

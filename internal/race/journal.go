@@ -1,0 +1,225 @@
+package race
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// JournalName is the journal's file name in a results directory.
+const JournalName = "race.jsonl"
+
+// schema is the version of the journal's format.
+const schema = 1
+
+// Journal is everything that a race learned. Its file has one JSON object a line with a single member.
+type Journal struct {
+	Header   Header
+	Loaded   []Loaded
+	Trials   []Trial
+	Failures []Failure
+}
+
+// Header is what was known before anything was measured.
+type Header struct {
+	Schema        int               `json:"schema"`
+	Started       time.Time         `json:"started"`
+	Command       []string          `json:"command"`
+	Model         string            `json:"model"`
+	RandomWeights bool              `json:"random_weights"`
+	Preset        string            `json:"preset"`
+	Device        string            `json:"device"`
+	Contenders    []Contender       `json:"contenders"`
+	Seed          uint64            `json:"seed"`
+	Rounds        int               `json:"rounds"`
+	ProcessRounds int               `json:"process_rounds"`
+	EngineArgs    vllmgo.EngineArgs `json:"engine_args"`
+	Studies       []bench.Study     `json:"studies"`
+	Machine       bench.Machine     `json:"machine"`
+}
+
+// Loaded is a contender whose engine was loaded.
+type Loaded struct {
+	Contender string `json:"contender"`
+	// Group counts the engine settings of the studies from 1.
+	Group    int    `json:"group"`
+	Versions string `json:"versions,omitempty"`
+	// Load is the time from starting the process to an engine that can generate, FirstToken to its first token.
+	Load       time.Duration `json:"load_ns,omitempty"`
+	FirstToken time.Duration `json:"first_token_ns,omitempty"`
+	// WarmUp is the time of one pass of all points, the first.
+	WarmUp time.Duration `json:"warm_up_ns,omitempty"`
+	// Together says that other contenders were loading at the same time.
+	Together bool `json:"together,omitempty"`
+}
+
+// Trial is one contender's pass of a point in a round.
+type Trial struct {
+	Contender string `json:"contender"`
+	bench.PointID
+	Round int `json:"round"`
+	// Wall is the time from handing the prompts over to having all outputs; of Throughput, what it says of itself.
+	Wall time.Duration `json:"wall_ns"`
+	// Elapsed is the time of LLM.generate alone; only of VLLMGo.
+	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
+	// Process is the time from the process's start to its end; only of kinds that have one for each point.
+	Process time.Duration `json:"process_ns,omitempty"`
+	// CPU is the processor time of all its processes.
+	CPU time.Duration `json:"cpu_ns"`
+	// FrontEndMemory is the peak of the resident memory of the processes that are not vLLM's engine cores or workers.
+	FrontEndMemory int64 `json:"front_end_memory_bytes,omitempty"`
+	// PromptsSHA256 and OutputsSHA256 are of all prompts' and all outputs' token IDs, as far as they are known.
+	PromptsSHA256 string `json:"prompts_sha256,omitempty"`
+	OutputsSHA256 string `json:"outputs_sha256,omitempty"`
+}
+
+// Failure is a contender that is out.
+type Failure struct {
+	Contender string `json:"contender"`
+	Group     int    `json:"group"`
+	Reason    string `json:"reason"`
+}
+
+// record is a line of the file.
+type record struct {
+	Header  *Header  `json:"header,omitempty"`
+	Loaded  *Loaded  `json:"loaded,omitempty"`
+	Trial   *Trial   `json:"trial,omitempty"`
+	Failure *Failure `json:"failure,omitempty"`
+}
+
+type journalWriter struct{ *os.File }
+
+// append writes a line and waits until it is on disk.
+func (w *journalWriter) append(r record) error {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = w.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = w.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("race: writing the journal: %w", err)
+	}
+	return nil
+}
+
+// openJournal opens the journal of a race, and reads what it holds. One of another race is an error. A last line that
+// was cut off is dropped.
+func openJournal(s Settings) (*journalWriter, *Journal, error) {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	path := filepath.Join(s.Dir, JournalName)
+	header := s.header()
+	past, err := ReadJournal(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		past = &Journal{}
+	case err != nil:
+		return nil, nil, err
+	case !sameRace(past.Header, header):
+		return nil, nil, fmt.Errorf("race: %s is of a race with other settings or of another machine; choose another folder", path)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &journalWriter{file}
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 && text[len(text)-1] != '\n' {
+		err = file.Truncate(int64(bytes.LastIndexByte(text, '\n') + 1))
+	}
+	if err == nil && past.Header.Schema == 0 {
+		err = w.append(record{Header: &header})
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return w, past, nil
+}
+
+// sameRace compares headers but for when and how they were started, and how many rounds there are to be.
+func sameRace(a, b Header) bool {
+	a.Started, a.Command, a.Rounds, a.ProcessRounds = b.Started, b.Command, b.Rounds, b.ProcessRounds
+	// Both as JSON has them: 1 and 1.0 are one number there.
+	var x, y any
+	for h, target := range map[*Header]*any{&a: &x, &b: &y} {
+		text, err := json.Marshal(h)
+		if err != nil || json.Unmarshal(text, target) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+func (s Settings) header() Header {
+	args := s.EngineArgs
+	args.Model = s.Name // the folder of a built-in shape is another one each time
+	return Header{
+		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name, RandomWeights: s.RandomWeights,
+		Preset: s.Preset, Device: s.Device, Contenders: s.Contenders, Seed: s.Requests.Seed, Rounds: s.Rounds,
+		ProcessRounds: s.ProcessRounds, EngineArgs: args, Studies: s.Studies, Machine: bench.DescribeMachine(),
+	}
+}
+
+// ReadJournal reads a journal's file. A last line that was cut off is left out.
+func ReadJournal(path string) (*Journal, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	j := &Journal{}
+	reader := bufio.NewReader(file)
+	for number := 1; ; number++ {
+		line, err := reader.ReadBytes('\n')
+		if err != nil {
+			break // the end, or a line that was cut off
+		}
+		var r record
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("race: %s, line %d: %w", path, number, err)
+		}
+		switch {
+		case r.Header != nil:
+			j.Header = *r.Header
+		case r.Loaded != nil:
+			j.Loaded = append(j.Loaded, *r.Loaded)
+		case r.Trial != nil:
+			j.Trials = append(j.Trials, *r.Trial)
+		case r.Failure != nil:
+			j.Failures = append(j.Failures, *r.Failure)
+		}
+	}
+	if j.Header.Schema != schema && j.Header.Schema != 0 {
+		return nil, fmt.Errorf("race: %s has schema %d; this program reads %d", path, j.Header.Schema, schema)
+	}
+	return j, nil
+}
+
+// trial is a contender's trial of a point in a round.
+func (j *Journal) trial(contender string, p bench.PointID, round int) (Trial, bool) {
+	for _, t := range j.Trials {
+		if t.Contender == contender && t.PointID == p && t.Round == round {
+			return t, true
+		}
+	}
+	return Trial{}, false
+}
+
+func (j *Journal) has(contender string, p bench.PointID, round int) bool {
+	_, found := j.trial(contender, p, round)
+	return found
+}

@@ -1,0 +1,121 @@
+package race
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"vllmgo/vllmgo"
+)
+
+// Variable is set in the environment of a process that takes part in a race, to its kind.
+const Variable = "VLLMGO_RACE_CONTENDER"
+
+// Serve is the main function of a contender's process of a kind that is in Go. It returns the exit status.
+func Serve(kind Kind) int {
+	// Ctrl-C is the race's own, which then closes its contenders.
+	signal.Ignore(syscall.SIGINT)
+	var open func(context.Context, start) (contestant, string, error)
+	switch kind {
+	case VLLMGo:
+		open = openLLM
+	case HTTP:
+		open = openServer
+	}
+	err := serve(context.Background(), os.Stdin, os.NewFile(replies, "replies"), open)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// contestant runs passes.
+type contestant interface {
+	run(ctx context.Context, p pass) (answer, error)
+	Close() error
+}
+
+// serve answers a start and the passes after it. It returns an error when a start or pass cannot be read or answered; what
+// fails otherwise is an answer.
+func serve(ctx context.Context, in io.Reader, out io.Writer, open func(context.Context, start) (contestant, string, error)) (err error) {
+	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
+	var s start
+	if err := decoder.Decode(&s); err != nil {
+		return fmt.Errorf("race: reading the start: %w", err)
+	}
+	c, versions, err := open(ctx, s)
+	if err != nil {
+		return encoder.Encode(answer{Error: err.Error()})
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	reply := answer{Versions: versions}
+	for {
+		if err := encoder.Encode(reply); err != nil {
+			return fmt.Errorf("race: answering: %w", err)
+		}
+		var p pass
+		if err := decoder.Decode(&p); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("race: reading a pass: %w", err)
+		}
+		if reply, err = c.run(ctx, p); err != nil {
+			reply = answer{Error: err.Error()}
+		}
+	}
+}
+
+// llm runs passes with vllmgo.
+type llm struct {
+	*vllmgo.LLM
+	detokenize bool
+}
+
+func openLLM(ctx context.Context, s start) (contestant, string, error) {
+	s.Args.EngineMode = s.Mode
+	engine, err := vllmgo.New(ctx, s.Args)
+	if err != nil {
+		return nil, "", err
+	}
+	info := engine.Info()
+	return llm{engine, s.Detokenize}, fmt.Sprintf("vLLM %s, torch %s, Python %s", info.VLLMVersion, info.TorchVersion, info.PythonVersion), nil
+}
+
+func (l llm) run(ctx context.Context, p pass) (answer, error) {
+	prompts := make([]vllmgo.Prompt, len(p.Prompts))
+	params := make([]vllmgo.SamplingParams, len(p.Prompts))
+	for i, ids := range p.Prompts {
+		prompts[i].TokenIDs = ids
+		n := p.OutputLens[i]
+		params[i] = vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: n, MaxTokens: n}
+		if !l.detokenize {
+			params[i].Detokenize = new(false)
+		}
+	}
+	if slices.Min(p.OutputLens) == slices.Max(p.OutputLens) {
+		params = params[:1]
+	}
+	began := time.Now()
+	g, err := l.Generate(ctx, prompts, params...)
+	wall := time.Since(began)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{Wall: wall, Elapsed: g.Elapsed}
+	var outputs [][]int32
+	for _, o := range g.Outputs {
+		a.InputTokens += len(o.PromptTokenIDs)
+		a.OutputTokens += len(o.Outputs[0].TokenIDs)
+		outputs = append(outputs, o.Outputs[0].TokenIDs)
+	}
+	a.OutputsSHA256 = hashOutputs(outputs)
+	return a, nil
+}
