@@ -1,6 +1,7 @@
 """One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
 
 import contextlib
+import functools
 import gc
 import json
 import os
@@ -20,6 +21,23 @@ GO_ON, STOP, HAND_OVER = 0, 1, 2
 
 class HandedOver(Exception):
     """Raised out of LLM.generate between two steps: its requests go on in the step loop."""
+
+
+def without_gc(method):
+    """A method during which the garbage collector does not run: its walks through all of Python's objects would hold up
+    the engine. Reference counts go on freeing what is not used any more."""
+
+    @functools.wraps(method)
+    def held(*args):
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return method(*args)
+        finally:
+            if enabled:
+                gc.enable()
+
+    return held
 
 
 class Lone:
@@ -71,6 +89,9 @@ class Engine:
             wake_when_dead(self.llm.llm_engine.engine_core)
             if not self.own_process:
                 _in_process = self
+            # Collections need not walk what an engine and vLLM's modules have, as long as the engine lives.
+            gc.collect()
+            gc.freeze()
         except BaseException as error:
             if self.llm is not None:
                 self.close()
@@ -183,6 +204,7 @@ class Engine:
 
     # ---- generation ----
 
+    @without_gc
     def generate(self, call, packed, report):
         """Calls LLM.generate once. Returns None when the call was handed over to the step loop."""
         self.check_runner("generate")
@@ -196,6 +218,7 @@ class Engine:
                 lora_request=adapters if any(adapters) else None, priority=priorities if any(priorities) else None,
             )  # fmt: skip
             elapsed_ns = time.perf_counter_ns() - start_ns
+            return pack(outputs, elapsed_ns, prompts)
         except HandedOver:
             # Nothing but this call's requests is in the engine, and their external IDs are numbers that ascend.
             self.early = lone.finished
@@ -208,7 +231,6 @@ class Engine:
             raise
         finally:
             self.lone = None
-        return pack(outputs, elapsed_ns)
 
     def add(self, calls, indices, streams, packed):
         """Adds requests to the step loop. calls (int64), indices (int32) and streams (bool) are buffers with an element
@@ -434,6 +456,7 @@ class Engine:
         engine.__dict__.pop("step", None)
         engine.engine_core.__dict__.pop("get_output", None)
         self.raw_step = self.raw_get_output = self.raw_record = None
+        gc.unfreeze()
         try:
             engine.engine_core.shutdown()
         finally:

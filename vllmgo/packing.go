@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 	"unsafe"
 )
@@ -148,8 +149,9 @@ type packedLogprobs struct {
 	Tokens      []string
 }
 
-// unpack makes the outputs. They share the memory of p.
-func (p *packedOutput) unpack() []RequestOutput {
+// unpack makes the outputs. They share the memory of p. Those that say that their prompt is the one that was sent get a
+// copy of it.
+func (p *packedOutput) unpack(prompts []Prompt) []RequestOutput {
 	promptLengths, promptIDs := valuesOf[int32](p.PromptLengths), valuesOf[int32](p.PromptIDs)
 	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
 	cached, completions := valuesOf[int32](p.Cached), valuesOf[int32](p.Completions)
@@ -162,7 +164,11 @@ func (p *packedOutput) unpack() []RequestOutput {
 	next := 0
 	for i := range outputs {
 		output := &outputs[i]
-		output.PromptTokenIDs, promptIDs = split(promptIDs, promptLengths[i])
+		if promptLengths[i] < 0 {
+			output.PromptTokenIDs = slices.Clone(prompts[i].TokenIDs)
+		} else {
+			output.PromptTokenIDs, promptIDs = split(promptIDs, promptLengths[i])
+		}
 		output.NumCachedTokens = int(cached[i])
 		output.PromptLogprobs, logprobs = split(logprobs, promptPositions[i])
 		output.Outputs = make([]CompletionOutput, completions[i])

@@ -56,19 +56,22 @@ class Logprobs:
 TIMES = ("arrival_time", "queued_ts", "scheduled_ts", "first_token_ts", "last_token_ts", "first_token_latency")
 
 
-def pack(outputs, elapsed_ns):
-    """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last."""
+def pack(outputs, elapsed_ns, prompts=None):
+    """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last, and of those whose
+    prompt is the token IDs that unpack gave, in prompts: their length is -1."""
     prompt_lengths, prompt_ids, cached = array("i"), array("i"), array("i")
     completions, indices, lengths, ids, cumulative = array("i"), array("i"), array("i"), array("i"), array("d")
     texts, reasons, stops = [], [], []
     logprobs, positions, prompt_positions = Logprobs(), array("i"), array("i")
     times, token_counts, token_times = array("d"), array("i"), array("d")
-    for output in outputs:
-        if output.finished:
-            prompt_lengths.append(len(output.prompt_token_ids))
-            prompt_ids.extend(output.prompt_token_ids)
-        else:
+    for i, output in enumerate(outputs):
+        if not output.finished:
             prompt_lengths.append(0)
+        elif prompts is not None and prompts[i] == {"prompt_token_ids": output.prompt_token_ids}:
+            prompt_lengths.append(-1)
+        else:
+            prompt_lengths.append(len(output.prompt_token_ids))
+            prompt_ids.extend(array("i", output.prompt_token_ids))
         cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
         # DELTA outputs give them once, with the first.
         prompt_positions.append(len(output.prompt_logprobs or ()))
@@ -77,7 +80,7 @@ def pack(outputs, elapsed_ns):
         for completion in output.outputs:
             indices.append(completion.index)
             lengths.append(len(completion.token_ids))
-            ids.extend(completion.token_ids)
+            ids.extend(array("i", completion.token_ids))  # twice as fast as to extend by a list
             texts.append(completion.text)
             reasons.append(completion.finish_reason or "")
             stops.append("" if completion.stop_reason is None else str(completion.stop_reason))

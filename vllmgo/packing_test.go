@@ -128,7 +128,23 @@ func TestUnpack(t *testing.T) {
 				ITL: []time.Duration{time.Second, 2 * time.Second},
 			},
 		},
-	}, p.unpack())
+	}, p.unpack(nil))
+}
+
+func TestUnpackPromptsAsSent(t *testing.T) {
+	p := packedOutput{
+		PromptLengths: bytesOf([]int32{-1, 1, -1}), PromptIDs: bytesOf([]int32{9}), Cached: bytesOf([]int32{0, 0, 0}),
+		Completions: bytesOf([]int32{0, 0, 0}), PromptPositions: bytesOf([]int32{0, 0, 0}), TokenCounts: bytesOf([]int32{-1, -1, -1}),
+	}
+	sent := []Prompt{{TokenIDs: []int32{1, 2}}, {TokenIDs: []int32{3}}, {TokenIDs: []int32{4}}}
+	outputs := p.unpack(sent)
+	var seen [][]int32
+	for _, output := range outputs {
+		seen = append(seen, output.PromptTokenIDs)
+	}
+	assert.Equal(t, [][]int32{{1, 2}, {9}, {4}}, seen)
+	outputs[0].PromptTokenIDs[0] = 7
+	assert.EqualValues(t, 1, sent[0].TokenIDs[0], "the caller's prompt must not be shared")
 }
 
 func TestTPOT(t *testing.T) {

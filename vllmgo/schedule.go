@@ -246,7 +246,7 @@ func (s *scheduler) generate(py *pyembed.Py, c *call) (*Generation, error) {
 	if err := callInto(py, &output, s.engine, "generate", c.id, packed, report); err != nil || output == nil {
 		return nil, err
 	}
-	return &Generation{Outputs: output.unpack(), Elapsed: time.Duration(output.ElapsedNs)}, nil
+	return &Generation{Outputs: output.unpack(c.prompts), Elapsed: time.Duration(output.ElapsedNs)}, nil
 }
 
 // loop runs the step loop until no call is left for it. handedOver is a call whose requests are in the engine
