@@ -1,6 +1,7 @@
 package vllmgo_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -103,4 +104,43 @@ func BenchmarkConcurrency(b *testing.B) {
 	}
 	b.ReportMetric(medians[0]/medians[1], "goroutines/one-call")
 	b.ReportMetric(medians[0]/medians[2], "streams/one-call")
+}
+
+// BenchmarkOutside is the time of a Generate outside LLM.generate, in µs: handing prompts over and outputs back. Medians
+// over calls of 128 input and 64 output tokens a request on a tiny model.
+func BenchmarkOutside(b *testing.B) {
+	llm, err := vllmgo.New(b.Context(), vllmgo.EngineArgs{
+		Model: testenv.TinyLlama(b, 1000), LoadFormat: "dummy", SkipTokenizerInit: true, MaxModelLen: 256, EnforceEager: true, EnablePrefixCaching: new(false),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := llm.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	params := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 64, IgnoreEOS: true, Detokenize: new(false)}
+	for _, requests := range []int{1, 16, 64, 500} {
+		prompts := make([]vllmgo.Prompt, requests)
+		for i := range prompts {
+			for range 128 {
+				prompts[i].TokenIDs = append(prompts[i].TokenIDs, 10+rand.Int32N(900))
+			}
+		}
+		b.Run(fmt.Sprintf("requests=%d", requests), func(b *testing.B) {
+			var outside []float64
+			for b.Loop() {
+				start := time.Now()
+				g, err := llm.Generate(b.Context(), prompts, params)
+				wall := time.Since(start)
+				if err != nil {
+					b.Fatal(err)
+				}
+				outside = append(outside, float64((wall - g.Elapsed).Microseconds()))
+			}
+			slices.Sort(outside)
+			b.ReportMetric(outside[len(outside)/2], "outside-µs")
+		})
+	}
 }

@@ -127,13 +127,10 @@ type packedOutput struct {
 	CompletionIndices        []byte
 	Lengths, IDs             []byte
 	Cumulative               []byte // float64
-	Texts, Reasons, Stops    []string
-	Positions                []byte
-	PromptPositions          []byte
+	Reasons                  []string
+	Texts, Stops             []string // nil when all are empty
 	Logprobs                 *packedLogprobs
-	Times                    []byte // float64: len(times) for each output that has them
-	TokenCounts              []byte // -1 for an output without times
-	TokenTimes               []byte // float64
+	Metrics                  *packedMetrics
 	ElapsedNs                int64
 
 	// Of the step loop: what each output belongs to, and whether it is the request's last.
@@ -142,11 +139,20 @@ type packedOutput struct {
 	Finished []byte // bool
 }
 
+// packedLogprobs have for each prompt, and then each completion, of each output its number of positions, and then the
+// candidates of each position.
 type packedLogprobs struct {
-	Counts, IDs []byte
-	Values      []byte // float64
-	Ranks       []byte
-	Tokens      []string
+	PromptPositions, Positions []byte
+	Counts, IDs                []byte
+	Values                     []byte // float64
+	Ranks                      []byte
+	Tokens                     []string
+}
+
+type packedMetrics struct {
+	Times       []byte // float64: numTimes for each output that has them
+	TokenCounts []byte // for each output; -1 for one without times
+	TokenTimes  []byte // float64
 }
 
 // unpack makes the outputs. They share the memory of p. Those that say that their prompt is the one that was sent get a
@@ -156,10 +162,6 @@ func (p *packedOutput) unpack(prompts []Prompt) []RequestOutput {
 	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
 	cached, completions := valuesOf[int32](p.Cached), valuesOf[int32](p.Completions)
 	indices, cumulative := valuesOf[int32](p.CompletionIndices), valuesOf[float64](p.Cumulative)
-	positions, promptPositions := valuesOf[int32](p.Positions), valuesOf[int32](p.PromptPositions)
-	tokenCounts, tokenTimes := valuesOf[int32](p.TokenCounts), valuesOf[float64](p.TokenTimes)
-	times := valuesOf[float64](p.Times)
-	logprobs := p.Logprobs.positions()
 	outputs := make([]RequestOutput, len(promptLengths))
 	next := 0
 	for i := range outputs {
@@ -170,33 +172,59 @@ func (p *packedOutput) unpack(prompts []Prompt) []RequestOutput {
 			output.PromptTokenIDs, promptIDs = split(promptIDs, promptLengths[i])
 		}
 		output.NumCachedTokens = int(cached[i])
-		output.PromptLogprobs, logprobs = split(logprobs, promptPositions[i])
 		output.Outputs = make([]CompletionOutput, completions[i])
 		for j := range output.Outputs {
 			completion := CompletionOutput{
-				Index: int(indices[next]), Text: p.Texts[next], CumulativeLogprob: cumulative[next],
-				FinishReason: p.Reasons[next], StopReason: p.Stops[next],
+				Index: int(indices[next]), CumulativeLogprob: cumulative[next], FinishReason: p.Reasons[next],
+			}
+			if p.Texts != nil {
+				completion.Text = p.Texts[next]
+			}
+			if p.Stops != nil {
+				completion.StopReason = p.Stops[next]
 			}
 			completion.TokenIDs, ids = split(ids, lengths[next])
-			completion.Logprobs, logprobs = split(logprobs, positions[next])
 			output.Outputs[j] = completion
 			next++
 		}
-		if count := tokenCounts[i]; count >= 0 {
-			var t, own []float64
-			t, times = split(times, int32(numTimes))
-			own, tokenTimes = split(tokenTimes, count)
-			output.Metrics = newRequestMetrics(t, own)
-		}
+	}
+	if p.Logprobs != nil {
+		p.Logprobs.unpack(outputs)
+	}
+	if p.Metrics != nil {
+		p.Metrics.unpack(outputs)
 	}
 	return outputs
 }
 
+// unpack gives the logprobs to the outputs.
+func (p *packedLogprobs) unpack(outputs []RequestOutput) {
+	all, next := p.positions(), 0
+	promptPositions, positions := valuesOf[int32](p.PromptPositions), valuesOf[int32](p.Positions)
+	for i := range outputs {
+		outputs[i].PromptLogprobs, all = split(all, promptPositions[i])
+		for j := range outputs[i].Outputs {
+			outputs[i].Outputs[j].Logprobs, all = split(all, positions[next])
+			next++
+		}
+	}
+}
+
+// unpack gives the times to the outputs.
+func (p *packedMetrics) unpack(outputs []RequestOutput) {
+	times, tokenTimes := valuesOf[float64](p.Times), valuesOf[float64](p.TokenTimes)
+	for i, count := range valuesOf[int32](p.TokenCounts) {
+		if count >= 0 {
+			var t, own []float64
+			t, times = split(times, int32(numTimes))
+			own, tokenTimes = split(tokenTimes, count)
+			outputs[i].Metrics = newRequestMetrics(t, own)
+		}
+	}
+}
+
 // positions are the candidates of each position.
 func (p *packedLogprobs) positions() [][]Logprob {
-	if p == nil {
-		return nil
-	}
 	counts, ids, ranks := valuesOf[int32](p.Counts), valuesOf[int32](p.IDs), valuesOf[int32](p.Ranks)
 	values := valuesOf[float64](p.Values)
 	positions, next := make([][]Logprob, len(counts)), 0

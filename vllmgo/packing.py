@@ -52,18 +52,11 @@ class Logprobs:
         }
 
 
-# In the order of packing.go.
-TIMES = ("arrival_time", "queued_ts", "scheduled_ts", "first_token_ts", "last_token_ts", "first_token_latency")
-
-
 def pack(outputs, elapsed_ns, prompts=None):
     """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last, and of those whose
-    prompt is the token IDs that unpack gave, in prompts: their length is -1."""
-    prompt_lengths, prompt_ids, cached = array("i"), array("i"), array("i")
-    completions, indices, lengths, ids, cumulative = array("i"), array("i"), array("i"), array("i"), array("d")
-    texts, reasons, stops = [], [], []
-    logprobs, positions, prompt_positions = Logprobs(), array("i"), array("i")
-    times, token_counts, token_times = array("d"), array("i"), array("d")
+    prompt is the token IDs that unpack gave, in prompts: their length is -1. What few calls have is None when none has.
+    """
+    prompt_lengths, prompt_ids, ids = array("i"), array("i"), array("i")
     for i, output in enumerate(outputs):
         if not output.finished:
             prompt_lengths.append(0)
@@ -72,48 +65,62 @@ def pack(outputs, elapsed_ns, prompts=None):
         else:
             prompt_lengths.append(len(output.prompt_token_ids))
             prompt_ids.extend(array("i", output.prompt_token_ids))
-        cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
-        # DELTA outputs give them once, with the first.
-        prompt_positions.append(len(output.prompt_logprobs or ()))
-        logprobs.add(output.prompt_logprobs or ())
-        completions.append(len(output.outputs))
-        for completion in output.outputs:
-            indices.append(completion.index)
-            lengths.append(len(completion.token_ids))
-            ids.extend(array("i", completion.token_ids))  # twice as fast as to extend by a list
-            texts.append(completion.text)
-            reasons.append(completion.finish_reason or "")
-            stops.append("" if completion.stop_reason is None else str(completion.stop_reason))
-            cumulative.append(completion.cumulative_logprob or 0.0)
-            positions.append(len(completion.logprobs or ()))
-            logprobs.add(completion.logprobs or ())
-        if output.metrics is not None and output.finished:
-            times.extend(getattr(output.metrics, name) for name in TIMES)
-            own = getattr(output.metrics, "token_times", ())
-            token_counts.append(len(own))
-            token_times.extend(own)
-        else:
-            token_counts.append(-1)
+    completions = [completion for output in outputs for completion in output.outputs]
+    for completion in completions:
+        ids.extend(array("i", completion.token_ids))  # twice as fast as to extend by a list
+    texts = [completion.text for completion in completions]
+    stops = [completion.stop_reason for completion in completions]
     return {
         "PromptLengths": prompt_lengths.tobytes(),
         "PromptIDs": prompt_ids.tobytes(),
-        "Cached": cached.tobytes(),
-        "Completions": completions.tobytes(),
-        "CompletionIndices": indices.tobytes(),
-        "Lengths": lengths.tobytes(),
+        "Cached": array("i", [-1 if o.num_cached_tokens is None else o.num_cached_tokens for o in outputs]).tobytes(),
+        "Completions": array("i", [len(output.outputs) for output in outputs]).tobytes(),
+        "CompletionIndices": array("i", [completion.index for completion in completions]).tobytes(),
+        "Lengths": array("i", [len(completion.token_ids) for completion in completions]).tobytes(),
         "IDs": ids.tobytes(),
-        "Cumulative": cumulative.tobytes(),
-        "Texts": texts,
-        "Reasons": reasons,
-        "Stops": stops,
-        "Positions": positions.tobytes(),
-        "PromptPositions": prompt_positions.tobytes(),
-        "Logprobs": logprobs.packed() if logprobs.counts else None,
-        "Times": times.tobytes(),
-        "TokenCounts": token_counts.tobytes(),
-        "TokenTimes": token_times.tobytes(),
+        "Cumulative": array("d", [completion.cumulative_logprob or 0.0 for completion in completions]).tobytes(),
+        "Texts": texts if any(texts) else None,
+        "Reasons": [completion.finish_reason or "" for completion in completions],
+        "Stops": None if stops.count(None) == len(stops) else ["" if stop is None else str(stop) for stop in stops],
+        "Logprobs": pack_logprobs(outputs),
+        "Metrics": pack_metrics(outputs),
         "ElapsedNs": elapsed_ns,
     }
+
+
+def pack_logprobs(outputs):
+    """The logprobs of all prompts and completions; None when there are none."""
+    if not any(output.prompt_logprobs or any(c.logprobs for c in output.outputs) for output in outputs):
+        return None
+    logprobs, prompt_positions, positions = Logprobs(), array("i"), array("i")
+    for output in outputs:
+        # DELTA outputs give them once, with the first.
+        prompt_positions.append(len(output.prompt_logprobs or ()))
+        logprobs.add(output.prompt_logprobs or ())
+        for completion in output.outputs:
+            positions.append(len(completion.logprobs or ()))
+            logprobs.add(completion.logprobs or ())
+    return logprobs.packed() | {"PromptPositions": prompt_positions.tobytes(), "Positions": positions.tobytes()}
+
+
+# In the order of packing.go.
+TIMES = ("arrival_time", "queued_ts", "scheduled_ts", "first_token_ts", "last_token_ts", "first_token_latency")
+
+
+def pack_metrics(outputs):
+    """The times of the requests that have ended; None when the engine keeps no statistics."""
+    if all(output.metrics is None for output in outputs):
+        return None
+    times, token_counts, token_times = array("d"), array("i"), array("d")
+    for output in outputs:
+        if output.metrics is None or not output.finished:
+            token_counts.append(-1)
+            continue
+        times.extend(getattr(output.metrics, name) for name in TIMES)
+        own = getattr(output.metrics, "token_times", ())
+        token_counts.append(len(own))
+        token_times.extend(own)
+    return {"Times": times.tobytes(), "TokenCounts": token_counts.tobytes(), "TokenTimes": token_times.tobytes()}
 
 
 def pack_beams(prompts, outputs, elapsed_ns):

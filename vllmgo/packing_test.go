@@ -97,12 +97,14 @@ func TestUnpack(t *testing.T) {
 		Completions: bytesOf([]int32{2, 1}), CompletionIndices: bytesOf([]int32{0, 1, 0}),
 		Lengths: bytesOf([]int32{1, 0, 2}), IDs: bytesOf([]int32{4, 5, 6}), Cumulative: bytesOfFloats(0, 0, -1.5),
 		Texts: []string{"a", "", "c"}, Reasons: []string{"length", "stop", "stop"}, Stops: []string{"", "x", "9"},
-		Positions: bytesOf([]int32{0, 0, 2}), PromptPositions: bytesOf([]int32{2, 0}),
 		Logprobs: &packedLogprobs{
+			Positions: bytesOf([]int32{0, 0, 2}), PromptPositions: bytesOf([]int32{2, 0}),
 			Counts: bytesOf([]int32{0, 1, 2, 1}), IDs: bytesOf([]int32{2, 5, 7, 6}), Ranks: bytesOf([]int32{3, 1, 2, 1}),
 			Values: bytesOfFloats(-0.5, -1, -2, -0.25), Tokens: []string{"b", "c", "d", "e"},
 		},
-		Times: bytesOfFloats(1.5e9, 10, 11, 13, 16, 4), TokenCounts: bytesOf([]int32{-1, 3}), TokenTimes: bytesOfFloats(13, 14, 16),
+		Metrics: &packedMetrics{
+			Times: bytesOfFloats(1.5e9, 10, 11, 13, 16, 4), TokenCounts: bytesOf([]int32{-1, 3}), TokenTimes: bytesOfFloats(13, 14, 16),
+		},
 	}
 	assert.Equal(t, []RequestOutput{
 		{
@@ -134,7 +136,7 @@ func TestUnpack(t *testing.T) {
 func TestUnpackPromptsAsSent(t *testing.T) {
 	p := packedOutput{
 		PromptLengths: bytesOf([]int32{-1, 1, -1}), PromptIDs: bytesOf([]int32{9}), Cached: bytesOf([]int32{0, 0, 0}),
-		Completions: bytesOf([]int32{0, 0, 0}), PromptPositions: bytesOf([]int32{0, 0, 0}), TokenCounts: bytesOf([]int32{-1, -1, -1}),
+		Completions: bytesOf([]int32{0, 0, 0}),
 	}
 	sent := []Prompt{{TokenIDs: []int32{1, 2}}, {TokenIDs: []int32{3}}, {TokenIDs: []int32{4}}}
 	outputs := p.unpack(sent)

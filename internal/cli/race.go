@@ -69,6 +69,7 @@ same --out.`,
 	f.IntVar(&r.rounds, "rounds", 10, "how often each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
 	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones")
+	f.StringArrayVar(&o.set, "set", nil, "what to set for all points and contenders, NAME=VALUE; repeatable")
 	f.StringArrayVar(&r.points, "point", nil, "leave out all points but this, STUDY=VALUE, such as batch-size=8; repeatable")
 	for _, name := range []string{"trials", "target", "budget", "warmup", "timeout", "cold", "resume"} {
 		_ = f.MarkHidden(name) // what a race has no use for

@@ -1,0 +1,298 @@
+package race
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench"
+	"vllmgo/vllmgo"
+)
+
+// TestMain is also every contender's main function: the tests start this program in place of Python and of vllmbench.
+func TestMain(m *testing.M) {
+	switch kind := Kind(os.Getenv(Variable)); {
+	case kind == "":
+		os.Exit(m.Run())
+	case kind.perPoint():
+		fakeThroughput(os.Args)
+	default:
+		open := func(_ context.Context, s start) (contestant, string, error) { return newFake(kind, s) }
+		if err := serve(context.Background(), os.Stdin, os.NewFile(replies, "replies"), open); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// fake is a contestant that computes nothing: a token takes vllmgo 1 ms, Python 2 ms and HTTP 4 ms.
+type fake struct {
+	perToken time.Duration
+	fault    string
+	child    *exec.Cmd
+}
+
+func newFake(kind Kind, s start) (contestant, string, error) {
+	f := &fake{perToken: map[Kind]time.Duration{VLLMGo: 1, Python: 2, HTTP: 4}[kind] * time.Millisecond, fault: os.Getenv("FAULT")}
+	switch f.fault {
+	case "no start":
+		return nil, "", errors.New("out of memory")
+	case "child":
+		f.child = exec.Command("sleep", "1000")
+		if err := f.child.Start(); err != nil {
+			return nil, "", err
+		}
+		fmt.Println("child", f.child.Process.Pid)
+	}
+	if s.Mode == "" || s.Args.Model == "" {
+		return nil, "", fmt.Errorf("incomplete start %+v", s)
+	}
+	return f, "fake 1", nil
+}
+
+func (f *fake) run(_ context.Context, p pass) (answer, error) {
+	a := answer{}
+	for i, prompt := range p.Prompts {
+		a.InputTokens += len(prompt)
+		a.OutputTokens += p.OutputLens[i]
+	}
+	switch f.fault {
+	case "crash":
+		fmt.Println("last words")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "count":
+		a.OutputTokens++
+	}
+	a.Wall = time.Duration(a.OutputTokens) * f.perToken
+	a.Elapsed = a.Wall - a.Wall/100
+	a.OutputsSHA256 = hashOutputs(p.Prompts)
+	return a, nil
+}
+
+func (f *fake) Close() error { return nil }
+
+// fakeThroughput is vllm bench throughput: a token takes 5 ms.
+func fakeThroughput(args []string) {
+	flags := map[string]string{}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		flags[name] = value
+	}
+	var requests, input, output int
+	for flag, target := range map[string]*int{"--num-prompts": &requests, "--random-input-len": &input, "--random-output-len": &output} {
+		if _, err := fmt.Sscan(flags[flag], target); err != nil {
+			panic(err)
+		}
+	}
+	text := fmt.Sprintf(`{"elapsed_time": %v, "total_num_tokens": %d}`, 0.005*float64(requests*output), requests*(input+output))
+	if err := os.WriteFile(flags["--output-json"], []byte(text), 0o600); err != nil {
+		panic(err)
+	}
+}
+
+func testSettings(t *testing.T, contenders ...string) Settings {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	vocabulary, err := bench.NewVocabulary(1000, nil)
+	require.NoError(t, err)
+	study, err := bench.NewStudy("size", bench.Point{InputLen: 4, OutputLen: 2}, bench.Axis{Name: "requests", Values: []any{1, 16}})
+	require.NoError(t, err)
+	other, err := bench.NewStudy("other", bench.Point{Requests: 2, InputLen: 4, OutputLen: 2, Set: bench.Set{Engine: map[string]any{"max_num_seqs": 8}}})
+	require.NoError(t, err)
+	s := Settings{
+		Dir: t.TempDir(), Studies: []bench.Study{study, other}, Device: "none", Python: program, Tokenizer: "tokenizer",
+		EngineArgs: vllmgo.EngineArgs{Model: "model", SkipTokenizerInit: true, EngineMode: vllmgo.InProcess}, Name: "model", Preset: "test",
+		Requests: bench.Requests{Vocabulary: vocabulary}, Rounds: 6, ProcessRounds: 2, Progress: io.Discard,
+	}
+	for _, text := range contenders {
+		c, err := ParseContender(text)
+		require.NoError(t, err)
+		s.Contenders = append(s.Contenders, c)
+	}
+	return s
+}
+
+func run(t *testing.T, s Settings) *Result {
+	t.Helper()
+	require.NoError(t, Run(t.Context(), s))
+	j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	return NewResult(j)
+}
+
+func TestRace(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		s := testSettings(t, "vllmgo", "python", "http", "throughput")
+		s.LoadTogether = together
+		r := run(t, s)
+		require.Len(t, r.Points, 3)
+		for i, want := range []float64{1, 2, 4, 5} {
+			for _, p := range r.Points {
+				f := p.Contenders[i]
+				assert.InDelta(t, want, f.Ratio.Value, 1e-6, "%s at %s", f.Contender, p)
+				assert.InDelta(t, 1000/want, f.Rate.Value, 1e-3)
+			}
+			assert.Equal(t, 3, r.Overall[i].Points)
+			assert.InDelta(t, want, r.Overall[i].Ratio.Value, 1e-6)
+		}
+		assert.Equal(t, 6, r.Overall[1].Ratio.N)
+		assert.Equal(t, 2, r.Overall[3].Ratio.N)
+		assert.Equal(t, Figures{SameOutputs: 6, Compared: 6}.SameOutputs, r.Points[0].Contenders[1].SameOutputs)
+		assert.InDelta(t, 0.01, r.Points[0].Contenders[0].Outside.Value, 1e-9)
+		assert.Positive(t, r.Overall[0].FirstToken)
+		assert.Positive(t, r.Overall[0].FrontEndMemory)
+		assert.Positive(t, r.Overall[3].Table)
+
+		var text strings.Builder
+		require.NoError(t, r.Write(&text))
+		require.NoError(t, r.WriteFiles(s.Dir))
+		for _, part := range []string{"vllmgo, in-process", "http, own-process", "2.000 [2.000, 2.000]", "5.000 [5.000, 5.000] (50 %)", "≤ 1.00 % (requests=16)", "18 of 18 passes"} {
+			assert.Contains(t, text.String(), part)
+		}
+	}
+}
+
+func TestRaceGoesOn(t *testing.T) {
+	s := testSettings(t, "vllmgo", "python")
+	s.Rounds = 2
+	run(t, s)
+	path := filepath.Join(s.Dir, JournalName)
+	before, err := ReadJournal(path)
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, text[:len(text)-5], 0o600)) // as a crash leaves it
+
+	s.Rounds = 3
+	run(t, s)
+	after, err := ReadJournal(path)
+	require.NoError(t, err)
+	assert.Len(t, after.Trials, 3*2*3, "each trial once")
+	assert.Equal(t, before.Trials[:len(before.Trials)-1], after.Trials[:len(before.Trials)-1])
+	loaded := len(after.Loaded)
+	run(t, s)
+	again, err := ReadJournal(path)
+	require.NoError(t, err)
+	assert.Len(t, again.Loaded, loaded, "nothing was left to do")
+
+	s.Requests.Seed = 1
+	assert.ErrorContains(t, Run(t.Context(), s), "another machine; choose another folder")
+}
+
+func TestRaceFaults(t *testing.T) {
+	for fault, reason := range map[string]string{
+		"no start": "out of memory", "crash": "last words", "count": "33 and 32 were asked for",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			if fault == "count" {
+				reason = "generated 3; 4 and 2 were asked for"
+			}
+			r := run(t, testSettings(t, "vllmgo", "broken:python,env.FAULT="+fault, "http"))
+			require.NotEmpty(t, r.Failures)
+			assert.Equal(t, "broken", r.Failures[0].Contender)
+			assert.Contains(t, r.Failures[0].Reason, reason)
+			assert.Equal(t, 3, r.Overall[2].Points, "the others went on")
+			assert.Zero(t, r.Overall[1].Points)
+		})
+	}
+}
+
+func TestRaceLeavesNoProcess(t *testing.T) {
+	s := testSettings(t, "vllmgo,env.FAULT=child")
+	run(t, s)
+	text, err := os.ReadFile(s.logPath(s.Contenders[0], 1))
+	require.NoError(t, err)
+	var pid int
+	_, err = fmt.Sscanf(string(text), "child %d", &pid)
+	require.NoError(t, err, "%s", text)
+	assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) }, 10*time.Second, 10*time.Millisecond)
+}
+
+// isZombie says that a process has ended and that nobody has waited for it.
+func isZombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(text), ") Z ")
+}
+
+func TestRaceInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stopped := errors.New("stopped")
+	s := testSettings(t, "vllmgo", "python")
+	s.Progress = writerFunc(func(text []byte) {
+		if strings.Contains(string(text), "round 1") {
+			cancel(stopped)
+		}
+	})
+	require.ErrorIs(t, Run(ctx, s), stopped)
+	j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	assert.Len(t, j.Trials, 4, "what was measured is there")
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(text []byte) (int, error) {
+	f(text)
+	return len(text), nil
+}
+
+func TestParseContender(t *testing.T) {
+	c, err := ParseContender("tuned:vllmgo,max_num_seqs=64,enforce_eager=true,engine_mode=own-process,env.OMP_NUM_THREADS=2")
+	require.NoError(t, err)
+	assert.Equal(t, "tuned", c.Name)
+	assert.Equal(t, map[string]string{"OMP_NUM_THREADS": "2"}, c.Env)
+	args, err := c.args(vllmgo.EngineArgs{Model: "m", MaxNumSeqs: 8})
+	require.NoError(t, err)
+	assert.Equal(t, vllmgo.EngineArgs{Model: "m", MaxNumSeqs: 64, EnforceEager: true, EngineMode: vllmgo.OwnProcess}, args)
+	for _, bad := range []string{"", "rust", "x:y", "vllmgo,max_num_seqs"} {
+		_, err := ParseContender(bad)
+		assert.Error(t, err, bad)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	flags, err := commandLine(vllmgo.EngineArgs{
+		Model: "m", EnforceEager: true, EnablePrefixCaching: new(false), MaxNumSeqs: 8, EngineMode: vllmgo.InProcess,
+		Extra: map[string]any{"compilation_config": map[string]any{"mode": 0}},
+	})
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"--model=m", "--enforce-eager", "--no-enable-prefix-caching", "--max-num-seqs=8", `--compilation-config={"mode":0}`}, flags)
+}
+
+func TestContendersHashAlike(t *testing.T) {
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.Command("python3", "-c", `import hashlib, struct
+d = hashlib.sha256()
+for ids in ([1, 50000], [], [7]):
+    d.update(struct.pack(f"<{len(ids) + 1}i", len(ids), *ids))
+print(d.hexdigest())`).Output()
+	require.NoError(t, err)
+	assert.Equal(t, strings.TrimSpace(string(text)), hashOutputs([][]int32{{1, 50000}, {}, {7}}))
+}
+
+func TestJournalIsJSON(t *testing.T) {
+	s := testSettings(t, "vllmgo")
+	s.Rounds = 1
+	run(t, s)
+	text, err := os.ReadFile(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		var r record
+		require.NoError(t, json.Unmarshal([]byte(line), &r))
+	}
+}
