@@ -128,7 +128,7 @@ type packedOutput struct {
 	Lengths, IDs             []byte
 	Cumulative               []byte // float64
 	Reasons                  []string
-	Texts, Stops             []string // nil when all are empty
+	Texts, Stops             []string // none when all are empty
 	Logprobs                 *packedLogprobs
 	Metrics                  *packedMetrics
 	ElapsedNs                int64
@@ -177,10 +177,10 @@ func (p *packedOutput) unpack(prompts []Prompt) []RequestOutput {
 			completion := CompletionOutput{
 				Index: int(indices[next]), CumulativeLogprob: cumulative[next], FinishReason: p.Reasons[next],
 			}
-			if p.Texts != nil {
+			if len(p.Texts) > 0 {
 				completion.Text = p.Texts[next]
 			}
-			if p.Stops != nil {
+			if len(p.Stops) > 0 {
 				completion.StopReason = p.Stops[next]
 			}
 			completion.TokenIDs, ids = split(ids, lengths[next])

@@ -54,7 +54,8 @@ class Logprobs:
 
 def pack(outputs, elapsed_ns, prompts=None):
     """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last, and of those whose
-    prompt is the token IDs that unpack gave, in prompts: their length is -1. What few calls have is None when none has.
+    prompt is the token IDs that unpack gave, in prompts: their length is -1. What few calls have is empty, or
+    None, when none has.
     """
     prompt_lengths, prompt_ids, ids = array("i"), array("i"), array("i")
     for i, output in enumerate(outputs):
@@ -79,9 +80,9 @@ def pack(outputs, elapsed_ns, prompts=None):
         "Lengths": array("i", [len(completion.token_ids) for completion in completions]).tobytes(),
         "IDs": ids.tobytes(),
         "Cumulative": array("d", [completion.cumulative_logprob or 0.0 for completion in completions]).tobytes(),
-        "Texts": texts if any(texts) else None,
+        "Texts": texts if any(texts) else [],
         "Reasons": [completion.finish_reason or "" for completion in completions],
-        "Stops": None if stops.count(None) == len(stops) else ["" if stop is None else str(stop) for stop in stops],
+        "Stops": [] if stops.count(None) == len(stops) else ["" if stop is None else str(stop) for stop in stops],
         "Logprobs": pack_logprobs(outputs),
         "Metrics": pack_metrics(outputs),
         "ElapsedNs": elapsed_ns,
