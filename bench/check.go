@@ -104,31 +104,40 @@ func checkEngine(row Row) Check {
 	return newCheck(CheckEngine, seen)
 }
 
-// checkLoad looks for the trial in which others used most of the machine, and for GPUs that others used.
+// checkLoad looks for trials in which others used the machine, and for GPUs that others used.
 func checkLoad(j *Journal, row Row) Check {
-	cores := float64(max(1, j.Header.Machine.Cores))
-	loaded := 0
-	worst, most := Usage{}, 0.0
+	var usages []Usage
 	for _, t := range row.Trials {
-		excess := max(t.Usage.OtherCores/cores/otherLoad, t.Usage.Steal/stolen, t.Usage.Throttled/stolen)
-		if excess > 1 {
-			loaded++
-		}
-		if excess > most {
-			worst, most = t.Usage, excess
-		}
+		usages = append(usages, t.Usage)
 	}
-	var seen []string
-	if loaded > 0 {
-		seen = append(seen, fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
-			loaded, count(len(row.Trials), "trial"), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled))
-	}
+	seen := loaded(j, "trial", usages)
 	for _, e := range j.Engines {
 		if e.OtherGPUProcesses > 0 && row.trialOf(e.Number).Engine == e.Number {
 			seen = append(seen, fmt.Sprintf("%d processes of others computed on the GPUs before engine %d was loaded", e.OtherGPUProcesses, e.Number))
 		}
 	}
 	return newCheck(CheckLoad, seen)
+}
+
+// loaded says in how many trials or passes others used the machine, with the worst; nothing when in none.
+func loaded(j *Journal, noun string, usages []Usage) []string {
+	cores := float64(max(1, j.Header.Machine.Cores))
+	times := 0
+	worst, most := Usage{}, 0.0
+	for _, u := range usages {
+		excess := max(u.OtherCores/cores/otherLoad, u.Steal/stolen, u.Throttled/stolen)
+		if excess > 1 {
+			times++
+		}
+		if excess > most {
+			worst, most = u, excess
+		}
+	}
+	if times == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
+		times, count(len(usages), noun), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled)}
 }
 
 // checkClocks looks for trials in which a GPU was slowed down.

@@ -25,8 +25,12 @@ type Latency struct {
 	GoodPerSecond float64 `json:"good_per_second"`
 	// Slowdown is what measuring cost: the median time of the passes over that of the trials, less 1.
 	Slowdown float64 `json:"slowdown"`
-	// Preemptions is the number of preemptions during the passes, as far as it was seen.
-	Preemptions int `json:"preemptions"`
+	// Running is the number of requests that ran on average, from the requests' times: Σ (E2E − queue) ÷ the passes' time.
+	Running float64 `json:"running"`
+	// Scheduler sums up what the scheduler did during the passes; nil when they were too short for a reading.
+	Scheduler *Scheduler `json:"scheduler,omitempty"`
+	// Counters are the scheduler's counts over time in the first pass.
+	Counters []Counters `json:"counters,omitempty"`
 }
 
 // Percentiles of a sample of times, interpolated as by numpy.percentile.
@@ -68,7 +72,7 @@ func newPercentiles(times []time.Duration) Percentiles {
 func newLatency(j *Journal, row Row) *Latency {
 	var l Latency
 	var queue, ttft, itl, tpot, e2e, elapsed []time.Duration
-	good, total := 0, time.Duration(0)
+	good, total, ran := 0, time.Duration(0), time.Duration(0)
 	lengths := row.requestLengths()
 	for _, pass := range j.Latencies {
 		if pass.PointID != row.ID() {
@@ -78,6 +82,7 @@ func newLatency(j *Journal, row Row) *Latency {
 		total += pass.Elapsed
 		for i, r := range pass.Requests {
 			queue, ttft, e2e, itl = append(queue, r.Queue), append(ttft, r.TTFT), append(e2e, r.E2E), append(itl, r.ITL...)
+			ran += r.E2E - r.Queue
 			perToken := time.Duration(0)
 			if tokens := lengths[i].Output; tokens > 1 {
 				perToken = (r.E2E - r.TTFT) / time.Duration(tokens-1)
@@ -87,8 +92,8 @@ func newLatency(j *Journal, row Row) *Latency {
 				good++
 			}
 		}
-		if n := len(pass.Counters); n > 0 {
-			l.Preemptions += pass.Counters[n-1].Preemptions - pass.Counters[0].Preemptions
+		if l.Counters == nil {
+			l.Counters = pass.Counters
 		}
 	}
 	if len(e2e) == 0 {
@@ -98,6 +103,8 @@ func newLatency(j *Journal, row Row) *Latency {
 	l.Queue, l.TTFT, l.ITL, l.TPOT, l.E2E = newPercentiles(queue), newPercentiles(ttft), newPercentiles(itl), newPercentiles(tpot), newPercentiles(e2e)
 	l.Good = float64(good) / float64(len(e2e))
 	l.GoodPerSecond = float64(good) / total.Seconds()
+	l.Running = ran.Seconds() / total.Seconds()
+	l.Scheduler = newScheduler(j, row.ID())
 	l.Slowdown = NewMedian(elapsed).Value.Seconds()/row.Elapsed.Value.Seconds() - 1
 	return &l
 }

@@ -158,6 +158,7 @@ func newRow(j *Journal, p Point) Row {
 	row.Engine = row.Trials[0].Engine
 	row.Light = j.light(row)
 	row.Latency = newLatency(j, row)
+	row.noteLatencyLoad(j)
 	row.noteTimes()
 	for _, w := range j.WarmUps {
 		if w.PointID == p.ID() && !w.Stable {
@@ -191,6 +192,19 @@ func (r *Row) noteTimes() {
 	}
 	if r.Modes.several() {
 		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)", r.Modes.Dip, r.Modes.P))
+	}
+}
+
+// noteLatencyLoad notes what else used the machine while latencies were measured.
+func (r *Row) noteLatencyLoad(j *Journal) {
+	var usages []Usage
+	for _, l := range j.Latencies {
+		if l.PointID == r.ID() {
+			usages = append(usages, l.Usage)
+		}
+	}
+	for _, seen := range loaded(j, "latency pass", usages) {
+		r.addNote("other load while latencies were measured: " + seen)
 	}
 }
 
