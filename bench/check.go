@@ -38,6 +38,9 @@ type Check struct {
 const (
 	// otherLoad is the greatest share of the machine's cores that may be busy with something else in a trial.
 	otherLoad = 0.05
+	// loadBefore is the greatest load average before the run's first engine is loaded, as a share of the machine's cores.
+	// It is half of them, since what ended a moment ago, such as a compiler, is still in the average.
+	loadBefore = 0.5
 	// stolen is the greatest share of CPU time that a hypervisor may give to others, or a quota hold back.
 	stolen = 0.01
 )
@@ -111,9 +114,17 @@ func checkLoad(j *Journal, row Row) Check {
 		usages = append(usages, t.Usage)
 	}
 	seen := loaded(j, "trial", usages)
+	cores := float64(max(1, j.Header.Machine.Cores))
 	for _, e := range j.Engines {
-		if e.OtherGPUProcesses > 0 && row.trialOf(e.Number).Engine == e.Number {
-			seen = append(seen, fmt.Sprintf("%d processes of others computed on the GPUs before engine %d was loaded", e.OtherGPUProcesses, e.Number))
+		if row.trialOf(e.Number).Engine != e.Number {
+			continue
+		}
+		if e.OtherGPUProcesses > 0 {
+			seen = append(seen, fmt.Sprintf("%s of others computed on the GPUs before engine %d was loaded", count(e.OtherGPUProcesses, "process"), e.Number))
+		}
+		if e.Number == 1 && e.OtherLoadAverage > loadBefore*cores {
+			seen = append(seen, fmt.Sprintf("in the minute before engine 1 was loaded, others' load average was %.2f, above %.0f %% of %s",
+				e.OtherLoadAverage, 100*loadBefore, count(j.Header.Machine.Cores, "core")))
 		}
 	}
 	return newCheck(CheckLoad, seen)
@@ -122,7 +133,7 @@ func checkLoad(j *Journal, row Row) Check {
 // loaded says in how many trials or passes others used the machine, with the worst; nothing when in none.
 func loaded(j *Journal, noun string, usages []Usage) []string {
 	cores := float64(max(1, j.Header.Machine.Cores))
-	times := 0
+	times, onGPU, mostProcesses := 0, 0, 0
 	worst, most := Usage{}, 0.0
 	for _, u := range usages {
 		excess := max(u.OtherCores/cores/otherLoad, u.Steal/stolen, u.Throttled/stolen)
@@ -132,12 +143,24 @@ func loaded(j *Journal, noun string, usages []Usage) []string {
 		if excess > most {
 			worst, most = u, excess
 		}
+		others := 0
+		for _, g := range u.GPUs {
+			others = max(others, g.OtherProcesses)
+		}
+		if others > 0 {
+			onGPU++
+		}
+		mostProcesses = max(mostProcesses, others)
 	}
-	if times == 0 {
-		return nil
+	var seen []string
+	if times > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
+			times, count(len(usages), noun), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled))
 	}
-	return []string{fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
-		times, count(len(usages), noun), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled)}
+	if onGPU > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s others computed on a GPU, at worst %s", onGPU, count(len(usages), noun), count(mostProcesses, "process")))
+	}
+	return seen
 }
 
 // checkClocks looks for trials in which a GPU was slowed down.

@@ -28,6 +28,9 @@ func (r *Results) WriteReport(w io.Writer) error {
 	for _, e := range r.Engines {
 		fmt.Fprintf(&b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
 			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, e.loadCost())
+		if e.Number == 1 && e.OtherLoadAverage > 0 {
+			fmt.Fprintf(&b, "  others' load average in the minute before: %.2f\n", e.OtherLoadAverage)
+		}
 		if e.Notice != "" {
 			fmt.Fprintf(&b, "  %s\n", e.Notice)
 		}
