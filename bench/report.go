@@ -19,9 +19,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "Setting: %s%s, seed %d\n", r.setting(), eager, r.Header.Seed)
 	fmt.Fprintf(&b, "Trials: %s; points in random order; warm-up %s\n", r.Header.Stopping, r.Header.WarmUp)
-	if len(r.Engines) > 0 {
-		info := r.Engines[0].Info
-		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
+	if versions := r.versions(); versions != "" {
+		fmt.Fprintf(&b, "Versions: %s\n", versions)
 	}
 	fmt.Fprintf(&b, "Machine: %s\n", r.Header.Machine)
 	fmt.Fprintf(&b, "Command: %s\n", strings.Join(r.Header.Command, " "))

@@ -178,10 +178,7 @@ func newRow(j *Journal, p Point) Row {
 
 // noteTimes notes what a median hides: outliers, a drift, several modes. All trials are in the figures.
 func (r *Row) noteTimes() {
-	times := make([]time.Duration, len(r.Trials))
-	for i, t := range r.Trials {
-		times[i] = t.Elapsed
-	}
+	times := r.times()
 	for _, i := range outliers(times) {
 		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
 			formatSeconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
@@ -288,4 +285,13 @@ func (r *Results) setting() string {
 		dtype = "auto"
 	}
 	return fmt.Sprintf("dtype %s, %s, TP %d, engine %s, preset %s", dtype, device, tensorParallel, mode, r.Header.Preset)
+}
+
+// versions are those of what measured; empty when no engine opened.
+func (r *Results) versions() string {
+	if len(r.Engines) == 0 {
+		return ""
+	}
+	info := r.Engines[0].Info
+	return fmt.Sprintf("vLLM %s, torch %s, Python %s", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
 }
