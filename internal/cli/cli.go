@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -177,6 +178,12 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		o.preset = "quick"
 	case o.preset == "":
 		o.preset = "full"
+	}
+	if o.preset == "notebook" && journal == nil { // as the notebook measures, unless the flags say otherwise
+		o.warmUp = cmp.Or(o.warmUp, bench.WarmUpNotebook)
+		if o.trials == 0 && o.budget == 0 {
+			o.trials = 1
+		}
 	}
 	stopping := bench.UntilPrecise(o.target, o.budget)
 	switch {
