@@ -236,7 +236,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 			"(-dtype float16 insists on it)")
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
 	}
-	s.ModelSize = modelSize(s.EngineArgs.Model)
+	s.ModelSize = modelSize(s.ModelConfig)
 	devices := o.tensorParallelSize
 	if device == "cpu" {
 		devices = 1 // the ranks share the machine

@@ -137,7 +137,8 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 		},
 		loadConfig: func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
 			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
-				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2}, nil
+				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2,
+				ModelType: "llama", HiddenSize: 10, IntermediateSize: 20}, nil
 		},
 		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return fakeTokenizer{}, nil },
 		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
@@ -256,7 +257,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
 	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
-	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
+	assert.Equal(t, &bench.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	stderr.Reset()
