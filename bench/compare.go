@@ -49,7 +49,9 @@ func CompareRuns(first, second *Results) *RunComparison {
 			prompts = append(prompts, row.Point.String())
 		}
 		for _, check := range slices.Concat(row.failedChecks(), match.failedChecks()) {
-			failed = append(failed, fmt.Sprintf("%s (%s)", row.Point, check.Name))
+			if text := fmt.Sprintf("%s (%s)", row.Point, check.Name); !slices.Contains(failed, text) {
+				failed = append(failed, text)
+			}
 		}
 	}
 	for _, row := range second.rows() {
@@ -61,7 +63,7 @@ func CompareRuns(first, second *Results) *RunComparison {
 		text   string
 		points []string
 	}{
-		{"points that failed a check, so that what differs may be the machine: ", slices.Compact(failed)},
+		{"points that failed a check, so that what differs may be the machine: ", failed},
 		{"points whose prompts differ: ", prompts},
 		{"points without figures or without a match in the other run: ", alone},
 	} {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gonum.org/v1/plot"
@@ -29,7 +30,7 @@ func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	}
 	var names plot.ConstantTicks
 	for i, row := range rows {
-		names = append(names, plot.Tick{Value: float64(i), Label: row.name()})
+		names = append(names, plot.Tick{Value: float64(i), Label: strings.ReplaceAll(row.name(), ", ", "\n")})
 	}
 	panel := func(name string, of func(*Latency) Percentiles) (*plot.Plot, error) {
 		p := newPlot()

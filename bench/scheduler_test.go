@@ -68,6 +68,21 @@ func TestNothingToPlot(t *testing.T) {
 	assert.ErrorContains(t, r.WriteLatencyPlot(&bytes.Buffer{}, r.Studies[0]), "no latencies")
 }
 
+// Requests of one token have no gaps between tokens.
+func TestLatencyPlotOfSingleTokens(t *testing.T) {
+	study := preset(t, "full")[2]
+	for i := range study.Points {
+		study.Points[i].OutputLen = 1
+	}
+	j := journalOf([]Study{study}, []float64{300, 800, 1000, 600, 900})
+	scheduled(j, study.Points[2], 1)
+	for i := range j.Latencies[0].Requests {
+		j.Latencies[0].Requests[i].ITL = nil
+	}
+	r := NewResults(j)
+	require.NoError(t, r.WriteLatencyPlot(&bytes.Buffer{}, r.Studies[0]))
+}
+
 // Load of others while latencies are measured is noted.
 func TestLoadDuringLatencies(t *testing.T) {
 	study := preset(t, "full")[2]
