@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -25,11 +26,11 @@ type Latency struct {
 	GoodPerSecond float64 `json:"good_per_second"`
 	// Slowdown is what measuring cost: the median time of the passes over that of the trials, less 1.
 	Slowdown float64 `json:"slowdown"`
-	// Running is the number of requests that ran on average, from the requests' times: Σ (E2E − queue) ÷ the passes' time.
+	// Running is the number of requests that ran on average in the pass of median time: Σ (E2E − queue) ÷ the pass's time.
 	Running float64 `json:"running"`
 	// Scheduler sums up what the scheduler did during the passes; nil when they were too short for a reading.
 	Scheduler *Scheduler `json:"scheduler,omitempty"`
-	// Counters are the scheduler's counts over time in the first pass.
+	// Counters are the scheduler's counts over time in the pass of median time, the lower of two.
 	Counters []Counters `json:"counters,omitempty"`
 }
 
@@ -72,17 +73,17 @@ func newPercentiles(times []time.Duration) Percentiles {
 func newLatency(j *Journal, row Row) *Latency {
 	var l Latency
 	var queue, ttft, itl, tpot, e2e, elapsed []time.Duration
-	good, total, ran := 0, time.Duration(0), time.Duration(0)
+	good, total := 0, time.Duration(0)
+	var passes []LatencyPass
 	lengths := row.requestLengths()
 	for _, pass := range j.Latencies {
 		if pass.PointID != row.ID() {
 			continue
 		}
-		elapsed = append(elapsed, pass.Elapsed)
+		passes, elapsed = append(passes, pass), append(elapsed, pass.Elapsed)
 		total += pass.Elapsed
 		for i, r := range pass.Requests {
 			queue, ttft, e2e, itl = append(queue, r.Queue), append(ttft, r.TTFT), append(e2e, r.E2E), append(itl, r.ITL...)
-			ran += r.E2E - r.Queue
 			perToken := time.Duration(0)
 			if tokens := lengths[i].Output; tokens > 1 {
 				perToken = (r.E2E - r.TTFT) / time.Duration(tokens-1)
@@ -92,9 +93,6 @@ func newLatency(j *Journal, row Row) *Latency {
 				good++
 			}
 		}
-		if l.Counters == nil {
-			l.Counters = pass.Counters
-		}
 	}
 	if len(e2e) == 0 {
 		return nil
@@ -103,10 +101,21 @@ func newLatency(j *Journal, row Row) *Latency {
 	l.Queue, l.TTFT, l.ITL, l.TPOT, l.E2E = newPercentiles(queue), newPercentiles(ttft), newPercentiles(itl), newPercentiles(tpot), newPercentiles(e2e)
 	l.Good = float64(good) / float64(len(e2e))
 	l.GoodPerSecond = float64(good) / total.Seconds()
-	l.Running = ran.Seconds() / total.Seconds()
+	slices.SortStableFunc(passes, func(a, b LatencyPass) int { return cmp.Compare(a.Elapsed, b.Elapsed) })
+	middle := passes[(len(passes)-1)/2]
+	l.Running, l.Counters = middle.running(), middle.Counters
 	l.Scheduler = newScheduler(j, row.ID())
 	l.Slowdown = NewMedian(elapsed).Value.Seconds()/row.Elapsed.Value.Seconds() - 1
 	return &l
+}
+
+// running is the number of requests that ran on average.
+func (l LatencyPass) running() float64 {
+	var ran time.Duration
+	for _, r := range l.Requests {
+		ran += r.E2E - r.Queue
+	}
+	return ran.Seconds() / l.Elapsed.Seconds()
 }
 
 // keeps reports whether a request kept the limits.

@@ -17,7 +17,7 @@ func countedRows(s StudyResult) []Row {
 	return slices.DeleteFunc(slices.Clone(s.Rows), func(r Row) bool { return r.Latency == nil || len(r.Latency.Counters) == 0 })
 }
 
-// WriteSchedulerPlot draws as a PNG what the scheduler did over time, in the first latency pass of each of a study's points:
+// WriteSchedulerPlot draws as a PNG what the scheduler did over time, in the latency pass of median time of each of a study's points:
 // on the left running and waiting requests, with max_num_seqs where it is reached and a red cross where requests were
 // preempted; on the right the share of the KV cache in use. A study without such counts is an error.
 func (r *Results) WriteSchedulerPlot(w io.Writer, s StudyResult) error {
