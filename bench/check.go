@@ -38,6 +38,9 @@ type Check struct {
 const (
 	// otherLoad is the greatest share of the machine's cores that may be busy with something else in a trial.
 	otherLoad = 0.05
+	// loadBefore is the greatest load average before the run's first engine is loaded, as a share of the machine's cores.
+	// It is half of them, since what ended a moment ago, such as a compiler, is still in the average.
+	loadBefore = 0.5
 	// stolen is the greatest share of CPU time that a hypervisor may give to others, or a quota hold back.
 	stolen = 0.01
 )
@@ -104,31 +107,60 @@ func checkEngine(row Row) Check {
 	return newCheck(CheckEngine, seen)
 }
 
-// checkLoad looks for the trial in which others used most of the machine, and for GPUs that others used.
+// checkLoad looks for trials in which others used the machine, and for GPUs that others used.
 func checkLoad(j *Journal, row Row) Check {
-	cores := float64(max(1, j.Header.Machine.Cores))
-	loaded := 0
-	worst, most := Usage{}, 0.0
+	var usages []Usage
 	for _, t := range row.Trials {
-		excess := max(t.Usage.OtherCores/cores/otherLoad, t.Usage.Steal/stolen, t.Usage.Throttled/stolen)
-		if excess > 1 {
-			loaded++
-		}
-		if excess > most {
-			worst, most = t.Usage, excess
-		}
+		usages = append(usages, t.Usage)
 	}
-	var seen []string
-	if loaded > 0 {
-		seen = append(seen, fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
-			loaded, count(len(row.Trials), "trial"), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled))
-	}
+	seen := loaded(j, "trial", usages)
+	cores := float64(max(1, j.Header.Machine.Cores))
 	for _, e := range j.Engines {
-		if e.OtherGPUProcesses > 0 && row.trialOf(e.Number).Engine == e.Number {
-			seen = append(seen, fmt.Sprintf("%d processes of others computed on the GPUs before engine %d was loaded", e.OtherGPUProcesses, e.Number))
+		if row.trialOf(e.Number).Engine != e.Number {
+			continue
+		}
+		if e.OtherGPUProcesses > 0 {
+			seen = append(seen, fmt.Sprintf("%s of others computed on the GPUs before engine %d was loaded", count(e.OtherGPUProcesses, "process"), e.Number))
+		}
+		if e.Number == 1 && e.OtherLoadAverage > loadBefore*cores {
+			seen = append(seen, fmt.Sprintf("in the minute before engine 1 was loaded, others' load average was %.2f, above %.0f %% of %s",
+				e.OtherLoadAverage, 100*loadBefore, count(j.Header.Machine.Cores, "core")))
 		}
 	}
 	return newCheck(CheckLoad, seen)
+}
+
+// loaded says in how many trials or passes others used the machine, with the worst; nothing when in none.
+func loaded(j *Journal, noun string, usages []Usage) []string {
+	cores := float64(max(1, j.Header.Machine.Cores))
+	times, onGPU, mostProcesses := 0, 0, 0
+	worst, most := Usage{}, 0.0
+	for _, u := range usages {
+		excess := max(u.OtherCores/cores/otherLoad, u.Steal/stolen, u.Throttled/stolen)
+		if excess > 1 {
+			times++
+		}
+		if excess > most {
+			worst, most = u, excess
+		}
+		others := 0
+		for _, g := range u.GPUs {
+			others = max(others, g.OtherProcesses)
+		}
+		if others > 0 {
+			onGPU++
+		}
+		mostProcesses = max(mostProcesses, others)
+	}
+	var seen []string
+	if times > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
+			times, count(len(usages), noun), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled))
+	}
+	if onGPU > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s others computed on a GPU, at worst %s", onGPU, count(len(usages), noun), count(mostProcesses, "process")))
+	}
+	return seen
 }
 
 // checkClocks looks for trials in which a GPU was slowed down.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"os"
 	"testing"
 	"time"
 
@@ -103,9 +104,39 @@ func TestCheckGPUs(t *testing.T) {
 	assert.Equal(t, Check{Name: CheckClocks, Passed: true}, rows[2].Checks[len(rows[2].Checks)-1])
 	j.Engines[0].OtherGPUProcesses = 2
 	assert.Equal(t, []Check{{Name: CheckLoad, Detail: "2 processes of others computed on the GPUs before engine 1 was loaded"}}, NewResults(j).Studies[0].Rows[2].failedChecks())
+	j.Engines[0].OtherGPUProcesses = 0
+	j.Trials[2].Usage.GPUs[0].OtherProcesses = 1
+	assert.Equal(t, []Check{{Name: CheckLoad, Detail: "in 1 of 1 trial others computed on a GPU, at worst 1 process"}}, NewResults(j).Studies[0].Rows[2].failedChecks())
 
 	assert.Equal(t, []string{"power cap", "heat"}, slowReasons(nvml.ClocksEventReasonSwPowerCap|nvml.ClocksThrottleReasonHwThermalSlowdown|nvml.ClocksEventReasonGpuIdle))
 	assert.Empty(t, slowReasons(nvml.ClocksEventReasonApplicationsClocksSetting))
+}
+
+// The load before the first engine counts, that before another has the run's own engine in it.
+func TestCheckLoadAverage(t *testing.T) {
+	j := journalOf(preset(t, "full")[:1], []float64{1, 2, 3, 4, 5, 6})
+	j.Header.Machine.Cores = 4
+	for average, want := range map[float64][]Check{
+		2:   nil,
+		2.1: {{Name: CheckLoad, Detail: "in the minute before engine 1 was loaded, others' load average was 2.10, above 50 % of 4 cores"}},
+	} {
+		j.Engines[0].OtherLoadAverage = average
+		assert.Equal(t, want, NewResults(j).Studies[0].Rows[0].failedChecks())
+	}
+	j.Engines[0].Number = 2
+	for i := range j.Trials {
+		j.Trials[i].Engine = 2
+	}
+	assert.Empty(t, NewResults(j).Studies[0].Rows[0].failedChecks())
+}
+
+// Own processes on GPUs are known by their numbers or, in a container that numbers them otherwise, by when they came.
+func TestOwnOnGPUs(t *testing.T) {
+	before, after := pids{7: true}, pids{7: true, 8: true, 9: true}
+	assert.Equal(t, pids{8: true}, ownOnGPUs(before, after, pids{1: true, 8: true}), "9 is another's")
+	assert.Equal(t, pids{8: true, 9: true}, ownOnGPUs(before, after, pids{1: true, 2: true}))
+	assert.Equal(t, 1, after.without(pids{8: true}, pids{9: true}))
+	assert.True(t, descendants()[int32(os.Getpid())])
 }
 
 func TestUsageBetween(t *testing.T) {
@@ -125,7 +156,7 @@ func TestJoulesPerToken(t *testing.T) {
 
 // The real machine's counters move with what this process does.
 func TestWatchMachine(t *testing.T) {
-	stop := watchMachine()
+	stop := watchMachine(nil)
 	for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
 	}
 	u := stop()

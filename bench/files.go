@@ -10,7 +10,8 @@ import (
 )
 
 // WriteFiles writes everything that is made from a journal into a directory, over what is there:
-// results.json; for each study NAME.csv and, when it has a measured row, NAME.png; and report.txt.
+// results.json; for each study NAME.csv, NAME.png when it has a measured row, NAME-latency.png when it has latencies, and
+// NAME-scheduler.png when it has the scheduler's counts; and report.txt.
 func WriteFiles(dir string, r *Results) error {
 	err := errors.Join(
 		writeFile(dir, "results.json", r.WriteJSON),
@@ -20,6 +21,12 @@ func WriteFiles(dir string, r *Results) error {
 		err = errors.Join(err, writeFile(dir, s.Study.Name+".csv", func(w io.Writer) error { return r.WriteCSV(w, s) }))
 		if len(measured(s.Rows)) > 0 {
 			err = errors.Join(err, writeFile(dir, s.Study.Name+".png", func(w io.Writer) error { return r.WritePlot(w, s) }))
+		}
+		if len(timedRows(s)) > 0 {
+			err = errors.Join(err, writeFile(dir, s.Study.Name+"-latency.png", func(w io.Writer) error { return r.WriteLatencyPlot(w, s) }))
+		}
+		if len(countedRows(s)) > 0 {
+			err = errors.Join(err, writeFile(dir, s.Study.Name+"-scheduler.png", func(w io.Writer) error { return r.WriteSchedulerPlot(w, s) }))
 		}
 	}
 	return err

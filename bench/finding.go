@@ -10,7 +10,7 @@ const (
 	// doublingPays is the least gain in throughput, as a fraction, for which a doubling of the batch counts
 	// as paying.
 	doublingPays = 0.25
-	// dip is the least loss against the point before, as a fraction, that counts as a dip.
+	// dip is the least loss against the point before, as a fraction, that counts as a dip when the intervals agree.
 	dip = 0.05
 )
 
@@ -91,16 +91,23 @@ func peakAndDips(rows []Row) string {
 	peak := fastest(rows)
 	text := fmt.Sprintf("Peak: %s, with %s generated tok/s. ", peak.Point, formatRate(peak.GeneratedPerSecond))
 	var dips []string
+	why := ""
 	for i := 1; i < len(rows); i++ {
 		before, after := rows[i-1], rows[i]
-		if loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond; loss > dip {
+		if loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond; loss > dip && after.slowerThan(before) {
 			dips = append(dips, fmt.Sprintf("%s (%.0f %% below %s)", after.name(), 100*loss, before.name()))
+			why += explainDip(before, after)
 		}
 	}
 	if len(dips) == 0 {
-		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before.", 100*dip)
+		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before, beyond the intervals.", 100*dip)
 	}
-	return text + fmt.Sprintf("Dips, more than %.0f %% below the row before: %s.", 100*dip, list(dips))
+	return text + fmt.Sprintf("Dips, more than %.0f %% below the row before, beyond the intervals: %s.%s", 100*dip, list(dips), why)
+}
+
+// slowerThan reports whether a row's throughput is below another's beyond the intervals of both.
+func (r Row) slowerThan(other Row) bool {
+	return r.generatedPerSecond(r.Elapsed.Low) < other.generatedPerSecond(other.Elapsed.High)
 }
 
 // byRate orders rows by generated tokens a second.

@@ -111,8 +111,11 @@ type EngineRecord struct {
 	// GPUMemory is what loading added to the memory in use on all the machine's GPUs, in bytes; nil when
 	// there is no NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the model's size.
 	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
-	// OtherGPUProcesses is the number of processes that computed on the machine's GPUs before it was loaded.
+	// OtherGPUProcesses is the number of others' processes that computed on the machine's GPUs before it was loaded.
 	OtherGPUProcesses int `json:"other_gpu_processes,omitempty"`
+	// OtherLoadAverage is the machine's load average over the minute before it was loaded, less what this process did.
+	// For a run's later engines it has the earlier ones in it.
+	OtherLoadAverage float64 `json:"other_load_average,omitempty"`
 	// Notice says how the KV cache's size was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`
 }

@@ -60,6 +60,8 @@ type LatencyPass struct {
 	Requests []RequestTimes `json:"requests"`
 	// Counters are the scheduler's counts over time.
 	Counters []Counters `json:"counters,omitempty"`
+	// Usage is what the machine did meanwhile.
+	Usage Usage `json:"usage"`
 }
 
 // Goodput are the limits that a request must keep to count; 0 means no limit.
@@ -84,11 +86,11 @@ func passesFor(p Point) int {
 }
 
 // runLatency measures the times of a point's requests once.
-func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms) (LatencyPass, error) {
+func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms, watch watcher) (LatencyPass, error) {
 	l := LatencyPass{PointID: p.ID()}
-	stop := watchCounters(ctx, engine)
+	used, counted := watch(), watchCounters(ctx, engine)
 	g, _, err := generate(ctx, engine, requests, asked)
-	l.Counters = stop()
+	l.Counters, l.Usage = counted(), used()
 	if err != nil {
 		return l, err
 	}
@@ -201,7 +203,7 @@ func (r *runner) timePoint(ctx context.Context, engine TimedEngine, number int, 
 		if err != nil {
 			return err
 		}
-		l, err := runLatency(ctx, engine, p.Point, requests, asked)
+		l, err := runLatency(ctx, engine, p.Point, requests, asked, r.watch)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -25,8 +26,12 @@ type Latency struct {
 	GoodPerSecond float64 `json:"good_per_second"`
 	// Slowdown is what measuring cost: the median time of the passes over that of the trials, less 1.
 	Slowdown float64 `json:"slowdown"`
-	// Preemptions is the number of preemptions during the passes, as far as it was seen.
-	Preemptions int `json:"preemptions"`
+	// Running is the number of requests that ran on average in the pass of median time: Σ (E2E − queue) ÷ the pass's time.
+	Running float64 `json:"running"`
+	// Scheduler sums up what the scheduler did during the passes; nil when they were too short for a reading.
+	Scheduler *Scheduler `json:"scheduler,omitempty"`
+	// Counters are the scheduler's counts over time in the pass of median time, the lower of two.
+	Counters []Counters `json:"counters,omitempty"`
 }
 
 // Percentiles of a sample of times, interpolated as by numpy.percentile.
@@ -69,12 +74,13 @@ func newLatency(j *Journal, row Row) *Latency {
 	var l Latency
 	var queue, ttft, itl, tpot, e2e, elapsed []time.Duration
 	good, total := 0, time.Duration(0)
+	var passes []LatencyPass
 	lengths := row.requestLengths()
 	for _, pass := range j.Latencies {
 		if pass.PointID != row.ID() {
 			continue
 		}
-		elapsed = append(elapsed, pass.Elapsed)
+		passes, elapsed = append(passes, pass), append(elapsed, pass.Elapsed)
 		total += pass.Elapsed
 		for i, r := range pass.Requests {
 			queue, ttft, e2e, itl = append(queue, r.Queue), append(ttft, r.TTFT), append(e2e, r.E2E), append(itl, r.ITL...)
@@ -87,9 +93,6 @@ func newLatency(j *Journal, row Row) *Latency {
 				good++
 			}
 		}
-		if n := len(pass.Counters); n > 0 {
-			l.Preemptions += pass.Counters[n-1].Preemptions - pass.Counters[0].Preemptions
-		}
 	}
 	if len(e2e) == 0 {
 		return nil
@@ -98,8 +101,21 @@ func newLatency(j *Journal, row Row) *Latency {
 	l.Queue, l.TTFT, l.ITL, l.TPOT, l.E2E = newPercentiles(queue), newPercentiles(ttft), newPercentiles(itl), newPercentiles(tpot), newPercentiles(e2e)
 	l.Good = float64(good) / float64(len(e2e))
 	l.GoodPerSecond = float64(good) / total.Seconds()
+	slices.SortStableFunc(passes, func(a, b LatencyPass) int { return cmp.Compare(a.Elapsed, b.Elapsed) })
+	middle := passes[(len(passes)-1)/2]
+	l.Running, l.Counters = middle.running(), middle.Counters
+	l.Scheduler = newScheduler(j, row.ID())
 	l.Slowdown = NewMedian(elapsed).Value.Seconds()/row.Elapsed.Value.Seconds() - 1
 	return &l
+}
+
+// running is the number of requests that ran on average.
+func (l LatencyPass) running() float64 {
+	var ran time.Duration
+	for _, r := range l.Requests {
+		ran += r.E2E - r.Queue
+	}
+	return ran.Seconds() / l.Elapsed.Seconds()
 }
 
 // keeps reports whether a request kept the limits.

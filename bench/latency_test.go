@@ -96,9 +96,14 @@ func TestLatency(t *testing.T) {
 			assert.Equal(t, []Bin{{Low: 3981072, Count: 3 * l.Requests}}, l.ITL.Histogram)
 			assert.Len(t, row.Checks, 7, "those of the trials")
 		}
+		require.NoError(t, WriteFiles(s.Dir, r))
+		for _, study := range r.Studies {
+			assert.FileExists(t, filepath.Join(s.Dir, study.Study.Name+"-latency.png"))
+		}
 		l := r.Studies[0].Rows[2].Latency // waits of 0, 1, 2 and 3 ms; the last is too late
 		assert.Equal(t, 1500*time.Microsecond, l.Queue.P50)
 		assert.Equal(t, 0.75, l.Good)
+		assert.InDelta(t, 4*25/(40.48*1.1), l.Running, 1e-6, "four requests of 25 ms in a pass of 40.48 ms and 10 %")
 		var b strings.Builder
 		require.NoError(t, r.WriteReport(&b))
 		assert.Contains(t, b.String(), "│ batch size 4 │       40 │ 1.50/3.00/3.00/3.00 │ 11.5/13.0/13.0/13.0 │ 5.00/5.00/5.00/5.00 │ 5.00/5.00/5.00/5.00 │ 26.5/28.0/28.0/28.0 │")

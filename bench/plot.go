@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,25 +27,13 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("bench: %s has no measured row to plot", s.Study.Name)
 	}
-	p := plot.New()
+	p := newPlot()
 	p.Title.Text = fmt.Sprintf("%s: %s\n%s", title(s.Study.Parameter), r.model(), r.setting())
 	p.Title.Padding = vg.Points(8)
 	p.X.Label.Text = fmt.Sprintf("%s (%s)", s.Study.Parameter, s.Study.Unit)
 	p.Y.Label.Text = "throughput (tokens a second)"
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	p.Title.TextStyle.Font = font.From(sans, 11)
-	p.Legend.TextStyle.Font = font.From(sans, 11)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font = font.From(sans, 11)
-		axis.Label.Padding = vg.Points(4)
-		axis.Tick.Label.Font = font.From(sans, 10)
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 0xdd}, color.Gray{Y: 0xdd}
-	p.Add(grid)
 
 	position := xPosition(s.Rows)
-	blue, orange := color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
 	if err := addCurve(p, "generated tok/s", rows, position, Point.generatedPerSecond, blue, draw.CircleGlyph{}); err != nil {
 		return err
 	}
@@ -63,11 +52,88 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	p.Legend.XOffs = vg.Points(6)
 	p.Legend.Padding = vg.Points(2)
 
-	canvas := vgimg.NewWith(vgimg.UseWH(18*vg.Centimeter, 11*vg.Centimeter), vgimg.UseDPI(144))
+	return writePNG(w, 11*vg.Centimeter, p.Draw)
+}
+
+// The colours of all plots.
+var (
+	blue   = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
+	orange = color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
+	red    = color.RGBA{R: 0xcc, A: 0xff}
+)
+
+// newPlot is a plot with the fonts and the grid of all plots.
+func newPlot() *plot.Plot {
+	p := plot.New()
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	p.Title.TextStyle.Font = font.From(sans, 11)
+	p.Legend.TextStyle.Font = font.From(sans, 11)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font = font.From(sans, 11)
+		axis.Label.Padding = vg.Points(4)
+		axis.Tick.Label.Font = font.From(sans, 10)
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 0xdd}, color.Gray{Y: 0xdd}
+	p.Add(grid)
+	return p
+}
+
+// writePNG writes a picture as wide as all of them, within a margin.
+func writePNG(w io.Writer, height vg.Length, picture func(draw.Canvas)) error {
+	canvas := vgimg.NewWith(vgimg.UseWH(18*vg.Centimeter, height), vgimg.UseDPI(144))
 	margin := vg.Points(10)
-	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
+	picture(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
 	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 	return err
+}
+
+// writePanels writes plots in rows and columns under a heading and, when it has entries, a legend.
+func writePanels(w io.Writer, heading string, legend legend, height vg.Length, panels [][]*plot.Plot) error {
+	return writePNG(w, height, func(c draw.Canvas) {
+		style := panels[0][0].Title.TextStyle
+		style.YAlign = draw.YTop
+		c.FillText(style, vg.Point{X: c.Center().X, Y: c.Max.Y}, heading)
+		c = draw.Crop(c, 0, 0, 0, -style.Height(heading)-vg.Points(10))
+		if height := legend.draw(c); height > 0 {
+			c = draw.Crop(c, 0, 0, 0, -height-vg.Points(10))
+		}
+		tiles := draw.Tiles{Rows: len(panels), Cols: len(panels[0]), PadX: vg.Points(12), PadY: vg.Points(8)}
+		for i, row := range plot.Align(panels, tiles, c) {
+			for j, tile := range row {
+				panels[i][j].Draw(tile)
+			}
+		}
+	})
+}
+
+// legend is a legend in a row, with one entry for each name.
+type legend struct {
+	names   []string
+	entries []plot.Legend
+}
+
+func (l *legend) add(name string, thumbnail plot.Thumbnailer) {
+	if slices.Contains(l.names, name) {
+		return
+	}
+	entry := plot.NewLegend()
+	entry.TextStyle.Font = newPlot().Legend.TextStyle.Font
+	entry.Top, entry.Left = true, true
+	entry.Add(name, thumbnail)
+	l.names, l.entries = append(l.names, name), append(l.entries, entry)
+}
+
+// draw draws the legend from the left at the top of a canvas and returns its height.
+func (l legend) draw(c draw.Canvas) vg.Length {
+	var height vg.Length
+	for _, entry := range l.entries {
+		entry.Draw(c)
+		size := entry.Rectangle(c).Size()
+		height = max(height, size.Y)
+		c = draw.Crop(c, size.X+vg.Points(18), 0, 0, 0)
+	}
+	return height
 }
 
 // addCurve draws a rate: a line through the medians with their intervals, and a small cross for each trial.
@@ -127,7 +193,7 @@ func addMarks(p *plot.Plot, rows []Row, position func(value int) float64) error 
 	if err != nil {
 		return fmt.Errorf("bench: marking points: %w", err)
 	}
-	rings.Color = color.RGBA{R: 0xcc, A: 0xff}
+	rings.Color = red
 	rings.Shape = draw.RingGlyph{}
 	rings.Radius = vg.Points(7)
 	p.Add(rings)

@@ -3,11 +3,13 @@ package bench
 import "fmt"
 
 // Presets are the names that [Preset] knows.
-func Presets() []string { return []string{"full", "quick", "throughput", "latency"} }
+func Presets() []string { return []string{"notebook", "full", "quick", "throughput", "latency"} }
 
 // Preset returns the studies of a preset.
 //
-//   - "full": the notebook's three sweeps. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64 output tokens,
+//   - "notebook": the notebook's three sweeps, which the programs then measure as it does: each point once, after
+//     [WarmUpNotebook].
+//   - "full": the same sweeps. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64 output tokens,
 //     max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, input and output equal, 64 requests, 4096;
 //     request count 10, 50, 100, 200, 500 with 128 input and 64 output tokens, 4096. max_num_seqs is 256 throughout.
 //   - "quick": the same swept values with less of what a sweep holds fixed, for a run of minutes on a
@@ -21,7 +23,7 @@ func Presets() []string { return []string{"full", "quick", "throughput", "latenc
 // Another name is an error.
 func Preset(name string) ([]Study, error) {
 	switch name {
-	case "full":
+	case "notebook", "full":
 		return []Study{
 			batchSizeStudy(64, ""),
 			sequenceLengthStudy(64, ""),

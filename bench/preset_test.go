@@ -59,9 +59,13 @@ func TestPresetQuickKeepsWhatIsSwept(t *testing.T) {
 	}
 }
 
+func TestPresetNotebook(t *testing.T) {
+	assert.Equal(t, preset(t, "full"), preset(t, "notebook"))
+}
+
 func TestPresetUnknown(t *testing.T) {
 	_, err := Preset("fast")
-	assert.EqualError(t, err, `bench: no preset "fast"; there are full, quick, throughput and latency`)
+	assert.EqualError(t, err, `bench: no preset "fast"; there are notebook, full, quick, throughput and latency`)
 }
 
 func TestPresetsOfVLLM(t *testing.T) {

@@ -19,15 +19,17 @@ func (r *Results) WriteReport(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "Setting: %s%s, seed %d\n", r.setting(), eager, r.Header.Seed)
 	fmt.Fprintf(&b, "Trials: %s; points in random order; warm-up %s\n", r.Header.Stopping, r.Header.WarmUp)
-	if len(r.Engines) > 0 {
-		info := r.Engines[0].Info
-		fmt.Fprintf(&b, "Versions: vLLM %s, torch %s, Python %s\n", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
+	if versions := r.versions(); versions != "" {
+		fmt.Fprintf(&b, "Versions: %s\n", versions)
 	}
 	fmt.Fprintf(&b, "Machine: %s\n", r.Header.Machine)
 	fmt.Fprintf(&b, "Command: %s\n", strings.Join(r.Header.Command, " "))
 	for _, e := range r.Engines {
 		fmt.Fprintf(&b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
 			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, e.loadCost())
+		if e.Number == 1 && e.OtherLoadAverage > 0 {
+			fmt.Fprintf(&b, "  others' load average in the minute before: %.2f\n", e.OtherLoadAverage)
+		}
 		if e.Notice != "" {
 			fmt.Fprintf(&b, "  %s\n", e.Notice)
 		}

@@ -158,6 +158,7 @@ func newRow(j *Journal, p Point) Row {
 	row.Engine = row.Trials[0].Engine
 	row.Light = j.light(row)
 	row.Latency = newLatency(j, row)
+	row.noteLatencyLoad(j)
 	row.noteTimes()
 	for _, w := range j.WarmUps {
 		if w.PointID == p.ID() && !w.Stable {
@@ -177,10 +178,7 @@ func newRow(j *Journal, p Point) Row {
 
 // noteTimes notes what a median hides: outliers, a drift, several modes. All trials are in the figures.
 func (r *Row) noteTimes() {
-	times := make([]time.Duration, len(r.Trials))
-	for i, t := range r.Trials {
-		times[i] = t.Elapsed
-	}
+	times := r.times()
 	for _, i := range outliers(times) {
 		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
 			formatSeconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
@@ -191,6 +189,19 @@ func (r *Row) noteTimes() {
 	}
 	if r.Modes.several() {
 		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)", r.Modes.Dip, r.Modes.P))
+	}
+}
+
+// noteLatencyLoad notes what else used the machine while latencies were measured.
+func (r *Row) noteLatencyLoad(j *Journal) {
+	var usages []Usage
+	for _, l := range j.Latencies {
+		if l.PointID == r.ID() {
+			usages = append(usages, l.Usage)
+		}
+	}
+	for _, seen := range loaded(j, "latency pass", usages) {
+		r.addNote("other load while latencies were measured: " + seen)
 	}
 }
 
@@ -274,4 +285,13 @@ func (r *Results) setting() string {
 		dtype = "auto"
 	}
 	return fmt.Sprintf("dtype %s, %s, TP %d, engine %s, preset %s", dtype, device, tensorParallel, mode, r.Header.Preset)
+}
+
+// versions are those of what measured; empty when no engine opened.
+func (r *Results) versions() string {
+	if len(r.Engines) == 0 {
+		return ""
+	}
+	info := r.Engines[0].Info
+	return fmt.Sprintf("vLLM %s, torch %s, Python %s", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
 }

@@ -93,9 +93,9 @@ func TestRequestCountFinding(t *testing.T) {
 	finding := func(rates ...float64) string {
 		return NewResults(journalOf(studies, rates)).Studies[0].Finding
 	}
-	assert.Equal(t, "Peak: request count 100, with 1000 generated tok/s. Dips, more than 5 % below the row before: 200 (40 % below 100).",
+	assert.Equal(t, "Peak: request count 100, with 1000 generated tok/s. Dips, more than 5 % below the row before, beyond the intervals: 200 (40 % below 100).",
 		finding(300, 800, 1000, 600, 900))
-	assert.Equal(t, "Peak: request count 500, with 1000 generated tok/s. No dips: no row is more than 5 % below the row before.",
+	assert.Equal(t, "Peak: request count 500, with 1000 generated tok/s. No dips: no row is more than 5 % below the row before, beyond the intervals.",
 		finding(300, 800, 960, 930, 1000))
 }
 

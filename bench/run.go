@@ -74,7 +74,8 @@ type Settings struct {
 	// Progress is told how far the run is, with an ETA; nil means nobody.
 	Progress io.Writer
 
-	watch watcher // nil: the machine
+	watch watcher        // nil: the machine
+	load  func() float64 // nil: otherLoadAverage
 }
 
 // Run measures every point of the studies and writes the journal into the results directory.
@@ -105,7 +106,10 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 	groups := unfinished(all, past)
-	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines}
+	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines, onGPUs: pids{}}
+	if r.watch == nil {
+		r.watch = func() func() Usage { return watchMachine(r.onGPUs) }
+	}
 	if err := r.measureLimits(ctx); err != nil {
 		return err
 	}
@@ -161,8 +165,8 @@ func (s *Settings) complete() error {
 	if s.Stopping == (Stopping{}) {
 		s.Stopping = FixedTrials(1)
 	}
-	if s.watch == nil {
-		s.watch = watchMachine
+	if s.load == nil {
+		s.load = otherLoadAverage
 	}
 	if s.WarmUp == "" {
 		s.WarmUp = WarmUpFull
@@ -291,8 +295,9 @@ type runner struct {
 	journal  *journalWriter
 	past     *Journal // what the journal held before
 	progress *progress
-	engines  int // opened or tried so far
-	before   int // of those, by earlier calls
+	engines  int  // opened or tried so far
+	before   int  // of those, by earlier calls
+	onGPUs   pids // this program's processes there, as NVML numbers them
 }
 
 // runGroup measures the points of the first group, in as many engines as it takes or, with OneEngine, in one. After its
@@ -416,15 +421,16 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		return nil, nil, err
 	}
 	gpuBefore := gpuMemory()
-	for _, n := range gpuProcesses() {
-		rec.OtherGPUProcesses += n
-	}
+	before := computingAnywhere()
+	rec.OtherGPUProcesses = before.without(r.onGPUs, descendants())
+	rec.OtherLoadAverage = r.load()
 	start := time.Now()
 	engine, err := r.Open(ctx, args)
 	if err != nil {
 		return nil, nil, err
 	}
 	rec.LoadTime = time.Since(start)
+	maps.Copy(r.onGPUs, ownOnGPUs(before, computingAnywhere(), descendants()))
 	hostAfter, err := hostMemory()
 	if err != nil {
 		return nil, nil, errors.Join(err, engine.Close())

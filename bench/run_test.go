@@ -34,6 +34,7 @@ func testSettings(t *testing.T, lab *fakeLab) Settings {
 		Preset:      "quick",
 		Command:     []string{"all"},
 		watch:       quiet,
+		load:        func() float64 { return 0 },
 	}
 }
 

@@ -1,13 +1,16 @@
 package bench
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/load"
 	"github.com/shirou/gopsutil/v4/process"
+	"golang.org/x/sys/unix"
 )
 
 // Usage is what the machine did during a trial.
@@ -39,17 +42,17 @@ type GPUUsage struct {
 	HighClock int `json:"high_clock_mhz"`
 	// Slowed says why it ran slower than it could: "power cap", "heat", "power brake", "hardware slowdown".
 	Slowed []string `json:"slowed,omitempty"`
-	// Processes is the most processes that computed on it.
-	Processes int `json:"processes"`
+	// OtherProcesses is the number of processes that computed on it and are none of this program's.
+	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
 // watcher begins to watch the machine; the function that it returns ends that and says what was seen.
 type watcher func() (stop func() Usage)
 
-// watchMachine is the watcher of the real machine. What cannot be found out is 0.
-func watchMachine() func() Usage {
+// watchMachine watches the real machine. onGPUs are this program's processes there. What cannot be found out is 0.
+func watchMachine(onGPUs pids) func() Usage {
 	start, began := readCPU(), time.Now()
-	gpus := watchGPUs()
+	gpus := watchGPUs(onGPUs)
 	return func() Usage {
 		wall := time.Since(began)
 		end := readCPU()
@@ -112,8 +115,8 @@ func eachDescendant(p *process.Process, f func(*process.Process)) {
 	}
 }
 
-// watchGPUs samples all GPUs until the function that it returns is called.
-func watchGPUs() func() []GPUUsage {
+// watchGPUs samples all GPUs until the function that it returns is called. own are this program's processes there.
+func watchGPUs(own pids) func() []GPUUsage {
 	if nvml.Init() != nvml.SUCCESS {
 		return func() []GPUUsage { return nil }
 	}
@@ -121,7 +124,7 @@ func watchGPUs() func() []GPUUsage {
 	if n, ret := nvml.DeviceGetCount(); ret == nvml.SUCCESS {
 		for i := range n {
 			if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
-				g := &gpuWatch{Device: device}
+				g := &gpuWatch{Device: device, seen: pids{}}
 				g.energy, _ = device.GetTotalEnergyConsumption()
 				g.sample()
 				gpus = append(gpus, g)
@@ -136,9 +139,12 @@ func watchGPUs() func() []GPUUsage {
 	return func() []GPUUsage {
 		stop()
 		var usages []GPUUsage
+		family := descendants()
 		for _, g := range gpus {
 			g.sample()
-			usages = append(usages, g.end())
+			u := g.end()
+			u.OtherProcesses = g.seen.without(own, family)
+			usages = append(usages, u)
 		}
 		nvml.Shutdown()
 		return usages
@@ -173,6 +179,7 @@ type gpuWatch struct {
 	energy  uint64 // at the start, in mJ
 	busy    float64
 	samples int
+	seen    pids
 	GPUUsage
 }
 
@@ -197,9 +204,7 @@ func (g *gpuWatch) sample() {
 			}
 		}
 	}
-	if processes, ret := g.GetComputeRunningProcesses(); ret == nvml.SUCCESS {
-		g.Processes = max(g.Processes, len(processes))
-	}
+	maps.Copy(g.seen, computing(g.Device))
 }
 
 func (g *gpuWatch) end() GPUUsage {
@@ -230,14 +235,21 @@ func slowReasons(reasons uint64) []string {
 	return names
 }
 
-// gpuProcesses is the number of processes that compute on each of the machine's GPUs.
-func gpuProcesses() []int {
-	var counts []int
-	eachGPU(func(device nvml.Device) {
-		processes, _ := device.GetComputeRunningProcesses()
-		counts = append(counts, len(processes))
-	})
-	return counts
+// otherLoadAverage is the machine's load average over the last minute, less the most that this process and those it waited
+// for can have added to it: their CPU time over a minute. 0 when it cannot be found out.
+func otherLoadAverage() float64 {
+	average, err := load.Avg()
+	if err != nil {
+		return 0
+	}
+	own := 0.0
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var usage unix.Rusage
+		if unix.Getrusage(who, &usage) == nil {
+			own += time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Minutes()
+		}
+	}
+	return max(0, average.Load1-own)
 }
 
 // joules is the energy of all GPUs, in joules; 0 when they do not tell.

@@ -6,8 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,6 +101,55 @@ func TestTexts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkEqualTrials says how often trials of one engine differ from themselves: 4000 trials of a tiny model make 200
+// comparisons of 10 trials with 10 others. In turns, as Run measures points, each other trial belongs to the same side; one
+// after the other, the first ten are compared with the ten after them, as two runs would be.
+func BenchmarkEqualTrials(b *testing.B) {
+	testenv.VLLM(b)
+	const comparisons, side = 200, 10
+	vocabulary, err := bench.NewVocabulary(1000, []int32{0, 1, 2})
+	require.NoError(b, err)
+	study, err := bench.NewStudy("equal", bench.Point{Requests: 4, InputLen: 16, OutputLen: 8})
+	require.NoError(b, err)
+	model := testenv.TinyLlama(b, 1000)
+	for b.Loop() {
+		dir := b.TempDir()
+		err := bench.Run(b.Context(), bench.Settings{
+			Dir: dir, Requests: bench.Requests{Vocabulary: vocabulary}, Studies: []bench.Study{study},
+			Stopping:   bench.FixedTrials(comparisons * 2 * side),
+			EngineArgs: vllmgo.EngineArgs{Model: model, LoadFormat: "dummy", SkipTokenizerInit: true, EnforceEager: true},
+			Open:       func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) { return vllmgo.New(ctx, args) },
+		})
+		require.NoError(b, err)
+		journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+		require.NoError(b, err)
+		require.Len(b, journal.Trials, comparisons*2*side)
+		turns, after := 0, 0
+		var all []time.Duration
+		for trials := range slices.Chunk(journal.Trials, 2*side) {
+			var times, even, odd []time.Duration
+			for i, trial := range trials {
+				times = append(times, trial.Elapsed)
+				if i%2 == 0 {
+					even = append(even, trial.Elapsed)
+				} else {
+					odd = append(odd, trial.Elapsed)
+				}
+			}
+			if bench.Compare(even, odd).Differ {
+				turns++
+			}
+			if bench.Compare(times[:side], times[side:]).Differ {
+				after++
+			}
+			all = append(all, times...)
+		}
+		b.ReportMetric(float64(bench.NewMedian(all).Value.Microseconds())/1000, "ms/trial")
+		b.ReportMetric(float64(turns), "of-200-in-turns")
+		b.ReportMetric(float64(after), "of-200-one-after-the-other")
 	}
 }
 

@@ -226,6 +226,9 @@ def model_config(arguments):
         "NumKVHeads": config.get_total_num_kv_heads(),
         "HeadDim": config.get_head_size(),
         "NumAttentionHeads": getattr(hf, "num_attention_heads", 0),
+        "ModelType": hf.model_type,
+        "HiddenSize": getattr(hf, "hidden_size", 0) or 0,
+        "IntermediateSize": getattr(hf, "intermediate_size", None) or getattr(hf, "ffn_dim", None) or 0,
         "Dtype": str(config.dtype).removeprefix("torch."),
         "DtypeBytes": config.dtype.itemsize,
     }

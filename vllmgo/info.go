@@ -52,6 +52,11 @@ type ModelConfig struct {
 	NumLayers, NumKVHeads, HeadDim int
 	// NumAttentionHeads must be divisible by the tensor-parallel size.
 	NumAttentionHeads int
+	// ModelType is the architecture's name in the configuration, such as "llama".
+	ModelType string
+	// HiddenSize is the width of the layers, IntermediateSize that of their feed-forward parts; 0 when the configuration
+	// has none.
+	HiddenSize, IntermediateSize int
 	// Dtype is the type that "auto" stands for on this machine, such as "bfloat16".
 	Dtype string
 	// DtypeBytes is the size of one value of Dtype.

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -180,6 +181,12 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	case o.preset == "":
 		o.preset = "full"
 	}
+	if o.preset == "notebook" && journal == nil { // as the notebook measures, unless the flags say otherwise
+		o.warmUp = cmp.Or(o.warmUp, bench.WarmUpNotebook)
+		if o.trials == 0 && o.budget == 0 {
+			o.trials = 1
+		}
+	}
 	stopping := bench.UntilPrecise(o.target, o.budget)
 	switch {
 	case o.trials > 0:
@@ -231,7 +238,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 			"(-dtype float16 insists on it)")
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
 	}
-	s.ModelSize = modelSize(s.EngineArgs.Model)
+	s.ModelSize = modelSize(s.ModelConfig)
 	devices := o.tensorParallelSize
 	if device == "cpu" {
 		devices = 1 // the ranks share the machine

@@ -24,7 +24,7 @@ import (
 func TestFlags(t *testing.T) {
 	o, err := parseFlags([]string{"all"}, io.Discard)
 	require.NoError(t, err)
-	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", mode: "auto", target: 0.02, warmUp: bench.WarmUpFull}, o)
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", mode: "auto", target: 0.02}, o)
 
 	o, err = parseFlags([]string{"all", "-model", "m", "-tensor-parallel-size", "2", "-gpu-memory-utilization", "0.5",
 		"-dtype", "float16", "-preset", "full", "-engine-mode", "own-process", "-out", "o", "-seed", "18446744073709551615", "-trials", "3",
@@ -45,7 +45,7 @@ func TestBadFlags(t *testing.T) {
 		"-gpu-memory-utilization is 90; it must be":    {"-gpu-memory-utilization", "90"},
 		"-gpu-memory-utilization is NaN; it must be":   {"-gpu-memory-utilization", "NaN"},
 		`-dtype is "fp16"; it must be one of auto, ha`: {"-dtype", "fp16"},
-		`-preset is "fast"; it must be one of full, q`: {"-preset", "fast"},
+		`-preset is "fast"; it must be one of notebo`:  {"-preset", "fast"},
 		"-trials is -1; it must be at least 1":         {"-trials", "-1"},
 		"-timeout is -1s; it must be above 0":          {"-timeout", "-1s"},
 		"-resume needs -out":                           {"-resume"},
@@ -137,7 +137,8 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 		},
 		loadConfig: func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
 			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
-				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2}, nil
+				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2,
+				ModelType: "llama", HiddenSize: 10, IntermediateSize: 20}, nil
 		},
 		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return fakeTokenizer{}, nil },
 		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
@@ -216,6 +217,28 @@ func TestRunOnGPU(t *testing.T) {
 	assert.Zero(t, lib.opened[0].KVCacheMemoryBytes)
 }
 
+// The preset notebook measures as the notebook does, unless the flags say otherwise.
+func TestPresetNotebook(t *testing.T) {
+	for _, c := range []struct {
+		flags    []string
+		warmUp   bench.WarmUpMode
+		stopping bench.Stopping
+	}{
+		{nil, bench.WarmUpNotebook, bench.FixedTrials(1)},
+		{[]string{"-warmup", "full", "-trials", "2"}, bench.WarmUpFull, bench.FixedTrials(2)},
+		{[]string{"-budget", "1h"}, bench.WarmUpNotebook, bench.UntilPrecise(0.02, time.Hour)},
+	} {
+		dir := t.TempDir()
+		lib := newFakeLibrary("cpu", "m")
+		args := append([]string{"all", "-out", dir, "-model", "m", "-preset", "notebook"}, c.flags...)
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize}))
+		header := journalOf(t, dir).Header
+		assert.Equal(t, c.warmUp, header.WarmUp)
+		assert.Equal(t, c.stopping, header.Stopping)
+		assert.Equal(t, "notebook", header.Preset)
+	}
+}
+
 func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
@@ -234,7 +257,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
 	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
-	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
+	assert.Equal(t, &bench.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	stderr.Reset()

@@ -60,10 +60,10 @@ func (o *options) addFlags(flags *flag.FlagSet) {
 	o.mode = "auto"
 	flags.StringVar(&o.mode, "engine-mode", o.mode, "where the engine runs: "+oneOf(engineModes()))
 	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
-	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever -target and -budget say (default: as often as they say, at least 6)")
+	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever -target and -budget say (default 1 with -preset notebook, otherwise as often as they say, at least 6)")
 	flags.Float64Var(&o.target, "target", bench.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
 	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 3m30s with -preset quick, 30m otherwise)")
-	flags.StringVar((*string)(&o.warmUp), "warmup", string(bench.WarmUpFull), "warm-up of each point: full, its whole shape until times are stable, or notebook, one request")
+	flags.StringVar((*string)(&o.warmUp), "warmup", "", "warm-up of each point: full, its whole shape until times are stable, or notebook, one request (default notebook with -preset notebook, full otherwise)")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest `time` that one pass of a point may take, such as 10m (default no limit)")
 	flags.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of -out, which must have the same settings")
 	flags.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up beside the others, and how much of them was start-up")
@@ -117,7 +117,7 @@ func (o *options) check() error {
 		return fmt.Errorf("-timeout is %v; it must be above 0", o.timeout)
 	case o.resume && o.out == "":
 		return errors.New("-resume needs -out, the folder of the run to go on with")
-	case o.warmUp != bench.WarmUpFull && o.warmUp != bench.WarmUpNotebook:
+	case o.warmUp != "" && o.warmUp != bench.WarmUpFull && o.warmUp != bench.WarmUpNotebook:
 		return fmt.Errorf("-warmup is %q; it must be %s or %s", o.warmUp, bench.WarmUpFull, bench.WarmUpNotebook)
 	case !slices.Contains(engineModes(), o.mode):
 		return fmt.Errorf("-engine-mode is %q; it must be %s", o.mode, oneOf(engineModes()))

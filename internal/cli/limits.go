@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"vllmgo/bench"
@@ -47,40 +45,23 @@ func measureLimits(ctx context.Context, device, dtype string, devices int) (benc
 	return limits, err
 }
 
-// modelSize reads a model's size from the config.json in its folder; nil for a model that is no folder, or of an
-// architecture that is not among these.
-func modelSize(model string) *bench.ModelSize {
-	text, err := os.ReadFile(filepath.Join(model, "config.json"))
-	if err != nil {
+// feedForward is the number of matrices in the feed-forward part of a layer, by the model's type: two, or three with a gate.
+// Models of these types have no others than these and attention's four.
+var feedForward = map[string]int{
+	"opt": 2, "gpt_neox": 2, "starcoder2": 2, "phi": 2,
+	"llama": 3, "mistral": 3, "qwen2": 3, "qwen3": 3, "gemma": 3, "gemma2": 3, "gemma3_text": 3, "phi3": 3, "olmo2": 3,
+	"granite": 3, "smollm3": 3,
+}
+
+// modelSize computes a model's size from its configuration; nil for a type that is not among these.
+func modelSize(c vllmgo.ModelConfig) *bench.ModelSize {
+	matrices := feedForward[c.ModelType]
+	if matrices == 0 || c.HiddenSize == 0 || c.IntermediateSize == 0 {
 		return nil
 	}
-	var c struct {
-		ModelType    string `json:"model_type"`
-		Hidden       int64  `json:"hidden_size"`
-		Layers       int64  `json:"num_hidden_layers"`
-		Vocabulary   int64  `json:"vocab_size"`
-		Heads        int64  `json:"num_attention_heads"`
-		KVHeads      int64  `json:"num_key_value_heads"`
-		HeadDim      int64  `json:"head_dim"`
-		FFN          int64  `json:"ffn_dim"`
-		Intermediate int64  `json:"intermediate_size"`
+	attention := 2 * c.HiddenSize * c.HeadDim * (c.NumAttentionHeads + c.NumKVHeads)
+	return &bench.ModelSize{
+		Layers: int64(c.NumLayers) * int64(attention+matrices*c.HiddenSize*c.IntermediateSize),
+		Head:   int64(c.HiddenSize) * int64(c.VocabSize),
 	}
-	if err := json.Unmarshal(text, &c); err != nil || c.Heads == 0 {
-		return nil
-	}
-	if c.KVHeads == 0 {
-		c.KVHeads = c.Heads
-	}
-	if c.HeadDim == 0 {
-		c.HeadDim = c.Hidden / c.Heads
-	}
-	attention := 2*c.Hidden*c.Heads*c.HeadDim + 2*c.Hidden*c.KVHeads*c.HeadDim
-	head := c.Hidden * c.Vocabulary
-	switch c.ModelType {
-	case "opt":
-		return &bench.ModelSize{Layers: c.Layers * (attention + 2*c.Hidden*c.FFN), Head: head}
-	case "llama", "mistral", "qwen2", "qwen3":
-		return &bench.ModelSize{Layers: c.Layers * (attention + 3*c.Hidden*c.Intermediate), Head: head}
-	}
-	return nil
 }

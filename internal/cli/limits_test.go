@@ -10,25 +10,37 @@ import (
 
 	"vllmgo/bench"
 	"vllmgo/internal/testenv"
+	"vllmgo/vllmgo"
 )
 
 // The sizes together with the embeddings, norms and biases, which are not counted, are the models' 125,239,296 and
 // 134,515,008 parameters.
 func TestModelSize(t *testing.T) {
-	for config, want := range map[string]*bench.ModelSize{
-		string(opt125mConfig): {Layers: 84934656, Head: 38608896},
-		// HuggingFaceTB/SmolLM2-135M-Instruct
-		`{"model_type": "llama", "hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
-		  "intermediate_size": 1536, "vocab_size": 49152}`: {Layers: 106168320, Head: 28311552},
-		`{"model_type": "mamba", "num_attention_heads": 9}`: nil,
-		`{}`: nil,
-		`{`:  nil,
+	opt := filepath.Join(t.TempDir(), "opt")
+	require.NoError(t, os.Mkdir(opt, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(opt, "config.json"), opt125mConfig, 0o644))
+	for model, want := range map[string]bench.ModelSize{
+		opt:                {Layers: 84934656, Head: 38608896},
+		testenv.SmolLM2(t): {Layers: 106168320, Head: 28311552},
 	} {
-		dir := t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o644))
-		assert.Equal(t, want, modelSize(dir), config)
+		config, err := vllmgo.LoadModelConfig(t.Context(), vllmgo.EngineArgs{Model: model})
+		require.NoError(t, err)
+		assert.Equal(t, &want, modelSize(config))
 	}
-	assert.Nil(t, modelSize("an/id"))
+}
+
+func TestModelSizeUnknown(t *testing.T) {
+	known := vllmgo.ModelConfig{ModelType: "qwen2", NumLayers: 3, NumAttentionHeads: 4, NumKVHeads: 2, HeadDim: 5, HiddenSize: 7, IntermediateSize: 11, VocabSize: 13}
+	assert.Equal(t, &bench.ModelSize{Layers: 3 * (2*7*5*6 + 3*7*11), Head: 7 * 13}, modelSize(known))
+	for _, spoil := range []func(*vllmgo.ModelConfig){
+		func(c *vllmgo.ModelConfig) { c.ModelType = "mamba" },
+		func(c *vllmgo.ModelConfig) { c.HiddenSize = 0 },
+		func(c *vllmgo.ModelConfig) { c.IntermediateSize = 0 },
+	} {
+		c := known
+		spoil(&c)
+		assert.Nil(t, modelSize(c))
+	}
 }
 
 func TestMeasureLimits(t *testing.T) {

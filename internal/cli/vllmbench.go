@@ -48,7 +48,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand(), v.raceCommand())
+	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.raceCommand())
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)
@@ -118,10 +118,7 @@ measures them here, with the engine that the flags describe; what they do not sa
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir := args[0]
-			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-				dir = filepath.Dir(dir)
-			}
+			dir := folder(args[0])
 			if onlyReport {
 				v.status = status(c.Context(), v.args, v.stderr, report(dir, v.stdout, v.stderr))
 				return nil
@@ -147,6 +144,37 @@ measures them here, with the engine that the flags describe; what they do not sa
 	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
 	c.MarkFlagsMutuallyExclusive("requests", "report")
 	return c
+}
+
+func (v *vllmbench) compareCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "compare FOLDER FOLDER",
+		Short: "Say which points of two runs differ, and by how much",
+		Long: `Compare tests for each point that two runs have in common whether its times differ by more than chance explains
+(Mann-Whitney U test, p ≤ 1 %), and prints the ratio of the medians with a 99 % interval. Notes say what else differs:
+machine, model, setting, versions, prompts.`,
+		Example: "  vllmbench compare results/20260101T120000 results/20260102T120000",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var runs [2]*bench.Results
+			for i, arg := range args {
+				journal, err := bench.ReadJournalFile(filepath.Join(folder(arg), bench.JournalName))
+				if err != nil {
+					return err
+				}
+				runs[i] = bench.NewResults(journal)
+			}
+			return bench.CompareRuns(runs[0], runs[1]).Write(v.stdout)
+		},
+	}
+}
+
+// folder is the results directory that an argument names, by itself or by a file in it.
+func folder(arg string) string {
+	if info, err := os.Stat(arg); err == nil && !info.IsDir() {
+		return filepath.Dir(arg)
+	}
+	return arg
 }
 
 // addFlags adds the flags that all programs have.

@@ -91,6 +91,11 @@ func TestVllmbenchRun(t *testing.T) {
 			assert.Equal(t, "float32", journalOf(t, again).Header.EngineArgs.Dtype)
 			assert.Equal(t, j.Header.Text, journalOf(t, again).Header.Text)
 
+			status, stdout, stderr = runVllmbench(t, lib.library, "compare", out, filepath.Join(again, "report.txt"))
+			require.Zero(t, status, stderr)
+			assert.Contains(t, stdout, "not shown to differ")
+			assert.NotContains(t, stdout, "prompts differ")
+
 			report, err := os.ReadFile(filepath.Join(out, "report.txt"))
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
@@ -118,6 +123,8 @@ func TestVllmbenchRefuses(t *testing.T) {
 		"accepts 1 arg(s), received 0":              {2, []string{"replay"}},
 		"limits of goodput need --latency":          {2, []string{"run", "--goodput-ttft", "1s"}},
 		"reading the journal":                       {2, []string{"replay", t.TempDir()}},
+		"accepts 2 arg(s), received 1":              {2, []string{"compare", "a"}},
+		"reading the journal: open none":            {2, []string{"compare", "none", "none"}},
 		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
 	} {
 		if want == "prompts as text need a tokenizer" {
