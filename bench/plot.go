@@ -26,23 +26,8 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("bench: %s has no measured row to plot", s.Study.Name)
 	}
-	p := plot.New()
-	p.Title.Text = fmt.Sprintf("%s: %s\n%s", title(s.Study.Parameter), r.model(), r.setting())
-	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text = fmt.Sprintf("%s (%s)", s.Study.Parameter, s.Study.Unit)
-	p.Y.Label.Text = "throughput (tokens a second)"
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	p.Title.TextStyle.Font = font.From(sans, 11)
-	p.Legend.TextStyle.Font = font.From(sans, 11)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font = font.From(sans, 11)
-		axis.Label.Padding = vg.Points(4)
-		axis.Tick.Label.Font = font.From(sans, 10)
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 0xdd}, color.Gray{Y: 0xdd}
-	p.Add(grid)
-
+	p := newPlot(fmt.Sprintf("%s: %s\n%s", title(s.Study.Parameter), r.model(), r.setting()),
+		fmt.Sprintf("%s (%s)", s.Study.Parameter, s.Study.Unit), "throughput (tokens a second)")
 	position := xPosition(s.Rows)
 	blue, orange := color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}, color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
 	if err := addCurve(p, "generated tok/s", rows, position, Point.generatedPerSecond, blue, draw.CircleGlyph{}); err != nil {
@@ -58,11 +43,34 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	p.Y.Min = 0
 	p.Y.Max *= 1.25 // an empty strip above the data, for the legend
 	p.Y.Tick.Marker = plot.TickerFunc(rateTicks)
+	return writePNG(w, p)
+}
+
+// newPlot is an empty plot in the style of all plots.
+func newPlot(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Padding = vg.Points(8)
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	p.Title.TextStyle.Font = font.From(sans, 11)
+	p.Legend.TextStyle.Font = font.From(sans, 11)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font = font.From(sans, 11)
+		axis.Label.Padding = vg.Points(4)
+		axis.Tick.Label.Font = font.From(sans, 10)
+	}
 	p.Legend.Top = true
 	p.Legend.Left = true
 	p.Legend.XOffs = vg.Points(6)
 	p.Legend.Padding = vg.Points(2)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{Y: 0xdd}, color.Gray{Y: 0xdd}
+	p.Add(grid)
+	return p
+}
 
+// writePNG draws a plot at the size of all plots.
+func writePNG(w io.Writer, p *plot.Plot) error {
 	canvas := vgimg.NewWith(vgimg.UseWH(18*vg.Centimeter, 11*vg.Centimeter), vgimg.UseDPI(144))
 	margin := vg.Points(10)
 	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))

@@ -246,7 +246,7 @@ func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
 	var groups []group
 	for _, study := range studies {
 		for _, p := range study.Points {
-			args, err := study.engineArgs(base, p)
+			args, err := study.EngineArgs(base, p)
 			if err != nil {
 				return nil, err
 			}
@@ -430,8 +430,9 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		return nil, nil, errors.Join(err, engine.Close())
 	}
 	rec.HostMemory = hostAfter - hostBefore
-	if gpuAfter := gpuMemory(); gpuBefore != nil && gpuAfter != nil {
-		rec.GPUMemory = new(*gpuAfter - *gpuBefore)
+	if gpuBefore != nil {
+		gpus, added := loadedGPUs(gpuBefore, gpuMemory())
+		rec.GPUs, rec.GPUMemory = gpus, &added
 	}
 	rec.Args = args
 	rec.Info = engine.Info()

@@ -22,12 +22,14 @@ type Usage struct {
 	Throttled float64 `json:"throttled,omitempty"`
 	// HostMemory is the resident memory of this program's processes at the end, in bytes.
 	HostMemory int64 `json:"host_memory_bytes"`
-	// GPUs are the machine's NVIDIA GPUs, in NVML's order; none without NVML.
+	// GPUs are the NVIDIA GPUs that the engine runs on, in NVML's order; none without NVML.
 	GPUs []GPUUsage `json:"gpus,omitempty"`
 }
 
 // GPUUsage is what a GPU did during a trial. Use, memory and clocks are sampled every 50 ms.
 type GPUUsage struct {
+	// Index is its number in NVML's order.
+	Index int `json:"gpu"`
 	// Busy is the share of time in which a kernel ran, averaged over the samples.
 	Busy float64 `json:"busy"`
 	// Memory is the most memory in use, in bytes.
@@ -43,13 +45,14 @@ type GPUUsage struct {
 	Processes int `json:"processes"`
 }
 
-// watcher begins to watch the machine; the function that it returns ends that and says what was seen.
-type watcher func() (stop func() Usage)
+// watcher begins to watch the machine, of its GPUs those with the given numbers; the function that it returns ends
+// that and says what was seen.
+type watcher func(gpus []int) (stop func() Usage)
 
 // watchMachine is the watcher of the real machine. What cannot be found out is 0.
-func watchMachine() func() Usage {
+func watchMachine(indices []int) func() Usage {
 	start, began := readCPU(), time.Now()
-	gpus := watchGPUs()
+	gpus := watchGPUs(indices)
 	return func() Usage {
 		wall := time.Since(began)
 		end := readCPU()
@@ -112,20 +115,18 @@ func eachDescendant(p *process.Process, f func(*process.Process)) {
 	}
 }
 
-// watchGPUs samples all GPUs until the function that it returns is called.
-func watchGPUs() func() []GPUUsage {
+// watchGPUs samples GPUs until the function that it returns is called.
+func watchGPUs(indices []int) func() []GPUUsage {
 	if nvml.Init() != nvml.SUCCESS {
 		return func() []GPUUsage { return nil }
 	}
 	var gpus []*gpuWatch
-	if n, ret := nvml.DeviceGetCount(); ret == nvml.SUCCESS {
-		for i := range n {
-			if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
-				g := &gpuWatch{Device: device}
-				g.energy, _ = device.GetTotalEnergyConsumption()
-				g.sample()
-				gpus = append(gpus, g)
-			}
+	for _, i := range indices {
+		if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
+			g := &gpuWatch{Device: device, GPUUsage: GPUUsage{Index: i}}
+			g.energy, _ = device.GetTotalEnergyConsumption()
+			g.sample()
+			gpus = append(gpus, g)
 		}
 	}
 	stop := every(50*time.Millisecond, func() {
@@ -240,7 +241,7 @@ func gpuProcesses() []int {
 	return counts
 }
 
-// joules is the energy of all GPUs, in joules; 0 when they do not tell.
+// joules is the energy of the GPUs, in joules; 0 when they do not tell.
 func (u Usage) joules() float64 {
 	total := 0.0
 	for _, g := range u.GPUs {

@@ -75,8 +75,9 @@ func TestRefusedBeforeLoading(t *testing.T) {
 			"there is no model folder /no/such/tokenizer", vllmgo.ErrModelNotFound},
 		"batch smaller than its sequences": {with(func(a *vllmgo.EngineArgs) { a.MaxNumSeqs, a.MaxNumBatchedTokens = 300, 64 }),
 			"max_num_batched_tokens (64) must be greater than or equal to max_num_seqs (300)", nil},
-		"heads":             {split(map[string]any{"num_attention_heads": 3}), "does not divide the model's 3 attention heads: only 1 does", nil},
-		"KV heads":          {split(map[string]any{"num_attention_heads": 12, "num_key_value_heads": 3}), "divide the model's 3 KV heads, nor is it a multiple of them: 1 and 3 do", nil},
+		"heads": {split(map[string]any{"num_attention_heads": 3}), "does not divide the model's 3 attention heads: only 1 does", nil},
+		"KV heads": {split(map[string]any{"num_attention_heads": 12, "num_key_value_heads": 3, "intermediate_size": 768, "vocab_size": 768}),
+			"does not divide the model's 3 KV heads, nor is it a multiple of them: 1, 3, 6 and 12 do", nil},
 		"intermediate size": {split(map[string]any{"intermediate_size": 255}), "divide the model's intermediate size of 255: only 1 does", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -144,8 +144,8 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
 		},
-		limits: func(_ context.Context, device, dtype string, devices int) (bench.Limits, error) {
-			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: devices}, nil
+		limits: func(_ context.Context, device, dtype string) (bench.Limits, error) {
+			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, nil
 		},
 		float16: func() bool { return false },
 	}
@@ -233,7 +233,7 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
 	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
-	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
+	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, journal.Limits)
 	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
@@ -278,12 +278,21 @@ func TestNoTokenizer(t *testing.T) {
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
 }
 
-func TestTensorParallelSizeMustDivideHeads(t *testing.T) {
+// What the configuration refuses is an error before an engine is loaded, also when only a later point has it.
+func TestRefusedTensorParallelSize(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
-	var stderr bytes.Buffer
-	args := []string{"all", "-out", t.TempDir(), "-model", "m", "-tensor-parallel-size", "5"}
-	assert.Equal(t, 1, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
-	assert.Contains(t, stderr.String(), "-tensor-parallel-size 5 does not divide the 12 attention heads of m")
+	config := lib.loadConfig
+	lib.loadConfig = func(ctx context.Context, args vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+		if args.TensorParallelSize == 5 {
+			return vllmgo.ModelConfig{}, errors.New("tensor_parallel_size 5 does not divide")
+		}
+		return config(ctx, args)
+	}
+	for _, args := range [][]string{{"--tensor-parallel-size", "5"}, {"--axis", "tensor_parallel_size=1,5"}, {"--set", "tensor_parallel_size=5"}} {
+		status, _, stderr := runVllmbench(t, lib.library, append([]string{"run", "--model", "m", "--out", filepath.Join(t.TempDir(), "out")}, args...)...)
+		assert.Equal(t, 1, status, args)
+		assert.Contains(t, stderr, "tensor_parallel_size 5 does not divide")
+	}
 	assert.Empty(t, lib.opened)
 }
 

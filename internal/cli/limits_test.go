@@ -32,14 +32,14 @@ func TestModelSize(t *testing.T) {
 }
 
 func TestMeasureLimits(t *testing.T) {
-	_, err := measureLimits(t.Context(), "cpu", "auto", 1)
+	_, err := measureLimits(t.Context(), "cpu", "auto")
 	require.ErrorContains(t, err, "type is not known")
 	testenv.VLLM(t)
-	limits, err := measureLimits(t.Context(), "cpu", "bfloat16", 1)
+	limits, err := measureLimits(t.Context(), "cpu", "bfloat16")
 	require.NoError(t, err)
 	t.Logf("%+v", limits)
 	assert.Greater(t, limits.Bandwidth, 1e8)
 	assert.Greater(t, limits.FLOPS, 1e8)
-	_, err = measureLimits(t.Context(), "cpu", "float17", 1)
+	_, err = measureLimits(t.Context(), "cpu", "float17")
 	assert.ErrorContains(t, err, "float17")
 }

@@ -48,7 +48,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand(), v.raceCommand())
+	root.AddCommand(v.runCommand(), v.replayCommand(), v.scalingCommand(), v.raceCommand())
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)
@@ -118,10 +118,7 @@ measures them here, with the engine that the flags describe; what they do not sa
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			dir := args[0]
-			if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-				dir = filepath.Dir(dir)
-			}
+			dir := folder(args[0])
 			if onlyReport {
 				v.status = status(c.Context(), v.args, v.stderr, report(dir, v.stdout, v.stderr))
 				return nil
@@ -147,6 +144,14 @@ measures them here, with the engine that the flags describe; what they do not sa
 	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
 	c.MarkFlagsMutuallyExclusive("requests", "report")
 	return c
+}
+
+// folder is a run's folder, of which the path of a file in it will do.
+func folder(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return filepath.Dir(path)
+	}
+	return path
 }
 
 // addFlags adds the flags that all programs have.
