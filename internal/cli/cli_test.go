@@ -216,7 +216,7 @@ func TestRunOnGPU(t *testing.T) {
 	assert.Zero(t, lib.opened[0].KVCacheMemoryBytes)
 }
 
-func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
+func TestRandomWeights(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
 	lib := newFakeLibrary("cpu")
@@ -237,6 +237,14 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, &bench.ModelSize{Layers: 84934656, Head: 38608896}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
+	lib.findModel = nil // nobody is asked for what is only a shape
+	dir = t.TempDir()
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, "dummy", lib.opened[1].LoadFormat)
+	assert.NoDirExists(t, lib.opened[1].Model)
+	assert.Contains(t, stdout.String(), "llama-8b, random weights")
+
+	lib = newFakeLibrary("cpu")
 	stderr.Reset()
 	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
 	assert.Contains(t, stderr.String(), "all: model not found")

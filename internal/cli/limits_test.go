@@ -17,6 +17,8 @@ import (
 func TestModelSize(t *testing.T) {
 	for config, want := range map[string]*bench.ModelSize{
 		string(opt125mConfig): {Layers: 84934656, Head: 38608896},
+		// meta-llama/Llama-3.1-8B, whose 8,030,261,248 parameters are these, as many embeddings as the head's, and 65 norms of 4096
+		string(llama8BConfig): {Layers: 6979321856, Head: 525336576},
 		// HuggingFaceTB/SmolLM2-135M-Instruct
 		`{"model_type": "llama", "hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
 		  "intermediate_size": 1536, "vocab_size": 49152}`: {Layers: 106168320, Head: 28311552},
