@@ -150,7 +150,7 @@ def check_ranks(kwargs):
         there = f"{count} {unit}" + (f" (CUDA_VISIBLE_DEVICES={share})" if share is not None else "")
         raise Refused(
             f"tensor_parallel_size × pipeline_parallel_size is {ranks}, but this machine has {there}: "
-            f"set them to {count} in all at most"
+            f"lower them to a product of at most {count}"
         )
     binding = os.environ.get("VLLM_CPU_OMP_THREADS_BIND") or "auto"
     if current_platform.is_cpu() and binding not in ("auto", "nobind") and binding.count("|") + 1 != ranks:
