@@ -179,6 +179,10 @@ func (p *ScalingPoint) relate() bool {
 			continue
 		}
 		base := measured[0]
+		if row.TensorParallelSize == base.TensorParallelSize {
+			row.Speedup, row.SpeedupLow, row.SpeedupHigh, row.Efficiency = 1, 1, 1, 1
+			continue
+		}
 		row.Speedup = base.Elapsed.Value.Seconds() / row.Elapsed.Value.Seconds()
 		row.SpeedupLow = base.Elapsed.Low.Seconds() / row.Elapsed.High.Seconds()
 		row.SpeedupHigh = base.Elapsed.High.Seconds() / row.Elapsed.Low.Seconds()

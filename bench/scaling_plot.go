@@ -57,7 +57,8 @@ func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
 	room := 0.05 * (last - first)
 	p.X.Min, p.X.Max = first-room, last+room
 	p.Y.Min = 0
-	p.Y.Max *= 1.1
+	p.Y.Max *= 1.25 // an empty strip above the data, for the legend
+	p.Y.Tick.Marker = plot.TickerFunc(rateTicks)
 	return writePNG(w, p)
 }
 

@@ -50,7 +50,7 @@ func TestScaling(t *testing.T) {
 	for _, p := range s.Studies[0].Points {
 		require.Len(t, p.Rows, 2)
 		assert.Equal(t, 1, p.Rows[0].TensorParallelSize)
-		assert.Equal(t, 1.0, p.Rows[0].Speedup)
+		assert.Equal(t, []float64{1, 1, 1, 1}, []float64{p.Rows[0].Speedup, p.Rows[0].SpeedupLow, p.Rows[0].SpeedupHigh, p.Rows[0].Efficiency})
 		assert.Equal(t, 2, p.Rows[1].TensorParallelSize)
 		assert.InDelta(t, 1.5, p.Rows[1].Speedup, 1e-6)
 		assert.InDelta(t, 1.5, p.Rows[1].SpeedupLow, 1e-6, "the fake has no noise")
