@@ -155,8 +155,8 @@ def check_ranks(kwargs):
     binding = os.environ.get("VLLM_CPU_OMP_THREADS_BIND") or "auto"
     if current_platform.is_cpu() and binding not in ("auto", "nobind") and binding.count("|") + 1 != ranks:
         raise Refused(
-            f"VLLM_CPU_OMP_THREADS_BIND={binding} has cores for {binding.count('|') + 1} ranks, but "
-            f"tensor_parallel_size × pipeline_parallel_size is {ranks}: unset it, or give each rank its cores"
+            f"VLLM_CPU_OMP_THREADS_BIND={binding} must have cores for each of the {ranks} ranks (tensor_parallel_size × "
+            "pipeline_parallel_size), with | between ranks: correct or unset it"
         )
     check_division(create_model_config(kwargs), size)
 
