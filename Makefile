@@ -38,7 +38,7 @@ lint: ## Check formatting and run the static checks
 	[[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w on:" $$unformatted >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons scripts/scaling .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 
 clean: ## Remove what these made: .venv, .venv-0.24, .cache and bin, but not results

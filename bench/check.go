@@ -167,9 +167,9 @@ func loaded(j *Journal, noun string, usages []Usage) []string {
 func checkClocks(row Row) Check {
 	var seen []string
 	for _, t := range row.Trials {
-		for i, g := range t.Usage.GPUs {
+		for _, g := range t.Usage.GPUs {
 			if len(g.Slowed) > 0 {
-				seen = append(seen, fmt.Sprintf("trial %d: GPU %d was slowed down by %s, %d to %d MHz", t.Trial, i, list(g.Slowed), g.LowClock, g.HighClock))
+				seen = append(seen, fmt.Sprintf("trial %d: GPU %d was slowed down by %s, %d to %d MHz", t.Trial, g.Index, list(g.Slowed), g.LowClock, g.HighClock))
 			}
 		}
 	}

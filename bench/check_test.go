@@ -20,7 +20,7 @@ func checksOf(t *testing.T, disturb func(*Usage), info func(*vllmgo.Info)) []Row
 	s := testSettings(t, lab)
 	s.Studies = tiny(BatchSize)
 	s.Stopping = FixedTrials(3)
-	s.watch = func() func() Usage {
+	s.watch = func([]int) func() Usage {
 		return func() Usage {
 			u := Usage{Cores: 1, OtherCores: 0.001}
 			if disturb != nil && lab.shape == 2 && lab.ofShape[2] == 5 {
@@ -97,7 +97,7 @@ func TestCheckEngine(t *testing.T) {
 
 func TestCheckGPUs(t *testing.T) {
 	j := journalOf(preset(t, "full")[:1], []float64{1, 2, 3, 4, 5, 6})
-	j.Trials[1].Usage.GPUs = []GPUUsage{{LowClock: 1980, HighClock: 1980}, {Slowed: []string{"power cap", "heat"}, LowClock: 1200, HighClock: 1980}}
+	j.Trials[1].Usage.GPUs = []GPUUsage{{LowClock: 1980, HighClock: 1980}, {Index: 1, Slowed: []string{"power cap", "heat"}, LowClock: 1200, HighClock: 1980}}
 	j.Trials[2].Usage.GPUs = []GPUUsage{{LowClock: 1980, HighClock: 1980}}
 	rows := NewResults(j).Studies[0].Rows
 	assert.Equal(t, []Check{{Name: CheckClocks, Detail: "trial 1: GPU 1 was slowed down by power cap and heat, 1200 to 1980 MHz"}}, rows[1].failedChecks())
@@ -154,9 +154,18 @@ func TestJoulesPerToken(t *testing.T) {
 	assert.Equal(t, 2.0, NewResults(j).Studies[0].Rows[0].JoulesPerToken)
 }
 
+func TestLoadedGPUs(t *testing.T) {
+	const gib = 1 << 30
+	gpus, added := loadedGPUs([]int64{gib, 0, 0, 0}, []int64{gib, 3 * gib, 1 << 20, 2 * gib})
+	assert.Equal(t, []int{1, 3}, gpus)
+	assert.Equal(t, int64(5*gib+1<<20), added)
+	gpus, _ = loadedGPUs([]int64{gib, gib}, []int64{gib, gib})
+	assert.Equal(t, []int{0, 1}, gpus, "which one is not known")
+}
+
 // The real machine's counters move with what this process does.
 func TestWatchMachine(t *testing.T) {
-	stop := watchMachine(nil)
+	stop := watchMachine(nil, nil)
 	for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
 	}
 	u := stop()

@@ -22,6 +22,10 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	})
 	dtype, device, tensorParallel, mode := r.info()
 	for _, row := range s.Rows {
+		size := tensorParallel
+		if row.Status == Measured {
+			size = strconv.Itoa(r.engine(row).Info.TensorParallelSize)
+		}
 		var failed []string
 		for _, c := range row.failedChecks() {
 			failed = append(failed, c.Name)
@@ -30,7 +34,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 			row.Study, strconv.Itoa(row.Value), strconv.Itoa(row.Requests), strconv.Itoa(row.InputTokens()), strconv.Itoa(row.OutputTokens()),
 			string(row.Status), strconv.Itoa(len(row.Trials)), row.Stopped,
 		}, r.csvFigures(row)...),
-			r.Header.Model, strconv.FormatBool(r.Header.RandomWeights), dtype, device, strconv.Itoa(tensorParallel), mode,
+			r.Header.Model, strconv.FormatBool(r.Header.RandomWeights), dtype, device, size, mode,
 			r.Header.Preset, strings.Join(failed, "; "), strings.Join(row.Notes, "; ")))
 	}
 	out.Flush()

@@ -111,6 +111,9 @@ type EngineRecord struct {
 	// GPUMemory is what loading added to the memory in use on all the machine's GPUs, in bytes; nil when
 	// there is no NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the model's size.
 	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
+	// GPUs are the numbers, in NVML's order, of the GPUs that it runs on: those on which loading took memory. What
+	// the others do counts for no trial.
+	GPUs []int `json:"gpus,omitempty"`
 	// OtherGPUProcesses is the number of others' processes that computed on the machine's GPUs before it was loaded.
 	OtherGPUProcesses int `json:"other_gpu_processes,omitempty"`
 	// OtherLoadAverage is the machine's load average over the minute before it was loaded, less what this process did.
@@ -336,6 +339,14 @@ func (j *Journal) spent() time.Duration {
 
 func (j *Journal) opened(engine int) bool {
 	return slices.ContainsFunc(j.Engines, func(e EngineRecord) bool { return e.Number == engine })
+}
+
+// devices is the number of devices that share the engine's work. On a CPU the ranks share one.
+func (e EngineRecord) devices() int {
+	if e.Info.Device == "cpu" {
+		return 1
+	}
+	return max(1, e.Args.TensorParallelSize) * max(1, e.Args.PipelineParallelSize)
 }
 
 // loadCost is what loading the engine cost, in words.

@@ -86,9 +86,9 @@ func passesFor(p Point) int {
 }
 
 // runLatency measures the times of a point's requests once.
-func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms, watch watcher) (LatencyPass, error) {
+func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms, watch watcher, gpus []int) (LatencyPass, error) {
 	l := LatencyPass{PointID: p.ID()}
-	used, counted := watch(), watchCounters(ctx, engine)
+	used, counted := watch(gpus), watchCounters(ctx, engine)
 	g, _, err := generate(ctx, engine, requests, asked)
 	l.Counters, l.Usage = counted(), used()
 	if err != nil {
@@ -177,7 +177,7 @@ func (r *runner) timeAll(ctx context.Context, engine Engine, rec *EngineRecord, 
 		err := errors.New("the engine does not time its requests")
 		if ok {
 			r.progress.status("%s: latencies …", p)
-			err = r.timePoint(ctx, timed, rec.Number, p, e.terms(p))
+			err = r.timePoint(ctx, timed, rec, p, e.terms(p))
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -194,7 +194,7 @@ func (r *runner) timeAll(ctx context.Context, engine Engine, rec *EngineRecord, 
 }
 
 // timePoint warms a point up and times its requests.
-func (r *runner) timePoint(ctx context.Context, engine TimedEngine, number int, p *pointRun, asked terms) error {
+func (r *runner) timePoint(ctx context.Context, engine TimedEngine, rec *EngineRecord, p *pointRun, asked terms) error {
 	if _, err := warmUp(ctx, engine, p.Point, p.requests, true, asked, func(int, time.Duration) {}); err != nil {
 		return err
 	}
@@ -203,11 +203,11 @@ func (r *runner) timePoint(ctx context.Context, engine TimedEngine, number int, 
 		if err != nil {
 			return err
 		}
-		l, err := runLatency(ctx, engine, p.Point, requests, asked, r.watch)
+		l, err := runLatency(ctx, engine, p.Point, requests, asked, r.watch, rec.GPUs)
 		if err != nil {
 			return err
 		}
-		l.Pass, l.Engine = pass+1, number
+		l.Pass, l.Engine = pass+1, rec.Number
 		if err := r.journal.append(record{Latency: &l}); err != nil {
 			return err
 		}

@@ -15,14 +15,12 @@ type ModelSize struct {
 	Head int64 `json:"head"`
 }
 
-// Limits are what a device was measured to be capable of.
+// Limits are what one device was measured to be capable of.
 type Limits struct {
 	// Bandwidth is the memory's, in bytes a second.
 	Bandwidth float64 `json:"bandwidth"`
 	// FLOPS is the rate of matrix multiplication in the model's type, in floating-point operations a second.
 	FLOPS float64 `json:"flops"`
-	// Devices is the number of devices that share the work, each with these limits.
-	Devices int `json:"devices"`
 }
 
 // Light is the speed of light of a point: the time that its memory traffic and its arithmetic need at least, on the
@@ -46,8 +44,8 @@ func (l Light) bound() string {
 	return "arithmetic"
 }
 
-// newLight computes a point's speed of light on an engine.
-func newLight(p Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size ModelSize, limits Limits) Light {
+// newLight computes a point's speed of light on an engine whose work devices share.
+func newLight(p Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size ModelSize, limits Limits, devices int) Light {
 	var input, output, longest, context, prefill float64
 	n := float64(p.completions())
 	for _, l := range p.requestLengths() {
@@ -68,7 +66,7 @@ func newLight(p Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size Mo
 		4*float64(model.NumLayers*model.NumAttentionHeads*model.HeadDim)*(prefill+context)
 
 	seconds := func(work, rate float64) time.Duration {
-		return time.Duration(work / (rate * float64(max(1, limits.Devices))) * float64(time.Second))
+		return time.Duration(work / (rate * float64(devices)) * float64(time.Second))
 	}
 	return Light{Memory: seconds(bytes, limits.Bandwidth), Arithmetic: seconds(operations, limits.FLOPS)}
 }
@@ -81,7 +79,7 @@ func (j *Journal) light(row Row) Light {
 	}
 	for _, e := range j.Engines {
 		if e.Number == row.Engine {
-			l := newLight(row.Point, e.Args, withDtype(h.ModelConfig, e.Info.Dtype), *h.ModelSize, *j.Limits)
+			l := newLight(row.Point, e.Args, withDtype(h.ModelConfig, e.Info.Dtype), *h.ModelSize, *j.Limits, e.devices())
 			l.Share = max(l.Memory, l.Arithmetic).Seconds() / row.Elapsed.Value.Seconds()
 			return l
 		}

@@ -19,7 +19,7 @@ var opt125mSize = ModelSize{Layers: 12 * 12 * 768 * 768, Head: 50272 * 768}
 // One request of one token after one: a step that reads all weights once, no KV cache.
 func TestLightOfOneToken(t *testing.T) {
 	args := vllmgo.EngineArgs{MaxNumSeqs: 256, MaxNumBatchedTokens: 2048}
-	l := newLight(testPoint(1, 1, 1), args, opt125m(), opt125mSize, Limits{Bandwidth: 1e9, FLOPS: 1e9})
+	l := newLight(testPoint(1, 1, 1), args, opt125m(), opt125mSize, Limits{Bandwidth: 1e9, FLOPS: 1e9}, 1)
 	weights := 2 * (84934656.0 + 38608896.0)
 	assert.InDelta(t, weights/1e9, l.Memory.Seconds(), 1e-6)
 	assert.InDelta(t, (weights+4*9216)/1e9, l.Arithmetic.Seconds(), 1e-6, "two operations for each parameter, and attention to itself")
@@ -30,14 +30,14 @@ func TestLightOfOneToken(t *testing.T) {
 func TestLightByHand(t *testing.T) {
 	model := vllmgo.ModelConfig{NumLayers: 1, NumKVHeads: 1, NumAttentionHeads: 1, HeadDim: 1, DtypeBytes: 1} // 2 bytes of KV a token
 	args := vllmgo.EngineArgs{MaxNumSeqs: 2, MaxNumBatchedTokens: 100}
-	l := newLight(testPoint(3, 4, 5), args, model, ModelSize{Layers: 10, Head: 20}, Limits{Bandwidth: 1, FLOPS: 1, Devices: 2})
+	l := newLight(testPoint(3, 4, 5), args, model, ModelSize{Layers: 10, Head: 20}, Limits{Bandwidth: 1, FLOPS: 1}, 2)
 	// 15 tokens, 2 a step: 7.5 steps of 30 bytes. Decoding reads 5+6+7+8 tokens of KV for each request.
 	assert.Equal(t, (7.5*30+3*26*2)/2, l.Memory.Seconds())
 	// 12 input tokens and 4 of each output pass the layers, 15 the head; attention looks at 1+2+3+4 and 5+6+7+8 tokens.
 	assert.Equal(t, (2*10*24+2*20*15+4*(3*10+3*26))/2.0, l.Arithmetic.Seconds())
 
 	args.MaxNumSeqs, args.MaxNumBatchedTokens = 100, 3
-	l = newLight(testPoint(3, 4, 5), args, model, ModelSize{Layers: 10, Head: 20}, Limits{Bandwidth: 1, FLOPS: 1})
+	l = newLight(testPoint(3, 4, 5), args, model, ModelSize{Layers: 10, Head: 20}, Limits{Bandwidth: 1, FLOPS: 1}, 1)
 	assert.Equal(t, 8.0*30+3*26*2, l.Memory.Seconds(), "24 tokens, 3 a step")
 }
 
@@ -49,7 +49,7 @@ func TestLightInResults(t *testing.T) {
 	s.ModelSize = &opt125mSize
 	s.Limits = func(context.Context) (Limits, error) {
 		measured++
-		return Limits{Bandwidth: 25e9, FLOPS: 1e12, Devices: 1}, nil
+		return Limits{Bandwidth: 25e9, FLOPS: 1e12}, nil
 	}
 	require.NoError(t, Run(t.Context(), s))
 	require.NoError(t, Run(t.Context(), s))
@@ -63,7 +63,7 @@ func TestLightInResults(t *testing.T) {
 	}
 	var b strings.Builder
 	require.NoError(t, r.WriteReport(&b))
-	assert.Contains(t, b.String(), "Limits, as measured: memory 25.0 GB/s, matrix multiplication 1 TFLOP/s, 1 device")
+	assert.Contains(t, b.String(), "Limits of a device, as measured: memory 25.0 GB/s, matrix multiplication 1 TFLOP/s\n")
 	assert.Contains(t, b.String(), "speed of light tok/s")
 
 	s.Dir = t.TempDir()

@@ -73,3 +73,14 @@ func (r Row) median(figure func(Trial) float64) float64 {
 	slices.Sort(values)
 	return quantile(values, 0.5)
 }
+
+// gpuMemory is the memory in use on the fullest of the engine's GPUs, the median over the trials, in bytes; 0 without NVML.
+func (r Row) gpuMemory() int64 {
+	return int64(r.median(func(t Trial) float64 {
+		var most int64
+		for _, g := range t.Usage.GPUs {
+			most = max(most, g.Memory)
+		}
+		return float64(most)
+	}))
+}

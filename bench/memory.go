@@ -28,20 +28,35 @@ func hostMemory() (int64, error) {
 	return total, nil
 }
 
-// gpuMemory is the memory in use on all GPUs of the machine, in bytes; nil without NVML.
-func gpuMemory() *int64 {
-	var used int64
-	found := false
+// gpuMemory is the memory in use on each of the machine's GPUs, in bytes; none without NVML.
+func gpuMemory() []int64 {
+	var used []int64
 	eachGPU(func(device nvml.Device) {
-		if memory, ret := device.GetMemoryInfo(); ret == nvml.SUCCESS {
-			used += int64(memory.Used)
-			found = true
-		}
+		memory, _ := device.GetMemoryInfo()
+		used = append(used, int64(memory.Used))
 	})
-	if !found {
-		return nil
+	return used
+}
+
+// ownMemory is more than what comes and goes on an idle GPU, and less than a CUDA context, in bytes.
+const ownMemory = 64 << 20
+
+// loadedGPUs are the numbers of the GPUs on which an engine runs, given the memory in use on each of the machine's before
+// and after loading, and what loading added to all of them. Processes would tell too, but not their IDs in a
+// container. When no GPU has more memory in use, as when an engine in this process left some to reuse, all count.
+func loadedGPUs(before, after []int64) (gpus []int, added int64) {
+	var all []int
+	for i := range min(len(before), len(after)) {
+		all = append(all, i)
+		added += after[i] - before[i]
+		if after[i]-before[i] > ownMemory {
+			gpus = append(gpus, i)
+		}
 	}
-	return &used
+	if gpus == nil {
+		gpus = all
+	}
+	return gpus, added
 }
 
 // eachGPU calls f for each NVIDIA GPU; not at all when NVML cannot be loaded.

@@ -27,12 +27,8 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	if len(rows) == 0 {
 		return fmt.Errorf("bench: %s has no measured row to plot", s.Study.Name)
 	}
-	p := newPlot()
-	p.Title.Text = fmt.Sprintf("%s: %s\n%s", title(s.Study.Parameter), r.model(), r.setting())
-	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text = fmt.Sprintf("%s (%s)", s.Study.Parameter, s.Study.Unit)
-	p.Y.Label.Text = "throughput (tokens a second)"
-
+	p := newCurvePlot(fmt.Sprintf("%s: %s\n%s", title(s.Study.Parameter), r.model(), r.setting()),
+		fmt.Sprintf("%s (%s)", s.Study.Parameter, s.Study.Unit), "throughput (tokens a second)")
 	position := xPosition(s.Rows)
 	if err := addCurve(p, "generated tok/s", rows, position, Point.generatedPerSecond, blue, draw.CircleGlyph{}); err != nil {
 		return err
@@ -47,11 +43,6 @@ func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	p.Y.Min = 0
 	p.Y.Max *= 1.25 // an empty strip above the data, for the legend
 	p.Y.Tick.Marker = plot.TickerFunc(rateTicks)
-	p.Legend.Top = true
-	p.Legend.Left = true
-	p.Legend.XOffs = vg.Points(6)
-	p.Legend.Padding = vg.Points(2)
-
 	return writePNG(w, 11*vg.Centimeter, p.Draw)
 }
 
@@ -61,6 +52,18 @@ var (
 	orange = color.RGBA{R: 0xd6, G: 0x6a, B: 0x00, A: 0xff}
 	red    = color.RGBA{R: 0xcc, A: 0xff}
 )
+
+// newCurvePlot is a plot with titles and a legend inside.
+func newCurvePlot(title, x, y string) *plot.Plot {
+	p := newPlot()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Padding = vg.Points(8)
+	p.Legend.Top = true
+	p.Legend.Left = true
+	p.Legend.XOffs = vg.Points(6)
+	p.Legend.Padding = vg.Points(2)
+	return p
+}
 
 // newPlot is a plot with the fonts and the grid of all plots.
 func newPlot() *plot.Plot {

@@ -38,8 +38,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 		}
 	}
 	if r.Limits != nil {
-		fmt.Fprintf(&b, "Limits, as measured: memory %.1f GB/s, matrix multiplication %.3g TFLOP/s, %s\n",
-			r.Limits.Bandwidth/1e9, r.Limits.FLOPS/1e12, count(r.Limits.Devices, "device"))
+		fmt.Fprintf(&b, "Limits of a device, as measured: memory %.1f GB/s, matrix multiplication %.3g TFLOP/s\n",
+			r.Limits.Bandwidth/1e9, r.Limits.FLOPS/1e12)
 	}
 	b.WriteString("Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.\n")
 	b.WriteString("Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.\n")

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -61,8 +63,8 @@ type Row struct {
 	Light Light `json:"light,omitzero"`
 	// Latency is what the passes say that timed each request; nil when there are none.
 	Latency *Latency `json:"latency,omitempty"`
-	// JoulesPerToken is the median energy of all the machine's GPUs for each generated token, in joules; 0 when they do
-	// not tell.
+	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules; 0 when they do not
+	// tell.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see the function [PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
@@ -253,21 +255,34 @@ func (r *Results) engine(row Row) EngineRecord {
 }
 
 // info is what tables name: the first engine's account of itself, or, when none opened, what was asked for.
-func (r *Results) info() (dtype, device string, tensorParallel int, mode string) {
+func (r *Results) info() (dtype, device, tensorParallel, mode string) {
 	if len(r.Engines) > 0 {
 		info := r.Engines[0].Info
 		device = info.Device
 		if info.DeviceName != "" && info.DeviceName != info.Device {
 			device += " (" + info.DeviceName + ")"
 		}
-		return info.Dtype, device, info.TensorParallelSize, string(info.EngineMode)
+		return info.Dtype, device, r.tensorParallel(), string(info.EngineMode)
 	}
 	args := r.Header.EngineArgs
 	mode = string(r.Header.EngineMode)
 	if mode == "" {
 		mode = "auto"
 	}
-	return args.Dtype, r.Header.Device, max(1, args.TensorParallelSize), mode
+	return args.Dtype, r.Header.Device, strconv.Itoa(max(1, args.TensorParallelSize)), mode
+}
+
+// tensorParallel are the tensor parallel sizes of the engines, ascending, as prose.
+func (r *Results) tensorParallel() string {
+	sizes := map[int]string{}
+	for _, e := range r.Engines {
+		sizes[e.Info.TensorParallelSize] = strconv.Itoa(e.Info.TensorParallelSize)
+	}
+	var words []string
+	for _, size := range slices.Sorted(maps.Keys(sizes)) {
+		words = append(words, sizes[size])
+	}
+	return list(words)
 }
 
 // model is the model's name, marked when its weights are random.
@@ -284,7 +299,7 @@ func (r *Results) setting() string {
 	if dtype == "" {
 		dtype = "auto"
 	}
-	return fmt.Sprintf("dtype %s, %s, TP %d, engine %s, preset %s", dtype, device, tensorParallel, mode, r.Header.Preset)
+	return fmt.Sprintf("dtype %s, %s, TP %s, engine %s, preset %s", dtype, device, tensorParallel, mode, r.Header.Preset)
 }
 
 // versions are those of what measured; empty when no engine opened.

@@ -108,7 +108,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	}
 	var t Trial
 	if err == nil {
-		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
+		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch, e.rec.GPUs)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:

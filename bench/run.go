@@ -108,7 +108,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 	groups := unfinished(all, past)
 	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines, onGPUs: pids{}}
 	if r.watch == nil {
-		r.watch = func() func() Usage { return watchMachine(r.onGPUs) }
+		r.watch = func(gpus []int) func() Usage { return watchMachine(gpus, r.onGPUs) }
 	}
 	if err := r.measureLimits(ctx); err != nil {
 		return err
@@ -250,7 +250,7 @@ func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
 	var groups []group
 	for _, study := range studies {
 		for _, p := range study.Points {
-			args, err := study.engineArgs(base, p)
+			args, err := study.EngineArgs(base, p)
 			if err != nil {
 				return nil, err
 			}
@@ -436,8 +436,9 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		return nil, nil, errors.Join(err, engine.Close())
 	}
 	rec.HostMemory = hostAfter - hostBefore
-	if gpuAfter := gpuMemory(); gpuBefore != nil && gpuAfter != nil {
-		rec.GPUMemory = new(*gpuAfter - *gpuBefore)
+	if gpuBefore != nil {
+		gpus, added := loadedGPUs(gpuBefore, gpuMemory())
+		rec.GPUs, rec.GPUMemory = gpus, &added
 	}
 	rec.Args = args
 	rec.Info = engine.Info()

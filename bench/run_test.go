@@ -39,7 +39,7 @@ func testSettings(t *testing.T, lab *fakeLab) Settings {
 }
 
 // quiet is a machine with nothing else to do.
-func quiet() func() Usage { return func() Usage { return Usage{Cores: 1} } }
+func quiet([]int) func() Usage { return func() Usage { return Usage{Cores: 1} } }
 
 // tiny cuts studies down to a few points of a few tokens.
 func tiny(studies ...string) []Study {

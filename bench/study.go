@@ -174,7 +174,7 @@ func (s Study) check() error {
 			return fmt.Errorf("bench: study %s has a point %q; its points must name it and have values of their own", s.Name, p)
 		}
 		values[p.Value] = true
-		args, err := s.engineArgs(vllmgo.EngineArgs{}, p)
+		args, err := s.EngineArgs(vllmgo.EngineArgs{}, p)
 		if err == nil && args.MaxNumSeqs < 1 {
 			err = fmt.Errorf("bench: max_num_seqs is %d; it must be at least 1", args.MaxNumSeqs)
 		}
@@ -188,9 +188,9 @@ func (s Study) check() error {
 	return nil
 }
 
-// engineArgs are base with the settings of the study and of one of its points: the study's limits, and no prefix
+// EngineArgs are base with the settings of the study and of one of its points: the study's limits, and no prefix
 // caching, since a prompt that the cache answers is not measured.
-func (s Study) engineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
+func (s Study) EngineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
 	base.MaxNumBatchedTokens = s.MaxNumBatchedTokens
 	base.MaxNumSeqs = s.MaxNumSeqs
 	base.EnablePrefixCaching = new(false)

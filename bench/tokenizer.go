@@ -22,7 +22,7 @@ type Tokenizer interface {
 const (
 	// textDraws and textRepairs bound the search for a text: that many times it begins with new tokens, and
 	// each time it mends the text so often.
-	textDraws   = 20
+	textDraws   = 200
 	textRepairs = 20
 )
 

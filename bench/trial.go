@@ -92,9 +92,9 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 }
 
 // runTrial measures a point once.
-func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, asked terms, watch watcher) (Trial, error) {
+func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, asked terms, watch watcher, gpus []int) (Trial, error) {
 	t := Trial{PointID: p.ID(), Started: time.Now().UTC()}
-	stop := watch()
+	stop := watch(gpus)
 	g, wall, err := generate(ctx, engine, requests, asked)
 	t.Usage = stop()
 	if err != nil {

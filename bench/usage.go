@@ -25,12 +25,14 @@ type Usage struct {
 	Throttled float64 `json:"throttled,omitempty"`
 	// HostMemory is the resident memory of this program's processes at the end, in bytes.
 	HostMemory int64 `json:"host_memory_bytes"`
-	// GPUs are the machine's NVIDIA GPUs, in NVML's order; none without NVML.
+	// GPUs are the NVIDIA GPUs that the engine runs on, in NVML's order; none without NVML.
 	GPUs []GPUUsage `json:"gpus,omitempty"`
 }
 
 // GPUUsage is what a GPU did during a trial. Use, memory and clocks are sampled every 50 ms.
 type GPUUsage struct {
+	// Index is its number in NVML's order.
+	Index int `json:"gpu"`
 	// Busy is the share of time in which a kernel ran, averaged over the samples.
 	Busy float64 `json:"busy"`
 	// Memory is the most memory in use, in bytes.
@@ -46,13 +48,14 @@ type GPUUsage struct {
 	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
-// watcher begins to watch the machine; the function that it returns ends that and says what was seen.
-type watcher func() (stop func() Usage)
+// watcher begins to watch the machine, of its GPUs those with the given numbers; the function that it returns ends
+// that and says what was seen.
+type watcher func(gpus []int) (stop func() Usage)
 
-// watchMachine watches the real machine. onGPUs are this program's processes there. What cannot be found out is 0.
-func watchMachine(onGPUs pids) func() Usage {
+// watchMachine watches the real machine. own are this program's processes on GPUs. What cannot be found out is 0.
+func watchMachine(indices []int, own pids) func() Usage {
 	start, began := readCPU(), time.Now()
-	gpus := watchGPUs(onGPUs)
+	gpus := watchGPUs(indices, own)
 	return func() Usage {
 		wall := time.Since(began)
 		end := readCPU()
@@ -115,20 +118,18 @@ func eachDescendant(p *process.Process, f func(*process.Process)) {
 	}
 }
 
-// watchGPUs samples all GPUs until the function that it returns is called. own are this program's processes there.
-func watchGPUs(own pids) func() []GPUUsage {
+// watchGPUs samples GPUs until the function that it returns is called. own are this program's processes there.
+func watchGPUs(indices []int, own pids) func() []GPUUsage {
 	if nvml.Init() != nvml.SUCCESS {
 		return func() []GPUUsage { return nil }
 	}
 	var gpus []*gpuWatch
-	if n, ret := nvml.DeviceGetCount(); ret == nvml.SUCCESS {
-		for i := range n {
-			if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
-				g := &gpuWatch{Device: device, seen: pids{}}
-				g.energy, _ = device.GetTotalEnergyConsumption()
-				g.sample()
-				gpus = append(gpus, g)
-			}
+	for _, i := range indices {
+		if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
+			g := &gpuWatch{Device: device, seen: pids{}, GPUUsage: GPUUsage{Index: i}}
+			g.energy, _ = device.GetTotalEnergyConsumption()
+			g.sample()
+			gpus = append(gpus, g)
 		}
 	}
 	stop := every(50*time.Millisecond, func() {
@@ -252,7 +253,7 @@ func otherLoadAverage() float64 {
 	return max(0, average.Load1-own)
 }
 
-// joules is the energy of all GPUs, in joules; 0 when they do not tell.
+// joules is the energy of the GPUs, in joules; 0 when they do not tell.
 func (u Usage) joules() float64 {
 	total := 0.0
 	for _, g := range u.GPUs {

@@ -136,20 +136,57 @@ def find_tokenizer(name, revision=None):
 
 
 def check_ranks(kwargs):
+    """Refuses more ranks than there are devices, and a tensor_parallel_size that does not divide the model."""
     from vllm.platforms import current_platform
 
-    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
-    if kwargs.get("distributed_executor_backend") == "ray" or ranks == 1:
+    size = kwargs.get("tensor_parallel_size", 1)
+    ranks = size * kwargs.get("pipeline_parallel_size", 1)
+    if ranks == 1:
         return
+    count, unit, share = current_platform.device_count(), "GPUs", os.environ.get("CUDA_VISIBLE_DEVICES")
     if current_platform.is_cpu():
-        count, unit = len(os.sched_getaffinity(0)), "CPU cores"
-    else:
-        count, unit = current_platform.device_count(), "devices"
-    if ranks > count:
+        count, unit, share = len(os.sched_getaffinity(0)), "CPU cores", None
+    if ranks > count and kwargs.get("distributed_executor_backend") != "ray":
+        there = f"{count} {unit}" + (f" (CUDA_VISIBLE_DEVICES={share})" if share is not None else "")
         raise Refused(
-            f"tensor_parallel_size × pipeline_parallel_size is {ranks}, but this machine has {count} {unit}: "
-            "set them to fit"
+            f"tensor_parallel_size × pipeline_parallel_size is {ranks}, but this machine has {there}: "
+            f"lower them to a product of at most {count}"
         )
+    binding = os.environ.get("VLLM_CPU_OMP_THREADS_BIND") or "auto"
+    if current_platform.is_cpu() and binding not in ("auto", "nobind") and binding.count("|") + 1 != ranks:
+        raise Refused(
+            f"VLLM_CPU_OMP_THREADS_BIND={binding} must have cores for each of the {ranks} ranks (tensor_parallel_size × "
+            "pipeline_parallel_size), with | between ranks: correct or unset it"
+        )
+    check_division(create_model_config(kwargs), size)
+
+
+def check_division(config, size):
+    """Refuses a tensor_parallel_size that does not divide the model: vLLM looks at the attention heads before it loads
+    (ModelConfig.verify_with_parallel_config), and its ranks die of the rest (QKVParallelLinear, VocabParallelEmbedding,
+    ColumnParallelLinear)."""
+    hf, kv_heads = config.hf_text_config, 0 if config.use_mla else config.get_total_num_kv_heads()
+    heads = config.model_arch_config.total_num_attention_heads
+    vocabulary = -(-config.get_vocab_size() // 64) * 64  # DEFAULT_VOCAB_PADDING_SIZE
+    inner = getattr(hf, "intermediate_size", None) or getattr(hf, "ffn_dim", None)
+    if not isinstance(inner, int) or config.get_num_experts():  # which may have no layer of that size
+        inner = 0
+
+    def obstacle(n):
+        if heads % n:
+            return f"divide the model's {heads} attention heads"
+        if kv_heads % n and n % kv_heads:
+            return f"divide the model's {kv_heads} KV heads, nor is it a multiple of them"
+        if vocabulary % n:
+            return f"divide the model's vocabulary, {vocabulary} token IDs in steps of 64"
+        if inner % n:
+            return f"divide the model's intermediate size of {inner}"
+        return None
+
+    if reason := obstacle(size):
+        *most, last = [str(n) for n in range(1, max(heads, 1) + 1) if not obstacle(n)]
+        fit = f"{', '.join(most)} and {last} do" if most else "only 1 does"
+        raise Refused(f"tensor_parallel_size {size} does not {reason}: {fit}")
 
 
 def find_model(model, revision=None):
@@ -205,14 +242,24 @@ def prefers_own_process():
     return not (current_platform.is_cpu() and len(os.sched_getaffinity(0)) <= 4)
 
 
-def model_config(arguments):
-    """What Go's ModelConfig holds, from the configuration file alone."""
+def create_model_config(kwargs):
+    """vLLM's configuration of a model, without loading it."""
+    import pydantic
     from vllm.engine.arg_utils import EngineArgs
 
+    known = {field.name for field in dataclasses.fields(EngineArgs)}
+    try:
+        return EngineArgs(**{k: v for k, v in kwargs.items() if k in known}).create_model_config()
+    except pydantic.ValidationError as error:
+        raise Refused(explain_invalid(error)) from error
+
+
+def model_config(arguments):
+    """What Go's ModelConfig holds, from the configuration file alone."""
     kwargs = json.loads(arguments)
     find_model(kwargs["model"], kwargs.get("revision"))
-    known = {field.name for field in dataclasses.fields(EngineArgs)}
-    config = EngineArgs(**{k: v for k, v in kwargs.items() if k in known}).create_model_config()
+    check_ranks(kwargs)
+    config = create_model_config(kwargs)
     hf = config.hf_text_config
     special = set()
     for name in ("bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "cls_token_id", "unk_token_id"):

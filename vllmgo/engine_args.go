@@ -54,6 +54,8 @@ type EngineArgs struct {
 	Seed *int `json:"seed,omitzero"`
 
 	// TensorParallelSize is the number of devices (on a CPU: ranks) that each layer is split over; 0 means 1.
+	// It must divide the model's attention heads, vocabulary (rounded up to 64s) and intermediate size, and divide the
+	// KV heads or be a multiple of them.
 	TensorParallelSize int `json:"tensor_parallel_size,omitzero"`
 	// PipelineParallelSize is the number of stages that the layers are split into; 0 means 1.
 	PipelineParallelSize int `json:"pipeline_parallel_size,omitzero"`

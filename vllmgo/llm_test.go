@@ -42,6 +42,9 @@ func TestRefusedBeforeLoading(t *testing.T) {
 		change(&args)
 		return args
 	}
+	split := func(overrides map[string]any) vllmgo.EngineArgs {
+		return with(func(a *vllmgo.EngineArgs) { a.HFOverrides, a.TensorParallelSize = overrides, 2 })
+	}
 	for name, c := range map[string]struct {
 		args vllmgo.EngineArgs
 		want string
@@ -52,7 +55,7 @@ func TestRefusedBeforeLoading(t *testing.T) {
 		"missing on the hub": {vllmgo.EngineArgs{Model: "vllmgo-test/no-such-model"},
 			"the model vllmgo-test/no-such-model is not in the local cache", vllmgo.ErrModelNotFound},
 		"dtype": {with(func(a *vllmgo.EngineArgs) { a.Dtype = "bf17" }), "dtype 'bf17' is none of auto,", nil},
-		"too many ranks": {with(func(a *vllmgo.EngineArgs) { a.TensorParallelSize = 4096 }),
+		"too many ranks": {with(func(a *vllmgo.EngineArgs) { a.TensorParallelSize, a.PipelineParallelSize = 2048, 2 }),
 			"is 4096, but this machine has", nil},
 		"unknown argument": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"max_num_batched_token": 1} }),
 			"has no engine argument max_num_batched_token; did you mean max_num_batched_tokens?", nil},
@@ -72,10 +75,10 @@ func TestRefusedBeforeLoading(t *testing.T) {
 			"there is no model folder /no/such/tokenizer", vllmgo.ErrModelNotFound},
 		"batch smaller than its sequences": {with(func(a *vllmgo.EngineArgs) { a.MaxNumSeqs, a.MaxNumBatchedTokens = 300, 64 }),
 			"max_num_batched_tokens (64) must be greater than or equal to max_num_seqs (300)", nil},
-		"heads": {with(func(a *vllmgo.EngineArgs) {
-			a.Extra = map[string]any{"hf_overrides": map[string]any{"num_attention_heads": 3}}
-			a.TensorParallelSize = 2
-		}), "must be divisible by tensor parallel size", nil},
+		"heads": {split(map[string]any{"num_attention_heads": 3}), "does not divide the model's 3 attention heads: only 1 does", nil},
+		"KV heads": {split(map[string]any{"num_attention_heads": 12, "num_key_value_heads": 3, "intermediate_size": 768, "vocab_size": 768}),
+			"does not divide the model's 3 KV heads, nor is it a multiple of them: 1, 3, 6 and 12 do", nil},
+		"intermediate size": {split(map[string]any{"intermediate_size": 255}), "divide the model's intermediate size of 255: only 1 does", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()

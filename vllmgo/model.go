@@ -33,7 +33,8 @@ func ResolveEngineMode(ctx context.Context, mode EngineMode) (EngineMode, error)
 	return InProcess, nil
 }
 
-// LoadModelConfig reads a model's configuration, without its weights.
+// LoadModelConfig reads a model's configuration, without its weights. Settings of args that it contradicts, such as a
+// TensorParallelSize that does not divide the model or exceeds the machine, are errors, as they are of [New].
 func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {

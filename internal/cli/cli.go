@@ -71,7 +71,7 @@ type library struct {
 	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
 	resolveMode   func(context.Context, vllmgo.EngineMode) (vllmgo.EngineMode, error)
 	open          bench.OpenFunc
-	limits        func(ctx context.Context, device, dtype string, devices int) (bench.Limits, error)
+	limits        func(ctx context.Context, device, dtype string) (bench.Limits, error)
 	// float16 says whether the processor has float16 arithmetic.
 	float16 func() bool
 }
@@ -239,15 +239,8 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
 	}
 	s.ModelSize = modelSize(s.ModelConfig)
-	devices := o.tensorParallelSize
-	if device == "cpu" {
-		devices = 1 // the ranks share the machine
-	}
 	s.Limits = func(ctx context.Context) (bench.Limits, error) {
-		return lib.limits(ctx, device, s.ModelConfig.Dtype, devices)
-	}
-	if heads := s.ModelConfig.NumAttentionHeads; heads%o.tensorParallelSize != 0 {
-		return s, nil, fmt.Errorf("-tensor-parallel-size %d does not divide the %d attention heads of %s", o.tensorParallelSize, heads, o.model)
+		return lib.limits(ctx, device, s.ModelConfig.Dtype)
 	}
 	vocabulary, tokenizer, err := chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
 	if err != nil {
@@ -261,7 +254,9 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		s.Requests.Tokenizer = tokenizer
 	}
 	if journal == nil {
-		s.Studies, err = o.studies(ctx, studies, tokenizer)
+		if s.Studies, err = o.studies(ctx, studies, tokenizer); err == nil {
+			err = checkEngines(ctx, s, lib)
+		}
 		return s, m.cleanup, err
 	}
 	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.Ledger(), journal.Header.Vocabulary
@@ -269,6 +264,26 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
 	}
 	return s, m.cleanup, nil
+}
+
+// checkEngines refuses settings of points that cannot work, such as a tensor_parallel_size that does not divide the model,
+// before the first engine is loaded.
+func checkEngines(ctx context.Context, s bench.Settings, lib library) error {
+	for _, study := range s.Studies {
+		for _, p := range study.Points {
+			if len(p.Set.Engine) == 0 {
+				continue // as EngineArgs, which were checked
+			}
+			args, err := study.EngineArgs(s.EngineArgs, p)
+			if err == nil {
+				_, err = lib.loadConfig(ctx, args)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", p, err)
+			}
+		}
+	}
+	return nil
 }
 
 // report prints the report and writes all files, from the journal in the results directory.

@@ -145,8 +145,8 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
 		},
-		limits: func(_ context.Context, device, dtype string, devices int) (bench.Limits, error) {
-			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: devices}, nil
+		limits: func(_ context.Context, device, dtype string) (bench.Limits, error) {
+			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, nil
 		},
 		float16: func() bool { return false },
 	}
@@ -239,7 +239,7 @@ func TestPresetNotebook(t *testing.T) {
 	}
 }
 
-func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
+func TestRandomWeights(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	dir := t.TempDir()
 	lib := newFakeLibrary("cpu")
@@ -256,10 +256,18 @@ func TestRandomWeightsForTheDefaultModelOnly(t *testing.T) {
 	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
 	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
-	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9, Devices: 1}, journal.Limits)
+	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, journal.Limits)
 	assert.Equal(t, &bench.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, journal.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
+	lib.findModel = nil // nobody is asked for what is only a shape
+	dir = t.TempDir()
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, "dummy", lib.opened[1].LoadFormat)
+	assert.NoDirExists(t, lib.opened[1].Model)
+	assert.Contains(t, stdout.String(), "llama-8b, random weights")
+
+	lib = newFakeLibrary("cpu")
 	stderr.Reset()
 	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "no/such"}, io.Discard, &stderr, lib.library, nil))
 	assert.Contains(t, stderr.String(), "all: model not found")
@@ -301,12 +309,21 @@ func TestNoTokenizer(t *testing.T) {
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
 }
 
-func TestTensorParallelSizeMustDivideHeads(t *testing.T) {
+// What the configuration refuses is an error before an engine is loaded, also when only a later point has it.
+func TestRefusedTensorParallelSize(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
-	var stderr bytes.Buffer
-	args := []string{"all", "-out", t.TempDir(), "-model", "m", "-tensor-parallel-size", "5"}
-	assert.Equal(t, 1, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
-	assert.Contains(t, stderr.String(), "-tensor-parallel-size 5 does not divide the 12 attention heads of m")
+	config := lib.loadConfig
+	lib.loadConfig = func(ctx context.Context, args vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+		if args.TensorParallelSize == 5 {
+			return vllmgo.ModelConfig{}, errors.New("tensor_parallel_size 5 does not divide")
+		}
+		return config(ctx, args)
+	}
+	for _, args := range [][]string{{"--tensor-parallel-size", "5"}, {"--axis", "tensor_parallel_size=1,5"}, {"--set", "tensor_parallel_size=5"}} {
+		status, _, stderr := runVllmbench(t, lib.library, append([]string{"run", "--model", "m", "--out", filepath.Join(t.TempDir(), "out")}, args...)...)
+		assert.Equal(t, 1, status, args)
+		assert.Contains(t, stderr, "tensor_parallel_size 5 does not divide")
+	}
 	assert.Empty(t, lib.opened)
 }
 

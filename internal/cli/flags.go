@@ -47,12 +47,12 @@ type options struct {
 	set                 []string
 }
 
-// defaultModel is the notebook's model, the only one with an embedded configuration.
+// defaultModel is the notebook's model.
 const defaultModel = "facebook/opt-125m"
 
 // addFlags defines the flags that all programs have.
 func (o *options) addFlags(flags *flag.FlagSet) {
-	flags.StringVar(&o.model, "model", defaultModel, "model: a Hugging Face `ID` or a folder")
+	flags.StringVar(&o.model, "model", defaultModel, "model: a Hugging Face `ID`, a folder, or "+llama8B+", Llama 3.1 8B's shape with random weights")
 	flags.IntVar(&o.tensorParallelSize, "tensor-parallel-size", 1, "number of `devices` (on a CPU: ranks) that each layer is split over")
 	flags.Float64Var(&o.gpuMemoryUtilization, "gpu-memory-utilization", 0.90, "`fraction` of a GPU's memory that the engine may use; no effect on a CPU")
 	flags.StringVar(&o.dtype, "dtype", "auto", "`type` of weights and activations: "+oneOf(dtypes()))

@@ -18,7 +18,7 @@ var limitsScript string
 
 // measureLimits measures what a device is capable of with torch, whose kernels vLLM uses too, in a Python process of its
 // own, so that nothing of it stays.
-func measureLimits(ctx context.Context, device, dtype string, devices int) (bench.Limits, error) {
+func measureLimits(ctx context.Context, device, dtype string) (bench.Limits, error) {
 	switch dtype {
 	case "auto", "":
 		return bench.Limits{}, errors.New("the model's type is not known")
@@ -41,7 +41,6 @@ func measureLimits(ctx context.Context, device, dtype string, devices int) (benc
 	if err == nil {
 		err = json.Unmarshal(text, &limits)
 	}
-	limits.Devices = devices
 	return limits, err
 }
 

@@ -16,12 +16,16 @@ import (
 // The sizes together with the embeddings, norms and biases, which are not counted, are the models' 125,239,296 and
 // 134,515,008 parameters.
 func TestModelSize(t *testing.T) {
-	opt := filepath.Join(t.TempDir(), "opt")
-	require.NoError(t, os.Mkdir(opt, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(opt, "config.json"), opt125mConfig, 0o644))
+	shape := func(config []byte) string {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644))
+		return dir
+	}
 	for model, want := range map[string]bench.ModelSize{
-		opt:                {Layers: 84934656, Head: 38608896},
-		testenv.SmolLM2(t): {Layers: 106168320, Head: 28311552},
+		shape(opt125mConfig): {Layers: 84934656, Head: 38608896},
+		// meta-llama/Llama-3.1-8B, whose 8,030,261,248 parameters are these, as many embeddings as the head's, and 65 norms of 4096
+		shape(llama8BConfig): {Layers: 6979321856, Head: 525336576},
+		testenv.SmolLM2(t):   {Layers: 106168320, Head: 28311552},
 	} {
 		config, err := vllmgo.LoadModelConfig(t.Context(), vllmgo.EngineArgs{Model: model})
 		require.NoError(t, err)
@@ -44,14 +48,14 @@ func TestModelSizeUnknown(t *testing.T) {
 }
 
 func TestMeasureLimits(t *testing.T) {
-	_, err := measureLimits(t.Context(), "cpu", "auto", 1)
+	_, err := measureLimits(t.Context(), "cpu", "auto")
 	require.ErrorContains(t, err, "type is not known")
 	testenv.VLLM(t)
-	limits, err := measureLimits(t.Context(), "cpu", "bfloat16", 1)
+	limits, err := measureLimits(t.Context(), "cpu", "bfloat16")
 	require.NoError(t, err)
 	t.Logf("%+v", limits)
 	assert.Greater(t, limits.Bandwidth, 1e8)
 	assert.Greater(t, limits.FLOPS, 1e8)
-	_, err = measureLimits(t.Context(), "cpu", "float17", 1)
+	_, err = measureLimits(t.Context(), "cpu", "float17")
 	assert.ErrorContains(t, err, "float17")
 }

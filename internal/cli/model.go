@@ -21,6 +21,14 @@ import (
 //go:embed opt-125m.json
 var opt125mConfig []byte
 
+// llama8B is the name of a model that is only a shape: Llama 3.1 8B's, with random weights.
+const llama8B = "llama-8b"
+
+// llama8BConfig is the configuration file of meta-llama/Llama-3.1-8B.
+//
+//go:embed llama-8b.json
+var llama8BConfig []byte
+
 // model is a model to measure.
 type model struct {
 	args          vllmgo.EngineArgs
@@ -29,9 +37,12 @@ type model struct {
 }
 
 // chooseModel finds a model. When the default model is neither here nor on the hub, its embedded
-// configuration with random weights stands in: it computes as much for each token. Any other model that is
-// missing is an error.
+// configuration with random weights stands in: it computes as much for each token. llama-8b always has random weights.
+// Any other model that is missing is an error.
 func chooseModel(ctx context.Context, name string, stderr io.Writer, lib library) (model, error) {
+	if name == llama8B {
+		return randomModel(name, llama8BConfig)
+	}
 	err := lib.findModel(ctx, name)
 	if err == nil {
 		return model{args: vllmgo.EngineArgs{Model: name}, cleanup: func() {}}, nil
@@ -39,16 +50,21 @@ func chooseModel(ctx context.Context, name string, stderr io.Writer, lib library
 	if name != defaultModel || !errors.Is(err, vllmgo.ErrModelNotFound) {
 		return model{}, err
 	}
-	dir, err := os.MkdirTemp("", "vllmgo-opt-125m-")
+	fmt.Fprintf(stderr, "%s is neither in the local cache nor to be had from the hub: measuring its shape with random weights\n", name)
+	return randomModel(name, opt125mConfig)
+}
+
+// randomModel is a model with random weights of which there is the configuration file alone.
+func randomModel(name string, config []byte) (model, error) {
+	dir, err := os.MkdirTemp("", "vllmgo-"+filepath.Base(name)+"-")
 	if err != nil {
 		return model{}, err
 	}
 	cleanup := func() { os.RemoveAll(dir) }
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), opt125mConfig, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
 		cleanup()
 		return model{}, err
 	}
-	fmt.Fprintf(stderr, "%s is neither in the local cache nor to be had from the hub: measuring its shape with random weights\n", name)
 	return model{
 		args:          vllmgo.EngineArgs{Model: dir, LoadFormat: "dummy", SkipTokenizerInit: true},
 		randomWeights: true,

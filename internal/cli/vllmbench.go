@@ -48,7 +48,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.raceCommand())
+	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.scalingCommand(), v.raceCommand())
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)
@@ -169,12 +169,12 @@ machine, model, setting, versions, prompts.`,
 	}
 }
 
-// folder is the results directory that an argument names, by itself or by a file in it.
-func folder(arg string) string {
-	if info, err := os.Stat(arg); err == nil && !info.IsDir() {
-		return filepath.Dir(arg)
+// folder is a run's folder, of which the path of a file in it will do.
+func folder(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return filepath.Dir(path)
 	}
-	return arg
+	return path
 }
 
 // addFlags adds the flags that all programs have.
