@@ -1,26 +1,30 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench test test-0.24 lint clean
+.PHONY: help setup bench race test test-0.24 lint clean
 
-# The settings of `make bench` that are set become flags of examples/all, which documents them; ARGS adds others.
-flags = $(if $(MODEL),-model '$(MODEL)') \
-        $(if $(TP),-tensor-parallel-size $(TP)) \
-        $(if $(PRESET),-preset $(PRESET)) \
-        $(if $(ENGINE_MODE),-engine-mode $(ENGINE_MODE)) \
-        $(if $(GPU_MEMORY_UTILIZATION),-gpu-memory-utilization $(GPU_MEMORY_UTILIZATION)) \
-        $(if $(DTYPE),-dtype $(DTYPE)) \
+# The settings of `make bench` and `make race` that are set become flags of their programs, which document them; ARGS adds
+# others.
+flags = $(if $(MODEL),--model '$(MODEL)') \
+        $(if $(TP),--tensor-parallel-size $(TP)) \
+        $(if $(PRESET),--preset $(PRESET)) \
+        $(if $(ENGINE_MODE),--engine-mode $(ENGINE_MODE)) \
+        $(if $(GPU_MEMORY_UTILIZATION),--gpu-memory-utilization $(GPU_MEMORY_UTILIZATION)) \
+        $(if $(DTYPE),--dtype $(DTYPE)) \
         $(ARGS)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
-	@echo 'Settings of make bench: MODEL TP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
+	@echo 'Settings of make bench and make race: MODEL TP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
 
 setup: ## Set up Python with vLLM in .venv, if it is not there
 	@scripts/setup >/dev/null
 
 bench: ## Run the three benchmarks and print their tables
 	@python=$$(scripts/setup); go build -o bin/all ./examples/all; VLLMGO_PYTHON=$$python exec bin/all $(strip $(flags))
+
+race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
+	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
 # One package at a time, since each may load an engine.
 test: ## Run all tests

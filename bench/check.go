@@ -3,6 +3,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -165,13 +166,31 @@ func loaded(j *Journal, noun string, usages []Usage) []string {
 
 // checkClocks looks for trials in which a GPU was slowed down.
 func checkClocks(row Row) Check {
-	var seen []string
+	slowed, lowest, reasons := 0, 0, []string(nil)
 	for _, t := range row.Trials {
+		found := false
 		for _, g := range t.Usage.GPUs {
-			if len(g.Slowed) > 0 {
-				seen = append(seen, fmt.Sprintf("trial %d: GPU %d was slowed down by %s, %d to %d MHz", t.Trial, g.Index, list(g.Slowed), g.LowClock, g.HighClock))
+			if len(g.Slowed) == 0 {
+				continue
+			}
+			found = true
+			if lowest == 0 || g.LowClock < lowest {
+				lowest = g.LowClock
+			}
+			for _, why := range g.Slowed {
+				if !slices.Contains(reasons, why) {
+					reasons = append(reasons, why)
+				}
 			}
 		}
+		if found {
+			slowed++
+		}
+	}
+	var seen []string
+	if slowed > 0 {
+		seen = append(seen, fmt.Sprintf("in %d of %s a GPU was slowed down by %s, at worst to %d MHz",
+			slowed, count(len(row.Trials), "trial"), list(reasons), lowest))
 	}
 	return newCheck(CheckClocks, seen)
 }

@@ -100,7 +100,7 @@ func TestCheckGPUs(t *testing.T) {
 	j.Trials[1].Usage.GPUs = []GPUUsage{{LowClock: 1980, HighClock: 1980}, {Index: 1, Slowed: []string{"power cap", "heat"}, LowClock: 1200, HighClock: 1980}}
 	j.Trials[2].Usage.GPUs = []GPUUsage{{LowClock: 1980, HighClock: 1980}}
 	rows := NewResults(j).Studies[0].Rows
-	assert.Equal(t, []Check{{Name: CheckClocks, Detail: "trial 1: GPU 1 was slowed down by power cap and heat, 1200 to 1980 MHz"}}, rows[1].failedChecks())
+	assert.Equal(t, []Check{{Name: CheckClocks, Detail: "in 1 of 1 trial a GPU was slowed down by power cap and heat, at worst to 1200 MHz"}}, rows[1].failedChecks())
 	assert.Equal(t, Check{Name: CheckClocks, Passed: true}, rows[2].Checks[len(rows[2].Checks)-1])
 	j.Engines[0].OtherGPUProcesses = 2
 	assert.Equal(t, []Check{{Name: CheckLoad, Detail: "2 processes of others computed on the GPUs before engine 1 was loaded"}}, NewResults(j).Studies[0].Rows[2].failedChecks())

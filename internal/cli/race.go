@@ -28,6 +28,8 @@ type raceOptions struct {
 	rounds, processRounds int
 	together              bool
 	points                []string
+	// shareGPU gives each contender an equal share of the GPU's memory that one would have.
+	shareGPU bool
 }
 
 func (v *vllmbench) raceCommand() *cobra.Command {
@@ -59,6 +61,7 @@ same --out.`,
 			if err := o.check(); err != nil {
 				return err
 			}
+			r.shareGPU = !c.Flags().Changed("gpu-memory-utilization")
 			v.status = status(c.Context(), v.args, v.stderr, v.race(c.Context(), o, r))
 			return nil
 		},
@@ -68,7 +71,7 @@ same --out.`,
 	f.StringArrayVar(&r.contenders, "contender", []string{"vllmgo", "python", "http", "throughput", "throughput-warm"}, "who takes part; repeatable")
 	f.IntVar(&r.rounds, "rounds", 10, "how often each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
-	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones")
+	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones, and on a GPU it needs --set kv_cache_memory_bytes=…")
 	f.StringArrayVar(&o.set, "set", nil, "what to set for all points and contenders, NAME=VALUE; repeatable")
 	f.StringArrayVar(&r.points, "point", nil, "leave out all points but this, STUDY=VALUE, such as batch-size=8; repeatable")
 	for _, name := range []string{"trials", "target", "budget", "warmup", "timeout", "cold", "resume"} {
@@ -98,6 +101,9 @@ func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
 		names[c.Name] = true
 		needTokenizer = needTokenizer || c.Kind.NeedsTokenizer()
 		s.Contenders = append(s.Contenders, c)
+	}
+	if r.shareGPU {
+		o.gpuMemoryUtilization /= float64(len(s.Contenders))
 	}
 	settings, cleanup, err := prepare(ctx, o, v.stderr, v.lib, nil, nil)
 	if err != nil {
@@ -129,7 +135,11 @@ func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
 		return errors.Join(err, readErr)
 	}
 	result := race.NewResult(journal)
-	return errors.Join(err, result.WriteFiles(o.out), result.Write(v.stdout))
+	err = errors.Join(err, result.WriteFiles(o.out), result.Write(v.stdout))
+	if err == nil && !result.Complete() {
+		err = errors.New("not every contender measured every point; the end of the tables says why, and the same command tries again")
+	}
+	return err
 }
 
 // only are the studies with the named points, all when there are no names.

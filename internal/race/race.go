@@ -125,7 +125,7 @@ func (r *runner) group(ctx context.Context, number int, g bench.EngineGroup) err
 			c.close()
 		}
 	}()
-	for round := 1; round <= r.Rounds && ctx.Err() == nil; round++ {
+	for round := 1; round <= r.Rounds && len(racers) > 0 && ctx.Err() == nil; round++ {
 		order := r.order(number, round)
 		order.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 		for _, p := range points {

@@ -139,6 +139,7 @@ func TestRace(t *testing.T) {
 		s.LoadTogether = together
 		r := run(t, s)
 		require.Len(t, r.Points, 3)
+		assert.True(t, r.Complete())
 		for i, want := range []float64{1, 2, 4, 5} {
 			for _, p := range r.Points {
 				f := p.Contenders[i]
@@ -206,6 +207,7 @@ func TestRaceFaults(t *testing.T) {
 			assert.Contains(t, r.Failures[0].Reason, reason)
 			assert.Equal(t, 3, r.Overall[2].Points, "the others went on")
 			assert.Zero(t, r.Overall[1].Points)
+			assert.False(t, r.Complete())
 		})
 	}
 }

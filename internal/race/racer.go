@@ -268,6 +268,7 @@ func (c *racer) close() {
 	}
 	tree.signal(syscall.SIGKILL) // what is left of it
 	<-c.ended
+	tree.wait()
 	c.cmd = nil
 }
 
@@ -309,6 +310,16 @@ func descendants(p *process.Process) func(yield func(*process.Process) bool) {
 func (t tree) signal(s syscall.Signal) {
 	for _, p := range t {
 		_ = p.SendSignal(s) // an error says that it ended
+	}
+}
+
+// wait waits until all of them have ended, so that their memory is free again.
+func (t tree) wait() {
+	deadline := time.Now().Add(grace)
+	for _, p := range t {
+		for status, err := p.Status(); err == nil && !slices.Contains(status, process.Zombie) && time.Now().Before(deadline); status, err = p.Status() {
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 }
 

@@ -101,6 +101,18 @@ func NewResult(j *Journal) *Result {
 	return r
 }
 
+// Complete reports whether every contender has a figure at every point.
+func (r *Result) Complete() bool {
+	for _, p := range r.Points {
+		for _, f := range p.Contenders {
+			if f.Rate.N == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // first is the name of the contender with whom the others are compared.
 func (j *Journal) first() string { return j.Header.Contenders[0].Name }
 
