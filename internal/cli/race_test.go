@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench"
+)
+
+// What is wrong with a race is said before a contender loads.
+func TestRaceRefuses(t *testing.T) {
+	for message, args := range map[string][]string{
+		`no contender "rust"`:                             {"--contender", "rust"},
+		"two contenders are called python":                {"--contender", "python", "--contender", "python,max_num_seqs=8"},
+		`no setting "max_num_seqs"`:                       {"--contender", "vllmgo,max_num_seqs"},
+		"--rounds is 0":                                   {"--rounds", "0"},
+		`no point "batch-size"; an example: batch-size=8`: {"--contender", "vllmgo", "--point", "batch-size"},
+		"the preset has no point batch size 7":            {"--contender", "vllmgo", "--point", "batch-size=7", "--point", "batch-size=8"},
+		"model not found":                                 {"--model", "no/such"},
+		`no setting "max_num_seqs"; an example`:           {"--contender", "vllmgo", "--set", "max_num_seqs"},
+	} {
+		lib := newFakeLibrary("cpu", "facebook/opt-125m")
+		status, stdout, stderr := runVllmbench(t, lib.library, append([]string{"race", "--out", t.TempDir()}, args...)...)
+		assert.Equal(t, 1, status, message)
+		assert.Contains(t, stderr, message)
+		assert.Empty(t, stdout)
+	}
+}
+
+func TestOnly(t *testing.T) {
+	all, err := bench.Preset("quick")
+	require.NoError(t, err)
+	same, err := only(all, nil)
+	require.NoError(t, err)
+	assert.Equal(t, all, same)
+	some, err := only(all, []string{"request-count=50", "batch-size=8", "batch-size=1"})
+	require.NoError(t, err)
+	require.Len(t, some, 2)
+	assert.Equal(t, []int{1, 8}, []int{some[0].Points[0].Value, some[0].Points[1].Value})
+	assert.Equal(t, "request-count", some[1].Name)
+}
