@@ -123,7 +123,7 @@ func (c *RunComparison) Write(w io.Writer) error {
 	}
 	var b strings.Builder
 	header := []string{"point", "first s", "second s", "trials", "ratio", "99 % interval", "p", "the second is"}
-	if err := renderTable(&b, "Times of the second run over those of the first", header, lines, 1); err != nil {
+	if err := RenderTable(&b, "Times of the second run over those of the first", header, lines, 1); err != nil {
 		return fmt.Errorf("bench: writing a table: %w", err)
 	}
 	for _, note := range c.Notes {

@@ -150,7 +150,7 @@ func (r *Results) writeLatencyTable(w io.Writer, s StudyResult) error {
 		header = append(header, "good requests/s")
 	}
 	caption := title(s.Study.Parameter) + ": latencies in ms, p50/p90/p95/p99, and what measuring them cost"
-	return renderTable(w, caption, append(header, "cost"), lines, 1)
+	return RenderTable(w, caption, append(header, "cost"), lines, 1)
 }
 
 // inMilliseconds is a time in ms with three digits or more.

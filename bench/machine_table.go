@@ -39,7 +39,7 @@ func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 		}
 		lines = append(lines, line)
 	}
-	return renderTable(w, title(s.Study.Parameter)+": what the machine did (medians)", header, lines, 1)
+	return RenderTable(w, title(s.Study.Parameter)+": what the machine did (medians)", header, lines, 1)
 }
 
 // gpuCells are the columns for the GPUs: sums of memory and energy; use and lowest clock of the GPU with the most.

@@ -91,7 +91,7 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	if fixed := study.Study.fixed(); fixed != "" {
 		caption += ", " + fixed
 	}
-	return renderTable(w, fmt.Sprintf("%s: %s, %s", caption, s.common.model(), s.common.setting()), header, lines, 1)
+	return RenderTable(w, fmt.Sprintf("%s: %s, %s", caption, s.common.model(), s.common.setting()), header, lines, 1)
 }
 
 // known is text, or a dash for what is not known.

@@ -62,7 +62,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 	if r.Header.Cold {
 		header = append(header, "cold s", "of the cold time")
 	}
-	if err := renderTable(w, caption, header, rows, 1); err != nil {
+	if err := RenderTable(w, caption, header, rows, 1); err != nil {
 		return err
 	}
 	for i, note := range notes {
@@ -101,7 +101,7 @@ func (r *Results) writeSummary(w io.Writer) error {
 	}
 	caption := fmt.Sprintf("Results summary: %s, %s", r.model(), r.setting())
 	header := []string{"experiment", "parameter range", "generated tok/s", "optimal point"}
-	return renderTable(w, caption, header, rows, 4)
+	return RenderTable(w, caption, header, rows, 4)
 }
 
 func summaryRow(s StudyResult) []string {
@@ -119,9 +119,9 @@ func summaryRow(s StudyResult) []string {
 	}
 }
 
-// renderTable prints a table whose first textColumns columns are text, aligned left, and the others
+// RenderTable prints a table whose first textColumns columns are text, aligned left, and the others
 // figures, aligned right.
-func renderTable(w io.Writer, caption string, header []string, rows [][]string, textColumns int) error {
+func RenderTable(w io.Writer, caption string, header []string, rows [][]string, textColumns int) error {
 	align := make([]tw.Align, len(header))
 	for i := range align {
 		align[i] = tw.AlignRight

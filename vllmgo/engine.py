@@ -76,6 +76,7 @@ class Engine:
         self.llm = None
         self.lone = None  # the Lone that runs
         self.requests = {}  # of the step loop: external request ID → (call, index of the prompt)
+        self.leftovers = None  # see tidy
         self.early = []  # outputs of a call that was handed over, from before the step loop
         self.sampling_params = {}  # see sampling
         self.adapters = {}  # name of a LoRA adapter → its LoRARequest
@@ -208,17 +209,15 @@ class Engine:
     def generate(self, call, packed, report):
         """Calls LLM.generate once. Returns None when the call was handed over to the step loop."""
         self.check_runner("generate")
-        prompts, params, adapters, priorities = map(list, zip(*self.input(packed), strict=True))
+        sent, prompts, params, adapters, priorities = self.batch(packed)
         lone = Lone(call, report)
         self.lone = lone
         try:
             start_ns = time.perf_counter_ns()
-            outputs = self.llm.generate(
-                prompts, params, use_tqdm=False,
-                lora_request=adapters if any(adapters) else None, priority=priorities if any(priorities) else None,
-            )  # fmt: skip
+            outputs = self.llm.generate(prompts, params, use_tqdm=False, lora_request=adapters, priority=priorities)
             elapsed_ns = time.perf_counter_ns() - start_ns
-            return pack(outputs, elapsed_ns, prompts)
+            self.leftovers = sent, prompts, outputs, lone
+            return pack(outputs, elapsed_ns, sent)
         except HandedOver:
             # Nothing but this call's requests is in the engine, and their external IDs are numbers that ascend.
             self.early = lone.finished
@@ -232,6 +231,10 @@ class Engine:
         finally:
             self.lone = None
 
+    def tidy(self):
+        """Frees what a generation leaves, once its caller has the outputs and need not wait for it."""
+        self.leftovers = None
+
     def add(self, calls, indices, streams, packed):
         """Adds requests to the step loop. calls (int64), indices (int32) and streams (bool) are buffers with an element
         for each: its call, its prompt's index there, and whether the call is a stream.
@@ -241,7 +244,7 @@ class Engine:
         self.added = 0
         self.check_runner("generate")
         calls, indices = memoryview(calls).cast("q"), memoryview(indices).cast("i")
-        for prompt, params, adapter, priority in self.input(packed, streams):
+        for prompt, params, adapter, priority in self.input(unpack(packed), streams):
             id = f"{calls[self.added]}.{indices[self.added]}"
             self.llm.llm_engine.add_request(
                 id, self.llm._preprocess_cmpl_one(prompt), params, lora_request=adapter, priority=priority
@@ -291,7 +294,7 @@ class Engine:
         from vllm.sampling_params import BeamSearchParams
 
         self.check_runner("generate")
-        prompts, _, adapters, _ = map(list, zip(*self.input(packed), strict=True))
+        prompts, _, adapters, _ = map(list, zip(*self.input(unpack(packed)), strict=True))
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()
@@ -306,12 +309,22 @@ class Engine:
 
     # ---- inputs ----
 
-    def input(self, packed, streams=None):
+    def batch(self, packed):
+        """The prompts as Go sent them, and prompts, sampling parameters, LoRA adapters and priorities as LLM.generate takes
+        them: one object of sampling parameters when all requests have the same, and None for what nobody has."""
+        unpacked = unpack(packed)
+        sent, params, adapters, priorities, chats = unpacked
+        if len(params) <= 1 and not (adapters or priorities or chats):
+            return sent, sent, self.sampling(params[0] if params else "", False), None, None
+        prompts, params, adapters, priorities = map(list, zip(*self.input(unpacked), strict=True))
+        return sent, prompts, params, adapters if any(adapters) else None, priorities if any(priorities) else None
+
+    def input(self, unpacked, streams=None):
         """Yields each request's prompt, sampling parameters, LoRA adapter and priority, as vLLM takes them.
 
         An exception is that request's own: those before it are as they should be.
         """
-        prompts, params, adapters, priorities, chats = unpack(packed)
+        prompts, params, adapters, priorities, chats = unpacked
         chats = iter(chats)
         by_priority = self.llm.llm_engine.vllm_config.scheduler_config.policy == "priority"
         for i, prompt in enumerate(prompts):
@@ -362,7 +375,7 @@ class Engine:
         from vllm import PoolingParams
 
         self.check_runner("pooling")
-        prompts, _, adapters, _ = map(list, zip(*self.input(packed), strict=True))
+        prompts, _, adapters, _ = map(list, zip(*self.input(unpack(packed)), strict=True))
         if task not in self.llm.supported_tasks:
             raise Refused(
                 f"the model does not support {task!r}; it supports {', '.join(sorted(self.llm.supported_tasks))}"
@@ -451,7 +464,7 @@ class Engine:
 
     def close(self):
         global _in_process
-        engine, self.llm = self.llm.llm_engine, None
+        engine, self.llm, self.leftovers = self.llm.llm_engine, None, None
         # The instances' own methods close over the engine; without this the cycle keeps the model.
         engine.__dict__.pop("step", None)
         engine.engine_core.__dict__.pop("get_output", None)

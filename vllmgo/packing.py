@@ -52,16 +52,16 @@ class Logprobs:
         }
 
 
-def pack(outputs, elapsed_ns, prompts=None):
+def pack(outputs, elapsed_ns, sent=None):
     """RequestOutputs as buffers. Prompts are left out of outputs that are not the request's last, and of those whose
-    prompt is the token IDs that unpack gave, in prompts: their length is -1. What few calls have is empty, or
+    prompt is the token IDs that Go sent, as unpack gave them: their length is -1. What few calls have is empty, or
     None, when none has.
     """
     prompt_lengths, prompt_ids, ids = array("i"), array("i"), array("i")
     for i, output in enumerate(outputs):
         if not output.finished:
             prompt_lengths.append(0)
-        elif prompts is not None and prompts[i] == {"prompt_token_ids": output.prompt_token_ids}:
+        elif sent is not None and sent[i] == {"prompt_token_ids": output.prompt_token_ids}:
             prompt_lengths.append(-1)
         else:
             prompt_lengths.append(len(output.prompt_token_ids))

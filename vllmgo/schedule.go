@@ -216,7 +216,18 @@ func (s *scheduler) runAlone(c *call) {
 		c.finish(stoppedError(stopped))
 	default:
 		c.finish(explain(err))
+		if c.exclusive == nil && err == nil {
+			s.tidy()
+		}
 	}
+}
+
+// tidy frees what a generation leaves in Python, after its caller has been given the outputs.
+func (s *scheduler) tidy() {
+	_ = s.thread.Do(context.Background(), func(py *pyembed.Py) error { // an error leaves it to the next generation
+		_, err := s.engine.CallMethod(py, "tidy")
+		return err
+	})
 }
 
 func stoppedError(why error) error { return fmt.Errorf("vllmgo: generation stopped: %w", why) }

@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
+	"vllmgo/bench"
 )
 
 // WriteFiles writes what is made from the journal into a directory: race.json and race.txt.
@@ -64,8 +63,8 @@ func (r *Result) Write(w io.Writer) error {
 			mean = append(mean, ratio(o.Ratio))
 		}
 	}
-	if err := table(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, round for round, with 95 % intervals",
-		header, append(rows, mean)); err != nil {
+	if err := bench.RenderTable(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, round for round, with 95 % intervals",
+		header, append(rows, mean), 1); err != nil {
 		return err
 	}
 
@@ -74,8 +73,8 @@ func (r *Result) Write(w io.Writer) error {
 		rows = append(rows, []string{o.Contender, fmt.Sprint(o.Points), duration(o.Table), duration(o.Load), duration(o.FirstToken),
 			memory(o.FrontEndMemory), fmt.Sprintf("%.2f", float64(o.CPUPerToken)/float64(time.Millisecond)), r.outside(o.Contender), r.same(o.Contender)})
 	}
-	if err := table(w, "The whole table once, start-up to an engine and to its first token, and what was used", []string{"contender", "points", "table s",
-		"load s", "first token s", "front end MiB", "CPU ms a token", "outside LLM.generate", "same tokens as " + first}, rows); err != nil {
+	if err := bench.RenderTable(w, "The whole table once, start-up to an engine and to its first token, and what was used", []string{"contender", "points", "table s",
+		"load s", "first token s", "front end MiB", "CPU ms a token", "outside LLM.generate", "same tokens as " + first}, rows, 1); err != nil {
 		return err
 	}
 	for _, f := range r.Failures {
@@ -171,16 +170,4 @@ func memory(bytes int64) string {
 		return "–"
 	}
 	return fmt.Sprint(bytes >> 20)
-}
-
-func table(w io.Writer, caption string, header []string, rows [][]string) error {
-	fmt.Fprintln(w, caption)
-	t := tablewriter.NewTable(w,
-		tablewriter.WithHeaderAutoFormat(tw.Off),
-		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{Global: tw.AlignRight, PerColumn: []tw.Align{tw.AlignLeft}}))
-	t.Header(header)
-	if err := t.Bulk(rows); err != nil {
-		return err
-	}
-	return t.Render()
 }
