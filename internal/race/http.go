@@ -42,6 +42,8 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 	args := append([]string{"-m", "vllm.entrypoints.openai.api_server", "--host=127.0.0.1", "--port=" + strconv.Itoa(port),
 		"--disable-uvicorn-access-log"}, flags...)
 	cmd := exec.Command(os.Getenv(pythonVariable), args...)
+	// In seconds: while others work the server is stopped, and it would then close the connections of its client.
+	cmd.Env = append(os.Environ(), "VLLM_HTTP_TIMEOUT_KEEP_ALIVE=86400")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
