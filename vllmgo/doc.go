@@ -41,6 +41,10 @@
 // ends them and waits; if the program ends in any other way, SIGKILL included, the kernel ends them. With
 // [InProcess], the engine shares the Go process; one such engine can be open at a time.
 //
+// Python's garbage collector leaves out what exists when an engine has loaded (gc.freeze), until one is closed, and does
+// not run while a Generate is alone on its engine: its walks would hold up the steps. That holds for all Python in
+// the process. What nothing refers to any more is freed all the same, cycles after the generation.
+//
 // # Errors
 //
 // [ErrModelNotFound], [ErrNoVLLM], [ErrOutOfMemory], [ErrEngineDead] and [ErrClosed] can be told apart with
