@@ -36,6 +36,9 @@ type Light struct {
 	Share float64 `json:"share"`
 }
 
+// lightTolerance is the share above which a point's speed of light cannot be right: the limits are measurements too.
+const lightTolerance = 1.05
+
 // bound is what limits it: "memory" or "arithmetic".
 func (l Light) bound() string {
 	if l.Memory >= l.Arithmetic {

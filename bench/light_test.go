@@ -67,6 +67,14 @@ func TestLightInResults(t *testing.T) {
 	assert.Contains(t, b.String(), "speed of light tok/s")
 
 	s.Dir = t.TempDir()
+	s.Limits = func(context.Context) (Limits, error) { return Limits{Bandwidth: 5e9, FLOPS: 1e12}, nil }
+	require.NoError(t, Run(t.Context(), s))
+	for _, row := range readResults(t, s).rows() {
+		assert.Contains(t, strings.Join(row.Notes, "\n"), "limits of the device were measured too low")
+	}
+	assert.NotContains(t, b.String(), "measured too low")
+
+	s.Dir = t.TempDir()
 	s.Limits = func(context.Context) (Limits, error) { return Limits{}, errors.New("no torch") }
 	require.NoError(t, Run(t.Context(), s))
 	assert.Zero(t, readResults(t, s).rows()[0].Light)

@@ -159,6 +159,9 @@ func newRow(j *Journal, p Point) Row {
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
 	row.Light = j.light(row)
+	if row.Light.Share > lightTolerance {
+		row.addNote("faster than the speed of light: the limits of the device were measured too low, as when others use it at that moment")
+	}
 	row.Latency = newLatency(j, row)
 	row.noteLatencyLoad(j)
 	row.noteTimes()
