@@ -26,7 +26,7 @@ func (p pids) without(a, b pids) int {
 func descendants() pids {
 	all := pids{}
 	if self, err := process.NewProcess(int32(os.Getpid())); err == nil {
-		eachDescendant(self, func(p *process.Process) { all[p.Pid] = true })
+		EachDescendant(self, func(p *process.Process) { all[p.Pid] = true })
 	}
 	return all
 }

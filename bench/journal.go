@@ -213,17 +213,23 @@ func continueJournal(path string) (*journalWriter, *Journal, error) {
 }
 
 func (w *journalWriter) append(r record) error {
-	line, err := json.Marshal(r)
-	if err == nil {
-		_, err = w.file.Write(append(line, '\n'))
-	}
-	if err == nil {
-		err = w.file.Sync()
-	}
-	if err != nil {
+	if err := AppendLine(w.file, r); err != nil {
 		return fmt.Errorf("bench: writing the journal: %w", err)
 	}
 	return nil
+}
+
+// AppendLine writes a value as a line of JSON to a file and waits until it is on disk, so that a crash loses no more than
+// the line being written.
+func AppendLine(file *os.File, value any) error {
+	line, err := json.Marshal(value)
+	if err == nil {
+		_, err = file.Write(append(line, '\n'))
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return err
 }
 
 func (w *journalWriter) close() error { return w.file.Close() }

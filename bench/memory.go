@@ -19,7 +19,7 @@ func hostMemory() (int64, error) {
 		return 0, fmt.Errorf("bench: measuring memory: %w", err)
 	}
 	var total int64
-	eachDescendant(self, func(p *process.Process) {
+	EachDescendant(self, func(p *process.Process) {
 		// A process that ended since it was listed has no memory to count.
 		if info, err := p.MemoryInfo(); err == nil {
 			total += int64(info.RSS)

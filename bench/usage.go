@@ -82,7 +82,7 @@ func readCPU() cpuReading {
 		r.all = r.busy + t.Steal + t.Idle + t.Iowait
 	}
 	if self, err := process.NewProcess(int32(os.Getpid())); err == nil {
-		eachDescendant(self, func(p *process.Process) {
+		EachDescendant(self, func(p *process.Process) {
 			if t, err := p.Times(); err == nil {
 				r.own += t.User + t.System
 			}
@@ -106,15 +106,15 @@ func usageBetween(start, end cpuReading, wall time.Duration) Usage {
 	return u
 }
 
-// eachDescendant calls f for a process and all its descendants.
-func eachDescendant(p *process.Process, f func(*process.Process)) {
+// EachDescendant calls f for a process and all its descendants.
+func EachDescendant(p *process.Process, f func(*process.Process)) {
 	f(p)
 	children, err := p.Children()
 	if err != nil {
 		return // it ended, and so has none
 	}
 	for _, child := range children {
-		eachDescendant(child, f)
+		EachDescendant(child, f)
 	}
 }
 

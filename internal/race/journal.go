@@ -102,14 +102,7 @@ type journalWriter struct{ *os.File }
 
 // append writes a line and waits until it is on disk.
 func (w *journalWriter) append(r record) error {
-	line, err := json.Marshal(r)
-	if err == nil {
-		_, err = w.Write(append(line, '\n'))
-	}
-	if err == nil {
-		err = w.Sync()
-	}
-	if err != nil {
+	if err := bench.AppendLine(w.File, r); err != nil {
 		return fmt.Errorf("race: writing the journal: %w", err)
 	}
 	return nil

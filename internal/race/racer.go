@@ -285,27 +285,13 @@ func (c *racer) tree() tree {
 	if err != nil {
 		return nil
 	}
-	return slices.Collect(descendants(p))
+	var t tree
+	bench.EachDescendant(p, func(p *process.Process) { t = append(t, p) })
+	return t
 }
 
 // tree is processes, parents before children.
 type tree []*process.Process
-
-func descendants(p *process.Process) func(yield func(*process.Process) bool) {
-	return func(yield func(*process.Process) bool) {
-		if !yield(p) {
-			return
-		}
-		children, _ := p.Children() // an error says that it ended
-		for _, child := range children {
-			for q := range descendants(child) {
-				if !yield(q) {
-					return
-				}
-			}
-		}
-	}
-}
 
 func (t tree) signal(s syscall.Signal) {
 	for _, p := range t {

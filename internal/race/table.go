@@ -85,11 +85,8 @@ func (r *Result) Write(w io.Writer) error {
 
 // mode is the engine mode of a contender.
 func (r *Result) mode(c Contender) string {
-	if c.Kind == HTTP {
-		return "own-process" // vLLM's server knows no other
-	}
-	if c.Kind.perPoint() {
-		return "own-process" // as people run it
+	if c.Kind == HTTP || c.Kind.perPoint() {
+		return "own-process" // the server knows no other, and vllm bench throughput is run as people do
 	}
 	if mode, ok := c.Engine["engine_mode"]; ok {
 		return fmt.Sprint(mode)
