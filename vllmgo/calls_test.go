@@ -33,6 +33,8 @@ func TestCalls(t *testing.T) {
 			t.Run("cancel while waiting", c.testCancelWhileWaiting)
 			t.Run("turns", c.testTurns)
 			t.Run("slow consumer", c.testSlowConsumer)
+			t.Run("sequence", c.testSeq)
+			t.Run("a sequence's end", c.testSeqEnds)
 			t.Run("alone between streams", c.testExclusive)
 			t.Run("storm", c.testStorm)
 			assert.Eventually(t, func() bool { return len(goroutines()) == 0 }, 10*time.Second, 10*time.Millisecond,
@@ -404,6 +406,12 @@ func (c *calls) testClose(t *testing.T) {
 	for _, err := range c.llm.Stream(t.Context(), numbered(1)[0]) {
 		assert.ErrorIs(t, err, vllmgo.ErrClosed)
 	}
+	errs, taken := 0, 0
+	for _, err := range c.llm.GenerateSeq(t.Context(), counted(numbered(300), forever, &taken)) {
+		assert.ErrorIs(t, err, vllmgo.ErrClosed)
+		errs++
+	}
+	assert.Equal(t, 1, errs)
 	_, err = c.llm.Metrics(t.Context())
 	assert.ErrorIs(t, err, vllmgo.ErrClosed)
 	_, err = c.llm.Tokenizer(t.Context())

@@ -1,0 +1,85 @@
+package vllmgo_test
+
+import (
+	"context"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/vllmgo"
+)
+
+// counted is a sequence of prompts that counts how many were taken of it.
+func counted(prompts []vllmgo.Prompt, params vllmgo.SamplingParams, taken *int) iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams] {
+	return func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+		for _, prompt := range prompts {
+			*taken++
+			if !yield(prompt, params) {
+				return
+			}
+		}
+	}
+}
+
+// testSeq shows that each prompt of a sequence gets its own output once, that few are taken ahead, and that a bad one
+// stops no other.
+func (c *calls) testSeq(t *testing.T) {
+	const window, bad = 128, 77 // max_num_seqs is 16
+	prompts := numbered(400)
+	prompts[bad] = vllmgo.Prompt{}
+	taken, seen := 0, map[int]bool{}
+	for output, err := range c.llm.GenerateSeq(t.Context(), counted(prompts, vllmgo.SamplingParams{MaxTokens: 3, IgnoreEOS: true}, &taken)) {
+		assert.LessOrEqual(t, taken, len(seen)+window, "prompts that were taken ahead")
+		assert.False(t, seen[output.Index], "prompt %d has two outputs", output.Index)
+		seen[output.Index] = true
+		if output.Index == bad {
+			assert.ErrorContains(t, err, "empty")
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, prompts[output.Index].TokenIDs, output.PromptTokenIDs)
+		assert.Len(t, output.Outputs[0].TokenIDs, 3)
+	}
+	assert.Len(t, seen, len(prompts))
+	c.short(t)
+	for range c.llm.GenerateSeq(t.Context(), counted(nil, vllmgo.SamplingParams{}, &taken)) {
+		t.Error("no prompts have an output")
+	}
+}
+
+// testSeqEnds shows that leaving the loop, and the end of its context, remove the requests from the engine.
+func (c *calls) testSeqEnds(t *testing.T) {
+	prompts := numbered(300)
+	taken := 0
+	// The first prompts end, the rest would run for long.
+	mixed := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+		for prompt := range counted(prompts, forever, &taken) {
+			params := forever
+			if taken <= 2 {
+				params.MaxTokens = 2
+			}
+			if !yield(prompt, params) {
+				return
+			}
+		}
+	}
+	for output, err := range c.llm.GenerateSeq(t.Context(), mixed) {
+		require.NoError(t, err)
+		assert.Less(t, output.Index, 2)
+		break
+	}
+	c.short(t)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	errs := 0
+	for _, err := range c.llm.GenerateSeq(ctx, counted(prompts, forever, &taken)) {
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		errs++
+	}
+	assert.Equal(t, 1, errs, "the end of the context is the last error")
+	c.short(t)
+}
