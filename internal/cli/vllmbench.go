@@ -48,7 +48,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.scalingCommand(), v.raceCommand())
+	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.scalingCommand(), v.raceCommand(), v.soakCommand())
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)

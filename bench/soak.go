@@ -1,0 +1,224 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+
+	"vllmgo/vllmgo"
+)
+
+// SeqEngine is an engine that completes requests as a sequence gives them. *vllmgo.LLM satisfies it.
+type SeqEngine interface {
+	Engine
+	GenerateSeq(ctx context.Context, prompts iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams]) iter.Seq2[vllmgo.SeqOutput, error]
+}
+
+// SoakSettings are what a soak test is made of: many requests, one after the other, of which the program holds only those
+// under way.
+type SoakSettings struct {
+	// Point says how many requests, of which lengths.
+	Point Point
+	// Requests say what prompts are drawn from.
+	Requests Requests
+	// Windows is the number of parts, of equally many requests, whose throughput and memory are compared.
+	Windows int
+	// Window is called when one has ended; an error ends the test.
+	Window func(SoakWindow) error
+}
+
+// SoakWindow is a part of a soak test.
+type SoakWindow struct {
+	// Requests is the number of requests that have ended since the test's start.
+	Requests int `json:"requests"`
+	// Elapsed is the window's time, and the tokens are those of the requests that ended in it.
+	Elapsed      time.Duration `json:"elapsed_ns"`
+	InputTokens  int           `json:"input_tokens"`
+	OutputTokens int           `json:"output_tokens"`
+	// GoHeap is the memory of Go's objects at the window's end, just after a garbage collection. Process is the resident
+	// memory of this process, Go, Python and all, and Children that of its descendants, such as vLLM's engine core.
+	GoHeap   int64 `json:"go_heap_bytes"`
+	Process  int64 `json:"process_bytes"`
+	Children int64 `json:"children_bytes"`
+}
+
+// Soak sends the point's requests through an engine, after a warm-up of as many as it holds, and compares each output with its
+// request as Run does. It returns the SHA-256 of all prompts, as [HashRequests] makes it.
+//
+// Prompts are drawn as they are needed, and not compared with each other: lengths of which two could be alike with a
+// probability above 10⁻⁹ are an error. So is an output that does not fit its request.
+func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 string, err error) {
+	if s.Windows < 1 || s.Point.Requests < s.Windows {
+		return "", fmt.Errorf("bench: a soak test of %d requests in %d windows; each window must have one", s.Point.Requests, s.Windows)
+	}
+	if err := s.Requests.check(s.Point); err != nil {
+		return "", err
+	}
+	for _, l := range s.Point.requestLengths() {
+		// The birthday bound, n² / (2·V^length).
+		if log := 2*math.Log(float64(s.Point.Requests)) - float64(l.Input)*math.Log(float64(s.Requests.Vocabulary.Size())); log > math.Log(2e-9) {
+			return "", fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", s.Point.Requests, l.Input)
+		}
+	}
+	warmUp := s
+	warmUp.Point.Requests = 2 * engine.Info().MaxNumSeqs
+	warmUp.Point.Lengths = nil
+	if lengths := s.Point.Lengths; lengths != nil {
+		for i := range warmUp.Point.Requests {
+			warmUp.Point.Lengths = append(warmUp.Point.Lengths, lengths[i%len(lengths)])
+		}
+	}
+	if err := newSoak(engine, warmUp).run(ctx, "soak warm-up", func(int) error { return nil }); err != nil {
+		return "", fmt.Errorf("warm-up: %w", err)
+	}
+	soak := newSoak(engine, s)
+	started, next := time.Now(), 1
+	err = soak.run(ctx, "soak", func(ended int) error {
+		if ended < next*s.Point.Requests/s.Windows {
+			return nil
+		}
+		next++
+		w := soak.window
+		w.Requests, w.Elapsed = ended, time.Since(started)
+		started, soak.window = started.Add(w.Elapsed), SoakWindow{}
+		if err := w.measureMemory(); err != nil {
+			return err
+		}
+		return s.Window(w)
+	})
+	return hex.EncodeToString(soak.hash.Sum(nil)), err
+}
+
+// soak is a soak test under way.
+type soak struct {
+	SoakSettings
+	engine   SeqEngine
+	asked    terms
+	hash     hash.Hash // of the prompts so far
+	underWay map[int]Request
+	window   SoakWindow
+}
+
+func newSoak(engine SeqEngine, s SoakSettings) *soak {
+	return &soak{
+		SoakSettings: s, engine: engine, hash: sha256.New(), underWay: map[int]Request{},
+		asked: terms{detokenize: s.Requests.Tokenizer != nil, set: s.Point.Set.Sampling},
+	}
+}
+
+// run sends the requests of a pass of the given name, and calls end after each one's end with how many have ended.
+func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) error {
+	var drawErr error
+	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+		stream := (&PointRequests{from: s.Requests, point: s.Point}).stream(1, pass)
+		for i := range s.Point.Requests {
+			length := RequestLength{s.Point.InputLen, s.Point.OutputLen}
+			if s.Point.Lengths != nil {
+				length = s.Point.Lengths[i]
+			}
+			request, err := s.Requests.draw(ctx, stream, nil, length)
+			if drawErr = err; err != nil {
+				return
+			}
+			s.underWay[i] = request
+			_, _ = s.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(request.TokenIDs))))
+			_, _ = s.hash.Write(tokenBytes(request.TokenIDs))
+			if !yield(request.prompt(), s.asked.params([]Request{request})[0]) {
+				return
+			}
+		}
+	}
+	ended := 0
+	for output, err := range s.engine.GenerateSeq(ctx, prompts) {
+		request := s.underWay[output.Index]
+		delete(s.underWay, output.Index)
+		if err == nil {
+			err = verifyOutput(output.RequestOutput, request, s.Point.completions(), false)
+		}
+		if err != nil {
+			return fmt.Errorf("request %d of %d: %w", output.Index+1, s.Point.Requests, err)
+		}
+		ended++
+		s.window.InputTokens += len(output.PromptTokenIDs)
+		for _, completion := range output.Outputs {
+			s.window.OutputTokens += len(completion.TokenIDs)
+		}
+		if err := end(ended); err != nil {
+			return err
+		}
+	}
+	switch {
+	case drawErr != nil:
+		return fmt.Errorf("request %d of %d: %w", ended+1, s.Point.Requests, drawErr)
+	case ended != s.Point.Requests:
+		return fmt.Errorf("%d of %d requests ended: %w", ended, s.Point.Requests, context.Cause(ctx))
+	}
+	return nil
+}
+
+// measureMemory fills the window's memory in.
+func (w *SoakWindow) measureMemory() error {
+	runtime.GC()
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	w.GoHeap = int64(heap[0].Value.Uint64())
+	self, err := process.NewProcess(int32(os.Getpid()))
+	if err != nil {
+		return fmt.Errorf("bench: measuring memory: %w", err)
+	}
+	EachDescendant(self, func(p *process.Process) {
+		switch info, err := p.MemoryInfo(); {
+		case err != nil: // it ended
+		case p.Pid == self.Pid:
+			w.Process = int64(info.RSS)
+		default:
+			w.Children += int64(info.RSS)
+		}
+	})
+	return nil
+}
+
+// WriteSoak prints a soak test's windows, and how throughput and memory changed from the first to the last.
+func WriteSoak(w io.Writer, caption string, windows []SoakWindow) error {
+	var rows [][]string
+	var times []time.Duration // for a million requests
+	for _, window := range windows {
+		first := 0
+		if len(times) > 0 {
+			first = windows[len(times)-1].Requests
+		}
+		seconds := window.Elapsed.Seconds()
+		rows = append(rows, []string{
+			fmt.Sprint(window.Requests), formatSeconds(window.Elapsed), formatRate(float64(window.Requests-first) / seconds),
+			formatRate(float64(window.OutputTokens) / seconds), formatRate(float64(window.InputTokens+window.OutputTokens) / seconds),
+			fmt.Sprintf("%.1f", float64(window.GoHeap)/(1<<20)), fmt.Sprint(window.Process >> 20), fmt.Sprint(window.Children >> 20),
+		})
+		times = append(times, time.Duration(seconds*1e6/float64(window.Requests-first)*float64(time.Second)))
+	}
+	err := RenderTable(w, caption, []string{"requests so far", "elapsed s", "requests/s", "generated tok/s", "total tok/s", "Go heap MiB", "process MiB", "children MiB"}, rows, 0)
+	if err != nil || len(windows) < 2 {
+		return err
+	}
+	trend := newTrend(times)
+	first, last := windows[len(windows)/4], windows[len(windows)-1]
+	change := func(f func(SoakWindow) int64) string {
+		return fmt.Sprintf("%+.1f MiB", float64(f(last)-f(first))/(1<<20))
+	}
+	_, err = fmt.Fprintf(w, "time for a request: %+.1f %% from the first window to the last (Theil-Sen; Mann-Kendall: p = %.2g)\n"+
+		"memory from request %d to %d: Go heap %s, process %s, children %s\n", 100*trend.Change, trend.P, first.Requests, last.Requests,
+		change(func(w SoakWindow) int64 { return w.GoHeap }), change(func(w SoakWindow) int64 { return w.Process }),
+		change(func(w SoakWindow) int64 { return w.Children }))
+	return err
+}
