@@ -64,9 +64,11 @@ func TestPrograms(t *testing.T) {
 			"stopped: vllmgo: generation stopped: context deadline exceeded", "some tokens came before: true", "The capital of France is Paris"}},
 		{"tensorparallel", []string{"-model", testenv.TinyLlamaWithTokenizer(t), "-load-format", "dummy"}, []string{
 			"on 2 ×", "The capital of France is"}},
+		{"jsonlines", []string{"-model", model}, []string{`{"index":0,"text":" Paris`}},
 	} {
 		t.Run(c.program, func(t *testing.T) {
 			cmd := exec.Command(build(t, c.program), c.args...)
+			cmd.Stdin = strings.NewReader(`"The capital of France is"`) // of jsonlines
 			cmd.Stderr = os.Stderr
 			output, err := cmd.Output()
 			require.NoError(t, err)

@@ -27,6 +27,7 @@
 //   - Streams, and calls of Generate that overlap, are merged into one continuous batch by a step loop. A call that
 //     began alone goes over to it between two steps when another comes. Calls take turns in giving the engine
 //     requests, at most twice as many as it runs at once; the rest waits in its goroutine.
+//   - [LLM.GenerateSeq] is many such calls, as many as the engine can have, for more prompts than memory holds.
 //   - Everything else ([LLM.Embed], [LLM.BeamSearch], [LLM.LoadLoRA], …) has the engine for itself: it waits until
 //     the calls before it have ended, and calls after it wait for it. [LLM.Metrics] and [LLM.Tokenizer] wait for
 //     nobody.

@@ -80,7 +80,11 @@ func encodeParams(params []SamplingParams) ([]string, error) {
 // pack packs prompts that checkInput found right for one crossing.
 func pack(prompts []Prompt, params []string) (packedInput, error) {
 	lengths := make([]int32, len(prompts))
-	var tokenIDs []int32
+	total := 0
+	for _, prompt := range prompts {
+		total += len(prompt.TokenIDs)
+	}
+	tokenIDs := make([]int32, 0, total)
 	texts := []string{}
 	var rest packedRest
 	for i, prompt := range prompts {

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,8 @@ func (v *vllmbench) raceCommand() *cobra.Command {
 		Use:   "race",
 		Short: "Compare vllmgo with Python, vLLM's HTTP server and vllm bench throughput",
 		Long: `Race runs the same requests with several contenders, in turns and in random order, and compares their rates. A contender is
-KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine argument or env.VARIABLE, and a kind is one of
+KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine argument, env.VARIABLE, or program, a path of what runs it
+(another vllmbench for vllmgo and http, another Python for the rest), and a kind is one of
 
   vllmgo           this library
   python           vllm.LLM.generate in plain Python
@@ -129,13 +131,17 @@ func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
 		defer os.RemoveAll(dir)
 		s.Tokenizer = dir
 	}
-	err = race.Run(ctx, s)
-	journal, readErr := race.ReadJournal(filepath.Join(o.out, race.JournalName))
-	if readErr != nil {
-		return errors.Join(err, readErr)
+	return errors.Join(race.Run(ctx, s), raceReport(o.out, v.stdout, v.stderr))
+}
+
+// raceReport prints a race's tables and writes its files, from the journal in its directory.
+func raceReport(dir string, stdout, _ io.Writer) error {
+	journal, err := race.ReadJournal(filepath.Join(dir, race.JournalName))
+	if err != nil {
+		return err
 	}
 	result := race.NewResult(journal)
-	err = errors.Join(err, result.WriteFiles(o.out), result.Write(v.stdout))
+	err = errors.Join(result.WriteFiles(dir), result.Write(stdout))
 	if err == nil && !result.Complete() {
 		err = errors.New("not every contender measured every point; the end of the tables says why, and the same command tries again")
 	}

@@ -112,7 +112,8 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
 		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's SHA-256, and
-measures them here, with the engine that the flags describe; what they do not say is as in that run.`,
+measures them here, with the engine that the flags describe; what they do not say is as in that run. A race can only be
+reported again.`,
 		Example: `  vllmbench replay results/20260101T120000                   # measure again
   vllmbench replay --requests results/20260101T120000        # only compare the requests; needs no vLLM
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
@@ -120,7 +121,11 @@ measures them here, with the engine that the flags describe; what they do not sa
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := folder(args[0])
 			if onlyReport {
-				v.status = status(c.Context(), v.args, v.stderr, report(dir, v.stdout, v.stderr))
+				remake := report
+				if _, err := os.Stat(filepath.Join(dir, race.JournalName)); err == nil {
+					remake = raceReport
+				}
+				v.status = status(c.Context(), v.args, v.stderr, remake(dir, v.stdout, v.stderr))
 				return nil
 			}
 			journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
@@ -141,7 +146,7 @@ measures them here, with the engine that the flags describe; what they do not sa
 	}
 	addFlags(c, &o)
 	c.Flags().BoolVar(&onlyRequests, "requests", false, "only draw the requests again and compare them with the ledger")
-	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
+	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder; of a race too")
 	c.MarkFlagsMutuallyExclusive("requests", "report")
 	return c
 }

@@ -41,12 +41,14 @@ type Contender struct {
 	// Name is what tables call it.
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
+	// Program is what runs it instead of this program, such as another build of it, or instead of the race's Python.
+	Program string `json:"program,omitempty"`
 	// Engine and Env are settings of its own, as in bench.Set.
 	Engine map[string]any    `json:"engine,omitempty"`
 	Env    map[string]string `json:"env,omitempty"`
 }
 
-// ParseContender reads "KIND" or "NAME:KIND,SETTING=VALUE,…". A setting is an engine argument or env.NAME.
+// ParseContender reads "KIND" or "NAME:KIND,SETTING=VALUE,…". A setting is an engine argument, env.NAME or program.
 func ParseContender(text string) (Contender, error) {
 	parts := strings.Split(text, ",")
 	name, kind, found := strings.Cut(parts[0], ":")
@@ -71,6 +73,10 @@ func ParseContender(text string) (Contender, error) {
 				c.Env = map[string]string{}
 			}
 			c.Env[variable] = value
+			continue
+		}
+		if key == "program" {
+			c.Program = value
 			continue
 		}
 		if c.Engine == nil {

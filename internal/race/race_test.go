@@ -251,10 +251,21 @@ func (f writerFunc) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// A contender's own program is what runs: here ones that do nothing.
+func TestProgram(t *testing.T) {
+	r := run(t, testSettings(t, "vllmgo", "idle:vllmgo,program=true", "idle-throughput:throughput,program=true"))
+	require.Len(t, r.Failures, 4, "each engine's settings are tried")
+	for _, f := range r.Failures {
+		want := map[string]string{"idle": "its process gave no answer", "idle-throughput": "vllm bench throughput: exit status 0"}[f.Contender]
+		assert.Contains(t, f.Reason, want)
+	}
+}
+
 func TestParseContender(t *testing.T) {
-	c, err := ParseContender("tuned:vllmgo,max_num_seqs=64,enforce_eager=true,engine_mode=own-process,env.OMP_NUM_THREADS=2")
+	c, err := ParseContender("tuned:vllmgo,program=/other,max_num_seqs=64,enforce_eager=true,engine_mode=own-process,env.OMP_NUM_THREADS=2")
 	require.NoError(t, err)
 	assert.Equal(t, "tuned", c.Name)
+	assert.Equal(t, "/other", c.Program)
 	assert.Equal(t, map[string]string{"OMP_NUM_THREADS": "2"}, c.Env)
 	args, err := c.args(vllmgo.EngineArgs{Model: "m", MaxNumSeqs: 8})
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package race
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -64,6 +65,7 @@ func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 		}
 		args = nil
 	}
+	program = cmp.Or(c.Program, program)
 	began := time.Now()
 	if err := c.launch(program, args); err != nil {
 		return loaded, err
@@ -226,7 +228,7 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 		args = append(args, fmt.Sprintf("--num-warmups=%d", p.Requests))
 	}
 	began := time.Now()
-	if err := c.launch(c.settings.Python, args); err != nil {
+	if err := c.launch(cmp.Or(c.Program, c.settings.Python), args); err != nil {
 		return t, err
 	}
 	select {

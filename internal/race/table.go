@@ -35,8 +35,8 @@ func (r *Result) Write(w io.Writer) error {
 		weights = ", random weights"
 	}
 	first := h.Contenders[0].Name
-	fmt.Fprintf(w, "Race: %s%s, %s, engine %s, TP %d, preset %s, %d rounds\n%s\n%s\n\n", h.Model, weights, h.Device,
-		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, h.Rounds, h.Machine, strings.Join(h.Command, " "))
+	fmt.Fprintf(w, "Race: %s%s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", h.Model, weights, h.Device,
+		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
 
 	header := []string{"point"}
 	for i, c := range h.Contenders {
@@ -81,6 +81,18 @@ func (r *Result) Write(w io.Writer) error {
 		fmt.Fprintf(w, "%s did not take part to the end: %s\n", f.Contender, f.Reason)
 	}
 	return nil
+}
+
+// rounds says how many rounds there are, of those that there were to be.
+func (r *Result) rounds() string {
+	fewest := r.Header.Rounds
+	for _, p := range r.Points {
+		fewest = min(fewest, p.Contenders[0].Rate.N)
+	}
+	if fewest == r.Header.Rounds {
+		return fmt.Sprintf("%d rounds", fewest)
+	}
+	return fmt.Sprintf("%d or more of %d rounds", fewest, r.Header.Rounds)
 }
 
 // mode is the engine mode of a contender.
