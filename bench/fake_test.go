@@ -34,6 +34,7 @@ type fakeLab struct {
 	// block says whether a call of Generate waits for the end of its context.
 	block func(context.Context) bool
 	info  func(*vllmgo.Info)
+	taken func(vllmgo.Prompt) // is told of each prompt that GenerateSeq takes
 }
 
 var errFake = errors.New("the fake engine broke")

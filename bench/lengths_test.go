@@ -125,7 +125,7 @@ func TestPointLengths(t *testing.T) {
 	assert.Equal(t, 26, sequence)
 	assert.Equal(t, 9, output)
 	assert.Equal(t, 32+16, PeakKVTokens(p, 2, 16), "the two longest")
-	assert.Equal(t, "3 requests of 34 input and 17 output tokens in all", p.shape())
+	assert.Equal(t, "3 requests of 34 input and 17 output tokens in all", p.Shape())
 	text, err := json.Marshal(p)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), `"lengths":[[10,2],[20,6],[4,9]]`)

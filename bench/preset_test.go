@@ -77,7 +77,7 @@ func TestPresetsOfVLLM(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, studies, 1)
 		require.Len(t, studies[0].Points, 1)
-		assert.Equal(t, shape, studies[0].Points[0].shape())
+		assert.Equal(t, shape, studies[0].Points[0].Shape())
 		assert.Equal(t, map[string]any{"temperature": 1.0}, studies[0].Points[0].Set.Sampling)
 	}
 }

@@ -48,7 +48,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 	return Recommendation{
 		Goal: "maximum throughput",
 		Text: fmt.Sprintf("%s (%s): %s generated tok/s, the most %s. The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
-			best.Point, best.shape(), formatRate(best.GeneratedPerSecond), among,
+			best.Point, best.Shape(), formatRate(best.GeneratedPerSecond), among,
 			formatSeconds(best.Elapsed.Value), best.PeakKVTokens, r.engine(best).loadCost()),
 		Rows: []string{best.Point.String()},
 	}
@@ -66,7 +66,7 @@ func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	rec := Recommendation{
 		Goal: "lower latency",
 		Text: fmt.Sprintf("%s (%s): completes in %s s, %s for each token of a request, the least %s.",
-			quickest.Point, quickest.shape(), formatSeconds(quickest.Elapsed.Value), milliseconds(quickest.perToken()), among),
+			quickest.Point, quickest.Shape(), formatSeconds(quickest.Elapsed.Value), milliseconds(quickest.perToken()), among),
 		Rows: []string{quickest.Point.String()},
 	}
 	near := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool {
@@ -96,7 +96,7 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 	rec := Recommendation{
 		Goal: "resource efficiency",
 		Text: fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s. Of the rows with at least %.0f %% of the most throughput it demands the least:",
-			leanest.Point, leanest.shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), r.engine(leanest).loadCost(), 100*nearFastest),
+			leanest.Point, leanest.Shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), r.engine(leanest).loadCost(), 100*nearFastest),
 		Rows: []string{leanest.Point.String()},
 	}
 	if leanest.ID() == best.ID() {

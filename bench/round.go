@@ -70,7 +70,7 @@ func (e *engineRun) done(p *pointRun) {
 
 // warmUp warms a point up. lost says that the engine cannot go on.
 func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err error) {
-	e.progress.status("%s: warming up, %s …", p, p.shape())
+	e.progress.status("%s: warming up, %s …", p, p.Shape())
 	if longest, _ := p.longest(); longest > e.rec.Info.MaxModelLen {
 		return e.failed(p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
 			longest, e.rec.Info.MaxModelLen))
@@ -98,7 +98,7 @@ func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err err
 // trial measures a point once.
 func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err error) {
 	number := len(p.times) + 1
-	e.progress.status("%s, trial %d: %s …", p, number, p.shape())
+	e.progress.status("%s, trial %d: %s …", p, number, p.Shape())
 	requests, err := p.requests.Trial(ctx, number)
 	if err == nil {
 		err = checkLedger(e.Ledger, p.ID(), number, requests)

@@ -151,7 +151,7 @@ func scalingPoint(p Point, args vllmgo.EngineArgs) (name, key string, err error)
 	})
 	name = p.String()
 	if p.Label != "" {
-		name = cmp.Or(strings.Join(labels, ", "), p.shape())
+		name = cmp.Or(strings.Join(labels, ", "), p.Shape())
 	}
 	args.Model, args.TensorParallelSize = "", 0 // the folder of random weights has another name each time
 	p.Label, p.Value, p.Set.Engine = "", 0, nil // which args have

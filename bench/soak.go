@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -54,14 +55,17 @@ type SoakWindow struct {
 	Children int64 `json:"children_bytes"`
 }
 
-// Soak sends the point's requests through an engine, after a warm-up of as many as it holds, and compares each output with its
+// Soak sends the point's requests through an engine, after a warm-up of 2·max_num_seqs, and checks each output against its
 // request as Run does. It returns the SHA-256 of all prompts, as [HashRequests] makes it.
 //
 // Prompts are drawn as they are needed, and not compared with each other: lengths of which two could be alike with a
-// probability above 10⁻⁹ are an error. So is an output that does not fit its request.
+// probability above 10⁻⁹ are an error. So are a shared prefix and an output that does not fit its request.
 func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 string, err error) {
 	if s.Windows < 1 || s.Point.Requests < s.Windows {
 		return "", fmt.Errorf("bench: a soak test of %d requests in %d windows; each window must have one", s.Point.Requests, s.Windows)
+	}
+	if s.Point.SharedPrefix > 0 {
+		return "", errors.New("bench: a soak test has no shared prefix: leave shared_prefix out")
 	}
 	if err := s.Requests.check(s.Point); err != nil {
 		return "", err
@@ -190,34 +194,33 @@ func (w *SoakWindow) measureMemory() error {
 	return nil
 }
 
-// WriteSoak prints a soak test's windows, and how throughput and memory changed from the first to the last.
+// WriteSoak prints a soak test's windows, and how throughput and memory changed from the second to the last but one: in the first
+// the engine fills, in the last it empties.
 func WriteSoak(w io.Writer, caption string, windows []SoakWindow) error {
 	var rows [][]string
 	var times []time.Duration // for a million requests
+	before := 0
 	for _, window := range windows {
-		first := 0
-		if len(times) > 0 {
-			first = windows[len(times)-1].Requests
-		}
-		seconds := window.Elapsed.Seconds()
+		requests, seconds := float64(window.Requests-before), window.Elapsed.Seconds()
+		before = window.Requests
 		rows = append(rows, []string{
-			fmt.Sprint(window.Requests), formatSeconds(window.Elapsed), formatRate(float64(window.Requests-first) / seconds),
+			fmt.Sprint(window.Requests), formatSeconds(window.Elapsed), formatRate(requests / seconds),
 			formatRate(float64(window.OutputTokens) / seconds), formatRate(float64(window.InputTokens+window.OutputTokens) / seconds),
 			fmt.Sprintf("%.1f", float64(window.GoHeap)/(1<<20)), fmt.Sprint(window.Process >> 20), fmt.Sprint(window.Children >> 20),
 		})
-		times = append(times, time.Duration(seconds*1e6/float64(window.Requests-first)*float64(time.Second)))
+		times = append(times, time.Duration(seconds*1e6/requests*float64(time.Second)))
 	}
 	err := RenderTable(w, caption, []string{"requests so far", "elapsed s", "requests/s", "generated tok/s", "total tok/s", "Go heap MiB", "process MiB", "children MiB"}, rows, 0)
-	if err != nil || len(windows) < 2 {
+	if err != nil || len(windows) < 4 {
 		return err
 	}
-	trend := newTrend(times)
-	first, last := windows[len(windows)/4], windows[len(windows)-1]
+	trend := newTrend(times[1 : len(times)-1])
+	first, last := windows[1], windows[len(windows)-2]
 	change := func(f func(SoakWindow) int64) string {
 		return fmt.Sprintf("%+.1f MiB", float64(f(last)-f(first))/(1<<20))
 	}
-	_, err = fmt.Fprintf(w, "time for a request: %+.1f %% from the first window to the last (Theil-Sen; Mann-Kendall: p = %.2g)\n"+
-		"memory from request %d to %d: Go heap %s, process %s, children %s\n", 100*trend.Change, trend.P, first.Requests, last.Requests,
+	_, err = fmt.Fprintf(w, "from request %d to %d: time for a request %+.1f %% (Theil-Sen; Mann-Kendall: p = %.2g), Go heap %s, process %s, children %s\n",
+		first.Requests, last.Requests, 100*trend.Change, trend.P,
 		change(func(w SoakWindow) int64 { return w.GoHeap }), change(func(w SoakWindow) int64 { return w.Process }),
 		change(func(w SoakWindow) int64 { return w.Children }))
 	return err

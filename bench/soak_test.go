@@ -29,6 +29,9 @@ func (e *fakeEngine) GenerateSeq(ctx context.Context, prompts iter.Seq2[vllmgo.P
 			for more && len(holds) < 2*e.args.MaxNumSeqs {
 				h := held{index: index}
 				if h.prompt, h.params, more = next(); more {
+					if e.lab.taken != nil {
+						e.lab.taken(h.prompt)
+					}
 					holds = append(holds, h)
 					index++
 				}
@@ -86,14 +89,16 @@ func TestSoak(t *testing.T) {
 	// 10,000 requests have 5 MB of prompts and outputs.
 	assert.Less(t, windows[19].GoHeap, windows[9].GoHeap+1<<20, "results are not held")
 
-	_, again, err := runSoak(t.Context(), t, &fakeLab{}, 20_010, 3)
+	var taken []Request
+	_, again, err := runSoak(t.Context(), t, &fakeLab{taken: func(p vllmgo.Prompt) { taken = append(taken, Request{TokenIDs: p.TokenIDs}) }}, 20_010, 3)
 	require.NoError(t, err)
 	assert.Equal(t, sum, again)
+	assert.Equal(t, sum, HashRequests(taken[512:]), "after the warm-up")
 
 	var table bytes.Buffer
 	require.NoError(t, WriteSoak(&table, "Soak", windows))
 	assert.Contains(t, table.String(), "20010")
-	assert.Contains(t, table.String(), "from request 6003 to 20010")
+	assert.Contains(t, table.String(), "from request 2001 to 19009: time for a request")
 	assert.NoError(t, WriteSoak(&table, "Soak", nil))
 }
 
@@ -128,6 +133,10 @@ func TestSoakFails(t *testing.T) {
 		Point: Point{Study: "soak", Value: 1, Requests: 1000, InputLen: 4, OutputLen: 1}, Requests: Requests{Vocabulary: vocabulary}, Windows: 10,
 	})
 	assert.ErrorContains(t, err, "may be alike")
+	_, err = Soak(t.Context(), engine.(SeqEngine), SoakSettings{
+		Point: Point{Study: "soak", Value: 1, Requests: 1000, InputLen: 40, OutputLen: 1, SharedPrefix: 8}, Requests: Requests{Vocabulary: vocabulary}, Windows: 10,
+	})
+	assert.ErrorContains(t, err, "no shared prefix")
 }
 
 // BenchmarkSoak sends a million requests of 128 input and 8 output tokens through an engine that does nothing, and prints

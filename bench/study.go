@@ -134,8 +134,8 @@ func (p Point) longest() (sequence, output int) {
 	return sequence, output
 }
 
-// shape is the point's requests and lengths in words.
-func (p Point) shape() string {
+// Shape is the point's requests and lengths in words.
+func (p Point) Shape() string {
 	if p.Lengths != nil {
 		return fmt.Sprintf("%s of %d input and %d output tokens in all", count(p.Requests, "request"), p.InputTokens(), p.OutputTokens())
 	}

@@ -393,6 +393,7 @@ func (c *calls) testClose(t *testing.T) {
 		m, err := c.llm.Metrics(t.Context())
 		return err == nil && m.Running == 16
 	}, time.Minute, time.Millisecond)
+	waitSeq := c.sequence(t)
 	go func() { ended <- c.llm.ResetPrefixCache(context.Background()) }()
 	time.Sleep(20 * time.Millisecond)
 	require.NoError(t, c.llm.Close())
@@ -401,6 +402,7 @@ func (c *calls) testClose(t *testing.T) {
 	}
 	_, err := wait()
 	assert.ErrorIs(t, err, vllmgo.ErrClosed)
+	waitSeq()
 	_, err = c.llm.Generate(t.Context(), numbered(1))
 	assert.ErrorIs(t, err, vllmgo.ErrClosed)
 	for _, err := range c.llm.Stream(t.Context(), numbered(1)[0]) {

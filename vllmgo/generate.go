@@ -12,14 +12,11 @@ import "context"
 // requests after the step that it is in, and Generate returns an error that wraps ctx's; the LLM can be used
 // as before. [WithProgress] makes it report how far it is.
 func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params ...SamplingParams) (*Generation, error) {
-	if err := checkInput(prompts, params, l.info.MaxModelLen); err != nil {
-		return nil, err
-	}
-	encoded, err := encodeParams(params)
+	c, err := l.newCall(ctx, prompts, params)
 	if err != nil {
 		return nil, err
 	}
-	c := &call{ctx: ctx, prompts: prompts, params: encoded, report: newReporter(ctx, prompts, params)}
+	c.report = newReporter(ctx, prompts, params)
 	if err = l.do(c); err != nil {
 		c.generation = nil
 	}
@@ -27,4 +24,13 @@ func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params ...Sampling
 		c.report.end(c.generation)
 	}
 	return c.generation, err
+}
+
+// newCall checks prompts and sampling parameters.
+func (l *LLM) newCall(ctx context.Context, prompts []Prompt, params []SamplingParams) (*call, error) {
+	if err := checkInput(prompts, params, l.info.MaxModelLen); err != nil {
+		return nil, err
+	}
+	encoded, err := encodeParams(params)
+	return &call{ctx: ctx, prompts: prompts, params: encoded}, err
 }

@@ -15,9 +15,8 @@ type SeqOutput struct {
 }
 
 // GenerateSeq completes the prompts of a sequence, each with its sampling parameters, and yields each output when it
-// ends: not in the order of the prompts, but with their indices. It is for more prompts than are to be held in memory. It
-// takes no more of them than twice as many as the engine runs at once (max_num_seqs, at least 64), and the next one only
-// when an output has been taken out of the loop.
+// ends: not in the order of the prompts, but with their indices. It is for more prompts than are to be held in memory: at most
+// twice max(max_num_seqs, 64) are under way, and a further one is taken only when the loop has been given an output.
 //
 //	for output, err := range llm.GenerateSeq(ctx, prompts) {
 //		if err != nil {
@@ -28,10 +27,11 @@ type SeqOutput struct {
 //	}
 //
 // An error belongs to the prompt whose index comes with it, and the others go on; but after the end of ctx, [LLM.Close] or
-// an engine that died, it is the last. Leaving the loop removes what is under way from the engine. While the loop waits for
-// the sequence to give a prompt, it yields nothing.
+// an engine that died, it is the last. Leaving the loop removes what is under way from the engine. Prompts are taken in the
+// loop's goroutine: while the sequence makes it wait for one, it yields nothing and does not notice the end of ctx.
 //
-// It is many calls of [LLM.Generate]; see the package's documentation for how they share the engine.
+// The engine gets the prompts in their order, each as a call of [LLM.Generate] would; see the package's documentation for how
+// calls share it. [WithProgress] has no effect.
 func (l *LLM) GenerateSeq(ctx context.Context, prompts iter.Seq2[Prompt, SamplingParams]) iter.Seq2[SeqOutput, error] {
 	return func(yield func(SeqOutput, error) bool) {
 		type result struct {
@@ -46,27 +46,40 @@ func (l *LLM) GenerateSeq(ctx context.Context, prompts iter.Seq2[Prompt, Samplin
 		defer cancel()
 		results := make(chan result, l.maxInEngine)
 		running, index := 0, 0
-		for more := true; ; {
-			for more && running < l.maxInEngine {
-				var prompt Prompt
-				var params SamplingParams
-				if prompt, params, more = next(); !more {
-					break
+		// begin takes a prompt, if there is one more.
+		begin := func() bool {
+			prompt, params, more := next()
+			if !more {
+				return false
+			}
+			r := result{SeqOutput: SeqOutput{Index: index}}
+			running, index = running+1, index+1
+			c, err := l.newCall(callCtx, []Prompt{prompt}, []SamplingParams{params})
+			if err == nil {
+				err = l.start(c) // here, so that the engine gets them in their order
+			}
+			calls.Go(func() {
+				if err == nil {
+					err = l.wait(c)
 				}
-				r := result{SeqOutput: SeqOutput{Index: index}}
-				calls.Go(func() {
-					var g *Generation
-					if g, r.err = l.Generate(callCtx, []Prompt{prompt}, params); r.err == nil {
-						r.RequestOutput = g.Outputs[0]
-					}
-					results <- r
-				})
-				running, index = running+1, index+1
+				if r.err = err; err == nil {
+					r.RequestOutput = c.generation.Outputs[0]
+				}
+				results <- r
+			})
+			return true
+		}
+		for more := true; more || running > 0; {
+			var r result
+			select {
+			case r = <-results:
+			default:
+				if more && running < l.maxInEngine {
+					more = begin()
+					continue
+				}
+				r = <-results
 			}
-			if running == 0 {
-				return
-			}
-			r := <-results
 			running--
 			last := r.err != nil && (ctx.Err() != nil || errors.Is(r.err, ErrClosed) || errors.Is(r.err, ErrEngineDead))
 			if !yield(r.SeqOutput, r.err) || last {

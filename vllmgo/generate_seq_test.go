@@ -30,9 +30,10 @@ func (c *calls) testSeq(t *testing.T) {
 	const window, bad = 128, 77 // max_num_seqs is 16
 	prompts := numbered(400)
 	prompts[bad] = vllmgo.Prompt{}
-	taken, seen := 0, map[int]bool{}
-	for output, err := range c.llm.GenerateSeq(t.Context(), counted(prompts, vllmgo.SamplingParams{MaxTokens: 3, IgnoreEOS: true}, &taken)) {
-		assert.LessOrEqual(t, taken, len(seen)+window, "prompts that were taken ahead")
+	taken, seen, most := 0, map[int]bool{}, 0
+	progress := vllmgo.WithProgress(t.Context(), func(vllmgo.Progress) { t.Error("a sequence has no progress") })
+	for output, err := range c.llm.GenerateSeq(progress, counted(prompts, vllmgo.SamplingParams{MaxTokens: 3, IgnoreEOS: true}, &taken)) {
+		most = max(most, taken-len(seen))
 		assert.False(t, seen[output.Index], "prompt %d has two outputs", output.Index)
 		seen[output.Index] = true
 		if output.Index == bad {
@@ -44,6 +45,8 @@ func (c *calls) testSeq(t *testing.T) {
 		assert.Len(t, output.Outputs[0].TokenIDs, 3)
 	}
 	assert.Len(t, seen, len(prompts))
+	assert.LessOrEqual(t, most, window, "prompts that are under way")
+	assert.Greater(t, most, 16, "enough for full steps")
 	c.short(t)
 	for range c.llm.GenerateSeq(t.Context(), counted(nil, vllmgo.SamplingParams{}, &taken)) {
 		t.Error("no prompts have an output")
@@ -82,4 +85,35 @@ func (c *calls) testSeqEnds(t *testing.T) {
 	}
 	assert.Equal(t, 1, errs, "the end of the context is the last error")
 	c.short(t)
+}
+
+// sequence begins one that ends when the engine is closed, and returns a function that waits for that.
+func (c *calls) sequence(t *testing.T) (wait func()) {
+	t.Helper()
+	begun, ended := make(chan struct{}), make(chan []error, 1)
+	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+		taken := 0
+		for prompt, params := range counted(numbered(300), forever, &taken) {
+			if taken == 100 {
+				close(begun)
+			}
+			if !yield(prompt, params) {
+				return
+			}
+		}
+	}
+	go func() {
+		var errs []error
+		for _, err := range c.llm.GenerateSeq(context.Background(), prompts) {
+			errs = append(errs, err)
+		}
+		ended <- errs
+	}()
+	<-begun
+	return func() {
+		t.Helper()
+		if errs := <-ended; assert.Len(t, errs, 1) {
+			assert.ErrorIs(t, errs[0], vllmgo.ErrClosed)
+		}
+	}
 }

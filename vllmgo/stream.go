@@ -35,12 +35,9 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params ...SamplingParam
 			yield(Delta{}, fmt.Errorf("vllmgo: one prompt and %d SamplingParams: give none or one", len(params)))
 			return
 		}
-		c := &call{ctx: ctx, prompts: []Prompt{prompt}, stream: &stream{ready: make(chan struct{}, 1)}}
-		err := checkInput(c.prompts, params, l.info.MaxModelLen)
+		c, err := l.newCall(ctx, []Prompt{prompt}, params)
 		if err == nil {
-			c.params, err = encodeParams(params)
-		}
-		if err == nil {
+			c.stream = &stream{ready: make(chan struct{}, 1)}
 			err = l.start(c)
 		}
 		if err != nil {

@@ -1,5 +1,5 @@
 // Jsonlines completes any number of prompts, of which it holds few at a time. It reads them as JSON strings from standard input,
-// and writes an object with index and text for each when it ends:
+// and writes an object with index and text for each when it ends. Its exit status is 1 when one failed:
 // go run ./examples/jsonlines -model MODEL <prompts.jsonl >outputs.jsonl
 package main
 
@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
-	"iter"
 	"log"
 	"os"
 
@@ -25,12 +25,34 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer llm.Close()
-	encoder := json.NewEncoder(os.Stdout)
-	params := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: *tokens}
-	for output, err := range llm.GenerateSeq(ctx, prompts(os.Stdin, params)) {
+	err = complete(ctx, llm, os.Stdin, os.Stdout, vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: *tokens})
+	if err = errors.Join(err, llm.Close()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// complete completes the prompts of in. Prompts that fail do not end it; the error counts them.
+func complete(ctx context.Context, llm *vllmgo.LLM, in io.Reader, out io.Writer, params vllmgo.SamplingParams) error {
+	var readErr error
+	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+		for decoder := json.NewDecoder(in); ; {
+			var text string
+			switch err := decoder.Decode(&text); {
+			case err == io.EOF:
+				return
+			case err != nil:
+				readErr = fmt.Errorf("reading the prompts: %w", err)
+				return
+			case !yield(vllmgo.Prompt{Text: text}, params):
+				return
+			}
+		}
+	}
+	encoder, failed := json.NewEncoder(out), 0
+	for output, err := range llm.GenerateSeq(ctx, prompts) {
 		if err != nil {
 			log.Printf("prompt %d: %v", output.Index, err)
+			failed++
 			continue
 		}
 		line := struct {
@@ -38,29 +60,11 @@ func main() {
 			Text  string `json:"text"`
 		}{output.Index, output.Outputs[0].Text}
 		if err := encoder.Encode(line); err != nil {
-			log.Print(err)
-			return
+			return fmt.Errorf("writing an output: %w", err)
 		}
 	}
-}
-
-// prompts are the strings of a file, read when they are needed.
-func prompts(file io.Reader, params vllmgo.SamplingParams) iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams] {
-	return func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
-		decoder := json.NewDecoder(file)
-		for {
-			var text string
-			err := decoder.Decode(&text)
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				log.Print("reading the prompts: ", err)
-				return
-			}
-			if !yield(vllmgo.Prompt{Text: text}, params) {
-				return
-			}
-		}
+	if failed > 0 {
+		return errors.Join(readErr, fmt.Errorf("%d prompts failed", failed))
 	}
+	return readErr
 }

@@ -131,21 +131,22 @@ func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
 		defer os.RemoveAll(dir)
 		s.Tokenizer = dir
 	}
-	return errors.Join(race.Run(ctx, s), raceReport(o.out, v.stdout, v.stderr))
-}
-
-// raceReport prints a race's tables and writes its files, from the journal in its directory.
-func raceReport(dir string, stdout, _ io.Writer) error {
-	journal, err := race.ReadJournal(filepath.Join(dir, race.JournalName))
-	if err != nil {
-		return err
-	}
-	result := race.NewResult(journal)
-	err = errors.Join(result.WriteFiles(dir), result.Write(stdout))
-	if err == nil && !result.Complete() {
+	err = race.Run(ctx, s)
+	result, reportErr := raceReport(o.out, v.stdout)
+	if err = errors.Join(err, reportErr); err == nil && !result.Complete() {
 		err = errors.New("not every contender measured every point; the end of the tables says why, and the same command tries again")
 	}
 	return err
+}
+
+// raceReport prints a race's tables and writes its files, from the journal in its directory.
+func raceReport(dir string, stdout io.Writer) (*race.Result, error) {
+	journal, err := race.ReadJournal(filepath.Join(dir, race.JournalName))
+	if err != nil {
+		return nil, err
+	}
+	result := race.NewResult(journal)
+	return result, errors.Join(result.WriteFiles(dir), result.Write(stdout))
 }
 
 // only are the studies with the named points, all when there are no names.

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/internal/race"
 )
 
 // What is wrong with a race is said before a contender loads.
@@ -40,4 +43,20 @@ func TestOnly(t *testing.T) {
 	require.Len(t, some, 2)
 	assert.Equal(t, []int{1, 8}, []int{some[0].Points[0].Value, some[0].Points[1].Value})
 	assert.Equal(t, "request-count", some[1].Name)
+}
+
+// A race's tables can be made again from its journal.
+func TestReplayRace(t *testing.T) {
+	text, err := os.ReadFile("../../docs/results/h100x2-race-llama-8b-tp2/race.jsonl")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, race.JournalName), text, 0o644))
+	status, stdout, stderr := runVllmbench(t, newFakeLibrary("cpu").library, "replay", "--report", dir)
+	require.Zero(t, status, stderr)
+	committed, err := os.ReadFile("../../docs/results/h100x2-race-llama-8b-tp2/race.txt")
+	require.NoError(t, err)
+	assert.Equal(t, string(committed), stdout)
+	written, err := os.ReadFile(filepath.Join(dir, "race.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, stdout, string(written))
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +17,12 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// soakWindows is the number of parts of a soak test.
-const soakWindows = 20
+const (
+	// soakWindows is the number of parts of a soak test.
+	soakWindows = 20
+	// soakJournal is the name of the file that has them.
+	soakJournal = "soak.jsonl"
+)
 
 func (v *vllmbench) soakCommand() *cobra.Command {
 	var o options
@@ -26,7 +32,7 @@ func (v *vllmbench) soakCommand() *cobra.Command {
 		Long: `Soak sends requests through an engine as a sequence: they are drawn when the engine can take them, and each output is checked
 and dropped when it comes. The table has throughput and memory for each twentieth of the requests.`,
 		Example: `  vllmbench soak                       # 100,000 requests of 128 input and 8 output tokens
-  vllmbench soak --requests 1000000 --set max_num_batched_tokens=16384 --out results/soak`,
+  vllmbench soak --requests 1000000 --set max_num_batched_tokens=16384 --out results/soak   # results/soak/soak.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.out == "" {
@@ -35,6 +41,9 @@ and dropped when it comes. The table has throughput and memory for each twentiet
 			o.name = "soak"
 			if err := o.check(); err != nil {
 				return err
+			}
+			if _, err := os.Stat(filepath.Join(o.out, soakJournal)); err == nil {
+				return fmt.Errorf("--out is %s, which holds another soak test's results; choose another folder", o.out)
 			}
 			if o.requests < soakWindows {
 				return fmt.Errorf("--requests is %d; it must be at least %d", o.requests, soakWindows)
@@ -69,14 +78,6 @@ func (v *vllmbench) soak(ctx context.Context, o options) (err error) {
 	if groups[0].Env != nil {
 		return errors.New("soak: set environment variables in the environment")
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return err
-	}
-	journal, err := os.OpenFile(filepath.Join(o.out, "soak.jsonl"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer journal.Close()
 	fmt.Fprintf(v.stderr, "loading %s …\n", settings.ModelName)
 	opened, err := v.lib.open(ctx, groups[0].Args)
 	if err != nil {
@@ -87,42 +88,95 @@ func (v *vllmbench) soak(ctx context.Context, o options) (err error) {
 	if !ok {
 		return errors.New("soak: the engine takes no sequences")
 	}
-	info, point := engine.Info(), groups[0].Points[0]
-	err = bench.AppendLine(journal, map[string]any{"header": struct {
-		Started time.Time     `json:"started"`
-		Command []string      `json:"command"`
-		Model   string        `json:"model"`
-		Random  bool          `json:"random_weights"`
-		Engine  vllmgo.Info   `json:"engine"`
-		Point   bench.Point   `json:"point"`
-		Seed    uint64        `json:"seed"`
-		Machine bench.Machine `json:"machine"`
-	}{time.Now().UTC(), v.args, settings.ModelName, settings.RandomWeights, info, point, o.seed, bench.DescribeMachine()}})
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	journal, err := os.OpenFile(filepath.Join(o.out, soakJournal), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	var windows []bench.SoakWindow
-	sum, soakErr := bench.Soak(ctx, engine, bench.SoakSettings{
+	defer journal.Close()
+	point := groups[0].Points[0]
+	err = bench.AppendLine(journal, soakLine{Header: &soakHeader{
+		Started: time.Now().UTC(), Command: v.args, Model: settings.ModelName, RandomWeights: settings.RandomWeights,
+		Engine: engine.Info(), Point: point, Seed: o.seed, Machine: bench.DescribeMachine(),
+	}})
+	if err != nil {
+		return err
+	}
+	sum, err := bench.Soak(ctx, engine, bench.SoakSettings{
 		Point: point, Requests: settings.Requests, Windows: soakWindows,
 		Window: func(w bench.SoakWindow) error {
-			windows = append(windows, w)
 			fmt.Fprintf(v.stderr, "%d of %d requests\n", w.Requests, point.Requests)
-			return bench.AppendLine(journal, map[string]any{"window": w})
+			return bench.AppendLine(journal, soakLine{Window: &w})
 		},
 	})
-	var report strings.Builder
+	if err == nil {
+		err = bench.AppendLine(journal, soakLine{End: &soakEnd{PromptsSHA256: sum}})
+	}
+	return errors.Join(err, soakReport(o.out, v.stdout))
+}
+
+// soakLine is a line of a soak test's journal, which has one of its fields.
+type soakLine struct {
+	Header *soakHeader       `json:"header,omitempty"`
+	Window *bench.SoakWindow `json:"window,omitempty"`
+	End    *soakEnd          `json:"end,omitempty"`
+}
+
+type soakHeader struct {
+	Started       time.Time     `json:"started"`
+	Command       []string      `json:"command"`
+	Model         string        `json:"model"`
+	RandomWeights bool          `json:"random_weights"`
+	Engine        vllmgo.Info   `json:"engine"`
+	Point         bench.Point   `json:"point"`
+	Seed          uint64        `json:"seed"`
+	Machine       bench.Machine `json:"machine"`
+}
+
+type soakEnd struct {
+	PromptsSHA256 string `json:"prompts_sha256"`
+}
+
+// soakReport prints a soak test's table and writes it into a file, from the journal in its directory.
+func soakReport(dir string, stdout io.Writer) error {
+	file, err := os.Open(filepath.Join(dir, soakJournal))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	var h soakHeader
+	var end *soakEnd
+	var windows []bench.SoakWindow
+	for decoder := json.NewDecoder(file); ; {
+		var line soakLine
+		if err := decoder.Decode(&line); err == io.EOF {
+			break
+		} else if err != nil {
+			return fmt.Errorf("reading %s: %w", file.Name(), err)
+		}
+		switch {
+		case line.Header != nil:
+			h = *line.Header
+		case line.Window != nil:
+			windows = append(windows, *line.Window)
+		case line.End != nil:
+			end = line.End
+		}
+	}
 	weights := ""
-	if settings.RandomWeights {
+	if h.RandomWeights {
 		weights = ", random weights"
 	}
-	fmt.Fprintf(&report, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(v.args, " "), bench.DescribeMachine(),
-		info.VLLMVersion, info.TorchVersion, info.PythonVersion, info.MaxNumSeqs, info.MaxNumBatchedTokens)
-	err = bench.WriteSoak(&report, fmt.Sprintf("%d requests of %s input and %s output tokens: %s%s, dtype %s, %s, TP %d, engine %s", point.Requests, o.inputLen, o.outputLen,
-		settings.ModelName, weights, info.Dtype, info.Device, info.TensorParallelSize, info.EngineMode), windows)
-	if soakErr == nil {
-		fmt.Fprintf(&report, "all outputs are what was asked for; SHA-256 of the prompts %s\n", sum)
-		err = errors.Join(err, bench.AppendLine(journal, map[string]any{"end": map[string]string{"prompts_sha256": sum}}))
+	var report strings.Builder
+	fmt.Fprintf(&report, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
+		h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion, h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
+	err = bench.WriteSoak(&report, fmt.Sprintf("Soak, %s: %s%s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), h.Model, weights,
+		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode), windows)
+	if end != nil {
+		fmt.Fprintf(&report, "all outputs are what was asked for; SHA-256 of the prompts %s\n", end.PromptsSHA256)
 	}
-	_, writeErr := fmt.Fprint(v.stdout, report.String())
-	return errors.Join(soakErr, err, writeErr, os.WriteFile(filepath.Join(o.out, "soak.txt"), []byte(report.String()), 0o644))
+	_, printErr := fmt.Fprint(stdout, report.String())
+	return errors.Join(err, printErr, os.WriteFile(filepath.Join(dir, "soak.txt"), []byte(report.String()), 0o644))
 }

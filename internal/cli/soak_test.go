@@ -43,8 +43,8 @@ func TestSoakCommand(t *testing.T) {
 	assert.Equal(t, stdout, string(text))
 
 	status, _, stderr = runVllmbench(t, lib.library, "soak", "--out", dir)
-	assert.Equal(t, 1, status)
-	assert.Contains(t, stderr, "file exists", "results are not overwritten")
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "holds another soak test's results", "results are not overwritten")
 
 	// What was measured before it was stopped is printed.
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -112,8 +112,8 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
 		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's SHA-256, and
-measures them here, with the engine that the flags describe; what they do not say is as in that run. A race can only be
-reported again.`,
+measures them here, with the engine that the flags describe; what they do not say is as in that run. Races and soak tests
+can only be reported again.`,
 		Example: `  vllmbench replay results/20260101T120000                   # measure again
   vllmbench replay --requests results/20260101T120000        # only compare the requests; needs no vLLM
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
@@ -121,11 +121,7 @@ reported again.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := folder(args[0])
 			if onlyReport {
-				remake := report
-				if _, err := os.Stat(filepath.Join(dir, race.JournalName)); err == nil {
-					remake = raceReport
-				}
-				v.status = status(c.Context(), v.args, v.stderr, remake(dir, v.stdout, v.stderr))
+				v.status = status(c.Context(), v.args, v.stderr, v.reportAgain(dir))
 				return nil
 			}
 			journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
@@ -146,7 +142,7 @@ reported again.`,
 	}
 	addFlags(c, &o)
 	c.Flags().BoolVar(&onlyRequests, "requests", false, "only draw the requests again and compare them with the ledger")
-	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder; of a race too")
+	c.Flags().BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
 	c.MarkFlagsMutuallyExclusive("requests", "report")
 	return c
 }
@@ -216,6 +212,22 @@ func (v *vllmbench) measure(ctx context.Context, o options, journal *bench.Journ
 		return status(ctx, v.args, v.stderr, measure(ctx, o, v.args, v.worker, v.stderr, v.lib, nil, journal))
 	}
 	return runOptions(ctx, o, v.args, v.stdout, v.stderr, func(dir string, env map[string]string) error { return v.start(ctx, dir, env) })
+}
+
+// reportAgain makes the report of a run, a race or a soak test again.
+func (v *vllmbench) reportAgain(dir string) error {
+	has := func(journal string) bool {
+		_, err := os.Stat(filepath.Join(dir, journal))
+		return err == nil
+	}
+	switch {
+	case has(race.JournalName):
+		_, err := raceReport(dir, v.stdout)
+		return err
+	case has(soakJournal):
+		return soakReport(dir, v.stdout)
+	}
+	return report(dir, v.stdout, v.stderr)
 }
 
 // verify draws a run's requests again and compares them with its ledger.

@@ -140,6 +140,7 @@ func TestRace(t *testing.T) {
 		r := run(t, s)
 		require.Len(t, r.Points, 3)
 		assert.True(t, r.Complete())
+		assert.Equal(t, "6 rounds", r.rounds())
 		for i, want := range []float64{1, 2, 4, 5} {
 			for _, p := range r.Points {
 				f := p.Contenders[i]
@@ -256,9 +257,11 @@ func TestProgram(t *testing.T) {
 	r := run(t, testSettings(t, "vllmgo", "idle:vllmgo,program=true", "idle-throughput:throughput,program=true"))
 	require.Len(t, r.Failures, 4, "each engine's settings are tried")
 	for _, f := range r.Failures {
-		want := map[string]string{"idle": "its process gave no answer", "idle-throughput": "vllm bench throughput: exit status 0"}[f.Contender]
-		assert.Contains(t, f.Reason, want)
+		wants := map[string]string{"idle": "its process gave no answer", "idle-throughput": "vllm bench throughput: exit status 0"}
+		require.Contains(t, wants, f.Contender)
+		assert.Contains(t, f.Reason, wants[f.Contender])
 	}
+	assert.Equal(t, "0 or more of 6 rounds", r.rounds())
 }
 
 func TestParseContender(t *testing.T) {

@@ -83,11 +83,16 @@ func (r *Result) Write(w io.Writer) error {
 	return nil
 }
 
-// rounds says how many rounds there are, of those that there were to be.
+// rounds says how many rounds all contenders have, of those that there were to be; but for contenders with a process for each
+// point, which have rounds of their own.
 func (r *Result) rounds() string {
 	fewest := r.Header.Rounds
 	for _, p := range r.Points {
-		fewest = min(fewest, p.Contenders[0].Rate.N)
+		for i, f := range p.Contenders {
+			if !r.Header.Contenders[i].Kind.perPoint() {
+				fewest = min(fewest, f.Rate.N)
+			}
+		}
 	}
 	if fewest == r.Header.Rounds {
 		return fmt.Sprintf("%d rounds", fewest)
