@@ -14,18 +14,26 @@ import (
 
 // hostMemory is the resident memory of this process and all its descendants, in bytes.
 func hostMemory() (int64, error) {
+	own, children, err := processMemory()
+	return own + children, err
+}
+
+// processMemory is the resident memory of this process and that of all its descendants, in bytes.
+func processMemory() (own, children int64, err error) {
 	self, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {
-		return 0, fmt.Errorf("bench: measuring memory: %w", err)
+		return 0, 0, fmt.Errorf("bench: measuring memory: %w", err)
 	}
-	var total int64
 	EachDescendant(self, func(p *process.Process) {
-		// A process that ended since it was listed has no memory to count.
-		if info, err := p.MemoryInfo(); err == nil {
-			total += int64(info.RSS)
+		switch info, err := p.MemoryInfo(); {
+		case err != nil: // it ended since it was listed, and has no memory to count
+		case p.Pid == self.Pid:
+			own = int64(info.RSS)
+		default:
+			children += int64(info.RSS)
 		}
 	})
-	return total, nil
+	return own, children, nil
 }
 
 // gpuMemory is the memory in use on each of the machine's GPUs, in bytes; none without NVML.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"math/rand/v2"
 
 	"vllmgo/vllmgo"
@@ -178,10 +179,15 @@ func (r *PointRequests) stream(trial int, pass string) *rand.Rand {
 func HashRequests(requests []Request) string {
 	h := sha256.New()
 	for _, r := range requests {
-		h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(r.TokenIDs))))
-		h.Write(tokenBytes(r.TokenIDs))
+		r.hash(h)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// hash adds the request to the hash that HashRequests makes.
+func (r Request) hash(h hash.Hash) {
+	_, _ = h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(r.TokenIDs)))) // a hash returns no error
+	_, _ = h.Write(tokenBytes(r.TokenIDs))
 }
 
 func tokenBytes(ids []int32) []byte {

@@ -288,12 +288,15 @@ func (r *Results) tensorParallel() string {
 	return list(words)
 }
 
-// model is the model's name, marked when its weights are random.
-func (r *Results) model() string {
-	if r.Header.RandomWeights {
-		return r.Header.Model + ", random weights"
+// model is the model's name as tables show it.
+func (r *Results) model() string { return ModelTitle(r.Header.Model, r.Header.RandomWeights) }
+
+// ModelTitle is a model's name, marked when its weights are random.
+func ModelTitle(name string, randomWeights bool) string {
+	if randomWeights {
+		return name + ", random weights"
 	}
-	return r.Header.Model
+	return name
 }
 
 // setting is what every table names besides the model.

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,12 +10,10 @@ import (
 	"io"
 	"iter"
 	"math"
-	"os"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"time"
-
-	"github.com/shirou/gopsutil/v4/process"
 
 	"vllmgo/vllmgo"
 )
@@ -70,11 +67,10 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 	if err := s.Requests.check(s.Point); err != nil {
 		return "", err
 	}
-	for _, l := range s.Point.requestLengths() {
-		// The birthday bound, n² / (2·V^length).
-		if log := 2*math.Log(float64(s.Point.Requests)) - float64(l.Input)*math.Log(float64(s.Requests.Vocabulary.Size())); log > math.Log(2e-9) {
-			return "", fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", s.Point.Requests, l.Input)
-		}
+	shortest := slices.MinFunc(s.Point.requestLengths(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
+	// The birthday bound, n² / (2·V^length).
+	if log := 2*math.Log(float64(s.Point.Requests)) - float64(shortest)*math.Log(float64(s.Requests.Vocabulary.Size())); log > math.Log(2e-9) {
+		return "", fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", s.Point.Requests, shortest)
 	}
 	warmUp := s
 	warmUp.Point.Requests = 2 * engine.Info().MaxNumSeqs
@@ -137,8 +133,7 @@ func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) 
 				return
 			}
 			s.underWay[i] = request
-			_, _ = s.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(request.TokenIDs))))
-			_, _ = s.hash.Write(tokenBytes(request.TokenIDs))
+			request.hash(s.hash)
 			if !yield(request.prompt(), s.asked.params([]Request{request})[0]) {
 				return
 			}
@@ -173,25 +168,13 @@ func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) 
 }
 
 // measureMemory fills the window's memory in.
-func (w *SoakWindow) measureMemory() error {
+func (w *SoakWindow) measureMemory() (err error) {
 	runtime.GC()
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(heap)
 	w.GoHeap = int64(heap[0].Value.Uint64())
-	self, err := process.NewProcess(int32(os.Getpid()))
-	if err != nil {
-		return fmt.Errorf("bench: measuring memory: %w", err)
-	}
-	EachDescendant(self, func(p *process.Process) {
-		switch info, err := p.MemoryInfo(); {
-		case err != nil: // it ended
-		case p.Pid == self.Pid:
-			w.Process = int64(info.RSS)
-		default:
-			w.Children += int64(info.RSS)
-		}
-	})
-	return nil
+	w.Process, w.Children, err = processMemory()
+	return err
 }
 
 // WriteSoak prints a soak test's windows, and how throughput and memory changed from the second to the last but one: in the first

@@ -165,14 +165,10 @@ func soakReport(dir string, stdout io.Writer) error {
 			end = line.End
 		}
 	}
-	weights := ""
-	if h.RandomWeights {
-		weights = ", random weights"
-	}
 	var report strings.Builder
 	fmt.Fprintf(&report, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
 		h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion, h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
-	err = bench.WriteSoak(&report, fmt.Sprintf("Soak, %s: %s%s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), h.Model, weights,
+	err = bench.WriteSoak(&report, fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), bench.ModelTitle(h.Model, h.RandomWeights),
 		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode), windows)
 	if end != nil {
 		fmt.Fprintf(&report, "all outputs are what was asked for; SHA-256 of the prompts %s\n", end.PromptsSHA256)

@@ -30,12 +30,8 @@ func (r *Result) WriteFiles(dir string) error {
 // Write prints the race's tables.
 func (r *Result) Write(w io.Writer) error {
 	h := r.Header
-	weights := ""
-	if h.RandomWeights {
-		weights = ", random weights"
-	}
 	first := h.Contenders[0].Name
-	fmt.Fprintf(w, "Race: %s%s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", h.Model, weights, h.Device,
+	fmt.Fprintf(w, "Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", bench.ModelTitle(h.Model, h.RandomWeights), h.Device,
 		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
 
 	header := []string{"point"}
