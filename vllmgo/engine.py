@@ -82,6 +82,7 @@ class Engine:
         self.adapters = {}  # name of a LoRA adapter → its LoRARequest
         self.counters = None  # see metrics
         try:
+            allow_amx()
             with cpu_threads(kwargs) as self.threads:
                 start = time.perf_counter_ns()
                 self.llm = vllm.LLM(**kwargs)
@@ -527,6 +528,17 @@ def forget_engine():
     from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
 
     cleanup_dist_env_and_memory()
+
+
+def allow_amx():
+    """On a CPU with AMX, asks the kernel for leave to use its registers: without it they raise SIGILL, which ends the
+    program. vLLM leaves it to oneDNN, which it uses for weights above 1 MiB only, while its attention in bfloat16 uses
+    AMX whatever the size: models that are tiny throughout would fail. https://docs.kernel.org/arch/x86/xstate.html"""
+    import torch
+    from vllm.platforms import current_platform
+
+    if current_platform.is_cpu():
+        torch.cpu._init_amx()  # False where there is none
 
 
 @contextlib.contextmanager
