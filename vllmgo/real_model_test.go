@@ -421,6 +421,9 @@ func testLoRA(t *testing.T, llm *vllmgo.LLM, adapter vllmgo.LoRA) {
 	assert.Empty(t, names)
 	assert.ErrorContains(t, llm.DropLoRA(t.Context(), "tiny"), "there is no LoRA adapter tiny")
 	require.NoError(t, llm.LoadLoRA(t.Context(), adapter))
+	// In a batch of its own, as the stream: others may change the last bits of the numbers.
+	alone, err := llm.Generate(t.Context(), adapted[:1], greedy)
+	require.NoError(t, err)
 	text, _, _ := collect(t, llm, adapted[0], greedy)
-	assert.Equal(t, mixed.Outputs[0].Outputs[0].Text, text[0].Text, "streams take adapters too")
+	assert.Equal(t, alone.Outputs[0].Outputs[0].Text, text[0].Text, "streams take adapters too")
 }
