@@ -27,7 +27,7 @@ var tokenizerScript string
 type raceOptions struct {
 	contenders            []string
 	rounds, processRounds int
-	together              bool
+	together, reload      bool
 	points                []string
 	// shareGPU gives each contender an equal share of the GPU's memory that one would have.
 	shareGPU bool
@@ -74,6 +74,7 @@ same --out.`,
 	f.IntVar(&r.rounds, "rounds", 10, "how often each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
 	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones, and on a GPU it needs --set kv_cache_memory_bytes=…")
+	f.BoolVar(&r.reload, "reload", false, "load all contenders anew for each round, each time another one first, since two engines of one contender may differ by more than two contenders")
 	f.StringArrayVar(&o.set, "set", nil, "what to set for all points and contenders, NAME=VALUE; repeatable")
 	f.StringArrayVar(&r.points, "point", nil, "leave out all points but this, STUDY=VALUE, such as batch-size=8; repeatable")
 	for _, name := range []string{"trials", "target", "budget", "warmup", "timeout", "cold", "resume"} {
@@ -85,7 +86,7 @@ same --out.`,
 // race runs a race and prints its tables.
 func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
 	s := race.Settings{
-		Dir: o.out, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds), LoadTogether: r.together, Command: v.args, Progress: v.stderr,
+		Dir: o.out, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds), LoadTogether: r.together, Reload: r.reload, Command: v.args, Progress: v.stderr,
 	}
 	if r.rounds < 1 || r.processRounds < 0 {
 		return fmt.Errorf("--rounds is %d and --process-rounds %d; they must be at least 1 and 0", r.rounds, r.processRounds)

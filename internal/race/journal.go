@@ -43,6 +43,7 @@ type Header struct {
 	Seed          uint64            `json:"seed"`
 	Rounds        int               `json:"rounds"`
 	ProcessRounds int               `json:"process_rounds"`
+	Reload        bool              `json:"reload,omitempty"`
 	EngineArgs    vllmgo.EngineArgs `json:"engine_args"`
 	Studies       []bench.Study     `json:"studies"`
 	Machine       bench.Machine     `json:"machine"`
@@ -163,7 +164,7 @@ func (s Settings) header() Header {
 	return Header{
 		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name, RandomWeights: s.RandomWeights,
 		Preset: s.Preset, Device: s.Device, Contenders: s.Contenders, Seed: s.Requests.Seed, Rounds: s.Rounds,
-		ProcessRounds: s.ProcessRounds, EngineArgs: args, Studies: s.Studies, Machine: bench.DescribeMachine(),
+		ProcessRounds: s.ProcessRounds, Reload: s.Reload, EngineArgs: args, Studies: s.Studies, Machine: bench.DescribeMachine(),
 	}
 }
 

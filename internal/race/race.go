@@ -43,6 +43,10 @@ type Settings struct {
 	// LoadTogether loads the contenders at the same time. It saves time where there are cores for all, and their
 	// start-up times are then no fair ones.
 	LoadTogether bool
+	// Reload loads all contenders anew for each round, each time another one first. Engines of one contender differ, by
+	// the memory that they happen to get for one; without this, each contender has one engine for all rounds, and the
+	// intervals do not tell of that.
+	Reload bool
 	// Python is the path of the Python that has vLLM.
 	Python string
 	// Tokenizer is a tokenizer for the contenders that cannot do without one, when EngineArgs.SkipTokenizerInit is set.
@@ -74,7 +78,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
-	r := &runner{Settings: s, journal: journal, past: past}
+	r := &runner{Settings: s, journal: journal, past: past, out: map[string]int{}}
 	for i, g := range groups {
 		if err := r.group(ctx, i+1, g); err != nil {
 			return err
@@ -90,7 +94,8 @@ func Run(ctx context.Context, s Settings) (err error) {
 type runner struct {
 	Settings
 	journal *journalWriter
-	past    *Journal // what the journal held before
+	past    *Journal       // what the journal held before
+	out     map[string]int // the last engine settings with which a contender failed
 }
 
 func (r *runner) line(format string, args ...any) {
@@ -111,13 +116,29 @@ func (r *runner) group(ctx context.Context, number int, g bench.EngineGroup) err
 	if err != nil {
 		return err
 	}
+	rounds := r.Rounds // of one loading
+	if r.Reload {
+		rounds = 1
+	}
+	for first := 1; first <= r.Rounds && ctx.Err() == nil; first += rounds {
+		if err := r.stint(ctx, number, g, points, first, first+rounds-1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stint loads the contenders that have anything to measure in the rounds from first to last, and runs these rounds.
+func (r *runner) stint(ctx context.Context, number int, g bench.EngineGroup, points []drawnPoint, first, last int) error {
 	var racers []*racer
-	for _, c := range r.Contenders {
-		if r.left(c, g.Points) {
+	for i := range r.Contenders {
+		c := r.Contenders[(first-1+i)%len(r.Contenders)]
+		if r.out[c.Name] != number && r.left(c, g.Points, first, last) {
 			racers = append(racers, &racer{Contender: c, settings: r.Settings, group: number, args: g.Args})
 		}
 	}
-	if racers, err = r.load(ctx, racers, points); err != nil {
+	racers, err := r.load(ctx, racers, points)
+	if err != nil {
 		return err
 	}
 	defer func() {
@@ -125,7 +146,7 @@ func (r *runner) group(ctx context.Context, number int, g bench.EngineGroup) err
 			c.close()
 		}
 	}()
-	for round := 1; round <= r.Rounds && len(racers) > 0 && ctx.Err() == nil; round++ {
+	for round := first; round <= last && len(racers) > 0 && ctx.Err() == nil; round++ {
 		order := r.order(number, round)
 		order.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 		for _, p := range points {
@@ -174,11 +195,11 @@ func (r *runner) draw(ctx context.Context, points []bench.Point) ([]drawnPoint, 
 	return drawn, nil
 }
 
-// left reports whether a contender has anything to measure at these points.
-func (r *runner) left(c Contender, points []bench.Point) bool {
-	for round := range r.rounds(c) {
+// left reports whether a contender has anything to measure at these points in the rounds from first to last.
+func (r *runner) left(c Contender, points []bench.Point, first, last int) bool {
+	for round := first; round <= min(last, r.rounds(c)); round++ {
 		for _, p := range points {
-			if !r.past.has(c.Name, p.ID(), round+1) {
+			if !r.past.has(c.Name, p.ID(), round) {
 				return true
 			}
 		}
@@ -266,8 +287,9 @@ func (r *runner) warmUp(ctx context.Context, c *racer, points []drawnPoint) (tim
 	return first, nil
 }
 
-// fail records that a contender is out.
+// fail records that a contender is out, for the engine's settings.
 func (r *runner) fail(c *racer, reason error) error {
+	r.out[c.Name] = c.group
 	r.line("%s is out: %v", c.Name, reason)
 	return r.journal.append(record{Failure: &Failure{Contender: c.Name, Group: c.group, Reason: reason.Error()}})
 }

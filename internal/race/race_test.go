@@ -194,6 +194,30 @@ func TestRaceGoesOn(t *testing.T) {
 	assert.ErrorContains(t, Run(t.Context(), s), "another machine; choose another folder")
 }
 
+func TestRaceReload(t *testing.T) {
+	s := testSettings(t, "vllmgo", "python", "broken:python,env.FAULT=no start")
+	s.Rounds, s.Reload = 3, true
+	r := run(t, s)
+	assert.Equal(t, "0 or more of 3 rounds, loaded anew for each", r.rounds())
+	assert.Equal(t, 3, r.Overall[1].Ratio.N)
+	assert.Len(t, r.Failures, 2, "a contender that failed is not tried again with the same engine settings")
+	path := filepath.Join(s.Dir, JournalName)
+	j, err := ReadJournal(path)
+	require.NoError(t, err)
+	var loaded []string
+	for _, l := range j.Loaded {
+		loaded = append(loaded, fmt.Sprint(l.Group, " ", l.Contender))
+	}
+	assert.Equal(t, []string{"1 vllmgo", "1 python", "1 python", "1 vllmgo", "1 vllmgo", "1 python",
+		"2 vllmgo", "2 python", "2 python", "2 vllmgo", "2 vllmgo", "2 python"}, loaded)
+
+	s.Rounds = 4
+	run(t, s)
+	j, err = ReadJournal(path)
+	require.NoError(t, err)
+	assert.Len(t, j.Loaded, len(loaded)+4, "only the new round's")
+}
+
 func TestRaceFaults(t *testing.T) {
 	for fault, reason := range map[string]string{
 		"no start": "out of memory", "crash": "last words", "count": "33 and 32 were asked for",

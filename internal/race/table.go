@@ -90,10 +90,14 @@ func (r *Result) rounds() string {
 			}
 		}
 	}
+	text := fmt.Sprintf("%d or more of %d rounds", fewest, r.Header.Rounds)
 	if fewest == r.Header.Rounds {
-		return fmt.Sprintf("%d rounds", fewest)
+		text = fmt.Sprintf("%d rounds", fewest)
 	}
-	return fmt.Sprintf("%d or more of %d rounds", fewest, r.Header.Rounds)
+	if r.Header.Reload {
+		text += ", loaded anew for each"
+	}
+	return text
 }
 
 // mode is the engine mode of a contender.
