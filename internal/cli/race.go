@@ -74,7 +74,7 @@ same --out.`,
 	f.IntVar(&r.rounds, "rounds", 10, "how often each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
 	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones, and on a GPU it needs --set kv_cache_memory_bytes=…")
-	f.BoolVar(&r.reload, "reload", false, "load all contenders anew for each round, each time another one first, since two engines of one contender may differ by more than two contenders")
+	f.BoolVar(&r.reload, "reload", false, "load all contenders anew for each round, each time another one first, since two engines of one contender may differ by more than two contenders; --rounds must then be a multiple of their number")
 	f.StringArrayVar(&o.set, "set", nil, "what to set for all points and contenders, NAME=VALUE; repeatable")
 	f.StringArrayVar(&r.points, "point", nil, "leave out all points but this, STUDY=VALUE, such as batch-size=8; repeatable")
 	for _, name := range []string{"trials", "target", "budget", "warmup", "timeout", "cold", "resume"} {

@@ -45,7 +45,7 @@ type Settings struct {
 	LoadTogether bool
 	// Reload loads all contenders anew for each round, each time another one first. Engines of one contender differ, by
 	// the memory that they happen to get for one; without this, each contender has one engine for all rounds, and the
-	// intervals do not tell of that.
+	// intervals do not tell of that. Rounds must be a multiple of the number of contenders.
 	Reload bool
 	// Python is the path of the Python that has vLLM.
 	Python string
@@ -73,12 +73,19 @@ func Run(ctx context.Context, s Settings) (err error) {
 			return errors.New("race: points with environment variables of their own cannot race; give them to a contender")
 		}
 	}
+	r := &runner{Settings: s, out: map[string]int{}}
+	for _, c := range s.Contenders {
+		if n := len(s.Contenders); s.Reload && r.rounds(c)%n != 0 {
+			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, it must be a multiple of %d, the number of "+
+				"contenders, so that each is loaded first as often as the others (--rounds, --process-rounds)", r.rounds(c), c.Name, n)
+		}
+	}
 	journal, past, err := openJournal(s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
-	r := &runner{Settings: s, journal: journal, past: past, out: map[string]int{}}
+	r.journal, r.past = journal, past
 	for i, g := range groups {
 		if err := r.group(ctx, i+1, g); err != nil {
 			return err

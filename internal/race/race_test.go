@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -199,7 +200,7 @@ func TestRaceReload(t *testing.T) {
 	s.Rounds, s.Reload = 3, true
 	r := run(t, s)
 	assert.Equal(t, "0 or more of 3 rounds, loaded anew for each", r.rounds())
-	assert.Equal(t, 3, r.Overall[1].Ratio.N)
+	assert.Equal(t, 1, r.Overall[1].Ratio.N, "the rounds in which each was loaded first once give one ratio")
 	assert.Len(t, r.Failures, 2, "a contender that failed is not tried again with the same engine settings")
 	path := filepath.Join(s.Dir, JournalName)
 	j, err := ReadJournal(path)
@@ -212,10 +213,23 @@ func TestRaceReload(t *testing.T) {
 		"2 vllmgo", "2 python", "2 python", "2 vllmgo", "2 vllmgo", "2 python"}, loaded)
 
 	s.Rounds = 4
-	run(t, s)
+	require.ErrorContains(t, Run(t.Context(), s), "4 rounds for vllmgo: with engines loaded anew for each, it must be a multiple of 3")
+	s.Rounds = 6
+	r = run(t, s)
+	assert.Equal(t, "0 or more of 6 rounds, loaded anew for each", r.rounds())
+	assert.Equal(t, 2, r.Overall[1].Ratio.N)
 	j, err = ReadJournal(path)
 	require.NoError(t, err)
-	assert.Len(t, j.Loaded, len(loaded)+4, "only the new round's")
+	assert.Len(t, j.Loaded, 2*len(loaded), "only the new rounds'")
+}
+
+func TestPerCycle(t *testing.T) {
+	ratios := map[int]float64{1: 0.5, 2: 2, 3: 1, 4: 4, 5: 3}
+	j := &Journal{Header: Header{Contenders: make([]Contender, 2)}}
+	sorted := func() []float64 { return slices.Sorted(slices.Values(j.perCycle(ratios))) }
+	assert.InDeltaSlice(t, []float64{0.5, 1, 2, 3, 4}, sorted(), 1e-9)
+	j.Header.Reload = true
+	assert.InDeltaSlice(t, []float64{1, 2}, sorted(), 1e-9, "the third cycle is not complete")
 }
 
 func TestRaceFaults(t *testing.T) {

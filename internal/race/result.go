@@ -50,7 +50,8 @@ type Figures struct {
 	Contender string `json:"contender"`
 	// Rate is in generated tokens a second.
 	Rate Estimate `json:"rate"`
-	// Ratio is the first contender's rate over this one's, round for round: above 1 the first is faster.
+	// Ratio is the first contender's rate over this one's, round for round: above 1 the first is faster. See
+	// [Journal.perCycle].
 	Ratio Estimate `json:"ratio"`
 	// Outside is the share of the time outside LLM.generate, when it is known.
 	Outside Estimate `json:"outside,omitzero"`
@@ -66,7 +67,7 @@ type Overall struct {
 	// Points is the number of points that both it and the first contender have.
 	Points int `json:"points"`
 	// Ratio is the geometric mean over the points of the first contender's rate over this one's: its median over the
-	// rounds that have all points.
+	// rounds that have all points. See [Journal.perCycle].
 	Ratio Estimate `json:"ratio"`
 	// Table is the time of the whole table, each point once: loading, a warm-up pass of each point and one measured pass
 	// or, for contenders with a process for each point, all processes.
@@ -130,14 +131,15 @@ func (j *Journal) trials(p bench.PointID, contender string) []Trial {
 
 func (j *Journal) figures(p bench.Point, contender string) Figures {
 	f := Figures{Contender: contender}
-	var rates, ratios, outside []float64
+	var rates, outside []float64
+	ratios := map[int]float64{}
 	for _, t := range j.trials(p.ID(), contender) {
 		rates = append(rates, float64(p.OutputTokens())/t.Wall.Seconds())
 		if t.Elapsed > 0 {
 			outside = append(outside, 1-t.Elapsed.Seconds()/t.Wall.Seconds())
 		}
 		if first, found := j.trial(j.first(), p.ID(), t.Round); found {
-			ratios = append(ratios, t.Wall.Seconds()/first.Wall.Seconds())
+			ratios[t.Round] = t.Wall.Seconds() / first.Wall.Seconds()
 			if t.OutputsSHA256 != "" && first.OutputsSHA256 != "" {
 				f.Compared++
 				if t.OutputsSHA256 == first.OutputsSHA256 {
@@ -146,8 +148,35 @@ func (j *Journal) figures(p bench.Point, contender string) Figures {
 			}
 		}
 	}
-	f.Rate, f.Ratio, f.Outside = estimate(rates), estimate(ratios), estimate(outside)
+	f.Rate, f.Ratio, f.Outside = estimate(rates), estimate(j.perCycle(ratios)), estimate(outside)
 	return f
+}
+
+// perCycle makes of each round's ratio the values to take the median of. They are the rounds' own or, with engines loaded
+// anew for each round, the geometric means of cycles: as many rounds as there are contenders, in which each is loaded first
+// once. The place in that order can make more than the contender; over a cycle it cancels out. Cycles with a round missing
+// count for nothing.
+func (j *Journal) perCycle(ratios map[int]float64) []float64 {
+	length := 1
+	if j.Header.Reload {
+		length = len(j.Header.Contenders)
+	}
+	cycles := map[int][]float64{}
+	for round, ratio := range ratios {
+		cycle := (round - 1) / length
+		cycles[cycle] = append(cycles[cycle], math.Log(ratio))
+	}
+	var values []float64
+	for _, logs := range cycles {
+		if len(logs) == length {
+			sum := 0.0
+			for _, l := range logs {
+				sum += l
+			}
+			values = append(values, math.Exp(sum/float64(length)))
+		}
+	}
+	return values
 }
 
 func (j *Journal) overall(points []bench.Point, c Contender) Overall {
@@ -159,7 +188,7 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 		}
 	}
 	o.Points = len(finished)
-	var means []float64
+	means := map[int]float64{}
 	for round := 1; o.Points > 0; round++ {
 		logs, some := 0.0, false
 		all := true
@@ -175,10 +204,10 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 			break
 		}
 		if all {
-			means = append(means, math.Exp(logs/float64(o.Points)))
+			means[round] = math.Exp(logs / float64(o.Points))
 		}
 	}
-	o.Ratio = estimate(means)
+	o.Ratio = estimate(j.perCycle(means))
 
 	tokens, cpu := 0, time.Duration(0)
 	for _, p := range finished {

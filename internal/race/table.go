@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +60,11 @@ func (r *Result) Write(w io.Writer) error {
 			mean = append(mean, ratio(o.Ratio))
 		}
 	}
-	if err := bench.RenderTable(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, round for round, with 95 % intervals",
+	each := "round for round"
+	if h.Reload {
+		each = fmt.Sprintf("for each %d rounds, in which each contender is loaded first once", len(h.Contenders))
+	}
+	if err := bench.RenderTable(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, "+each+", with 95 % intervals",
 		header, append(rows, mean), 1); err != nil {
 		return err
 	}
@@ -82,17 +87,18 @@ func (r *Result) Write(w io.Writer) error {
 // rounds says how many rounds all contenders have, of those that there were to be; but for contenders with a process for each
 // point, which have rounds of their own.
 func (r *Result) rounds() string {
-	fewest := r.Header.Rounds
+	all := r.Header.Rounds // at first; a race that went on may have more
+	var counts []int
 	for _, p := range r.Points {
 		for i, f := range p.Contenders {
 			if !r.Header.Contenders[i].Kind.perPoint() {
-				fewest = min(fewest, f.Rate.N)
+				all, counts = max(all, f.Rate.N), append(counts, f.Rate.N)
 			}
 		}
 	}
-	text := fmt.Sprintf("%d or more of %d rounds", fewest, r.Header.Rounds)
-	if fewest == r.Header.Rounds {
-		text = fmt.Sprintf("%d rounds", fewest)
+	text := fmt.Sprintf("%d rounds", all)
+	if fewest := slices.Min(append(counts, all)); fewest < all {
+		text = fmt.Sprintf("%d or more of %d rounds", fewest, all)
 	}
 	if r.Header.Reload {
 		text += ", loaded anew for each"
