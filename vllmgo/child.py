@@ -15,7 +15,6 @@ What it prints goes to the Go program, through a pipe: see log.go.
 
 import ctypes
 import os
-import platform
 import signal
 
 libc = ctypes.CDLL(None)
@@ -26,7 +25,7 @@ if os.getppid() != int(os.environ["VLLMGO_PARENT_PID"]):  # the parent died befo
     os.kill(os.getpid(), signal.SIGKILL)
 os.environ["VLLMGO_PARENT_PID"] = str(os.getpid())  # for the processes that this one starts
 
-if platform.machine() == "x86_64":
+if os.uname().machine == "x86_64":
     SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XTILEDATA = 158, 0x1023, 18
     libc.syscall(SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XTILEDATA)  # refused where there is no AMX
 

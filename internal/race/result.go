@@ -1,9 +1,10 @@
 package race
 
 import (
-	"math"
 	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 
 	"vllmgo/bench"
 )
@@ -164,16 +165,12 @@ func (j *Journal) perCycle(ratios map[int]float64) []float64 {
 	cycles := map[int][]float64{}
 	for round, ratio := range ratios {
 		cycle := (round - 1) / length
-		cycles[cycle] = append(cycles[cycle], math.Log(ratio))
+		cycles[cycle] = append(cycles[cycle], ratio)
 	}
 	var values []float64
-	for _, logs := range cycles {
-		if len(logs) == length {
-			sum := 0.0
-			for _, l := range logs {
-				sum += l
-			}
-			values = append(values, math.Exp(sum/float64(length)))
+	for _, cycle := range cycles {
+		if len(cycle) == length {
+			values = append(values, stat.GeometricMean(cycle, nil))
 		}
 	}
 	return values
@@ -190,21 +187,21 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 	o.Points = len(finished)
 	means := map[int]float64{}
 	for round := 1; o.Points > 0; round++ {
-		logs, some := 0.0, false
-		all := true
+		var ratios []float64
+		some := false
 		for _, p := range finished {
 			first, found := j.trial(j.first(), p.ID(), round)
 			own, ownFound := j.trial(c.Name, p.ID(), round)
 			some = some || ownFound
-			if all = all && found && ownFound; all {
-				logs += math.Log(own.Wall.Seconds() / first.Wall.Seconds())
+			if found && ownFound {
+				ratios = append(ratios, own.Wall.Seconds()/first.Wall.Seconds())
 			}
 		}
 		if !some {
 			break
 		}
-		if all {
-			means[round] = math.Exp(logs / float64(o.Points))
+		if len(ratios) == o.Points {
+			means[round] = stat.GeometricMean(ratios, nil)
 		}
 	}
 	o.Ratio = estimate(j.perCycle(means))

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -87,18 +87,17 @@ func (r *Result) Write(w io.Writer) error {
 // rounds says how many rounds all contenders have, of those that there were to be; but for contenders with a process for each
 // point, which have rounds of their own.
 func (r *Result) rounds() string {
-	all := r.Header.Rounds // at first; a race that went on may have more
-	var counts []int
+	fewest, most := math.MaxInt, r.Header.Rounds // a race that went on may have more than its header says
 	for _, p := range r.Points {
 		for i, f := range p.Contenders {
 			if !r.Header.Contenders[i].Kind.perPoint() {
-				all, counts = max(all, f.Rate.N), append(counts, f.Rate.N)
+				fewest, most = min(fewest, f.Rate.N), max(most, f.Rate.N)
 			}
 		}
 	}
-	text := fmt.Sprintf("%d rounds", all)
-	if fewest := slices.Min(append(counts, all)); fewest < all {
-		text = fmt.Sprintf("%d or more of %d rounds", fewest, all)
+	text := fmt.Sprintf("%d rounds", most)
+	if fewest < most {
+		text = fmt.Sprintf("%d or more of %d rounds", fewest, most)
 	}
 	if r.Header.Reload {
 		text += ", loaded anew for each"
