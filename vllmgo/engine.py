@@ -1,7 +1,6 @@
 """One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
 
 import contextlib
-import functools
 import gc
 import json
 import os
@@ -21,23 +20,6 @@ GO_ON, STOP, HAND_OVER = 0, 1, 2
 
 class HandedOver(Exception):
     """Raised out of LLM.generate between two steps: its requests go on in the step loop."""
-
-
-def without_gc(method):
-    """A method during which the garbage collector does not run: its walks through all of Python's objects would hold up
-    the engine. Reference counts go on freeing what is not used any more."""
-
-    @functools.wraps(method)
-    def held(*args):
-        enabled = gc.isenabled()
-        gc.disable()
-        try:
-            return method(*args)
-        finally:
-            if enabled:
-                gc.enable()
-
-    return held
 
 
 class Lone:
@@ -76,7 +58,7 @@ class Engine:
         self.llm = None
         self.lone = None  # the Lone that runs
         self.requests = {}  # of the step loop: external request ID → (call, index of the prompt)
-        self.leftovers = None  # see tidy
+        self.leftovers, self.held_gc = None, False  # see tidy
         self.early = []  # outputs of a call that was handed over, from before the step loop
         self.sampling_params = {}  # see sampling
         self.adapters = {}  # name of a LoRA adapter → its LoRARequest
@@ -206,9 +188,14 @@ class Engine:
 
     # ---- generation ----
 
-    @without_gc
     def generate(self, call, packed, report):
-        """Calls LLM.generate once. Returns None when the call was handed over to the step loop."""
+        """Calls LLM.generate once. Returns None when the call was handed over to the step loop.
+
+        From here to tidy, which must follow, the garbage collector rests: its walks through Python's objects would hold up
+        the engine. Reference counts go on freeing what is not used any more.
+        """
+        self.held_gc = gc.isenabled()
+        gc.disable()
         self.check_runner("generate")
         sent, prompts, params, adapters, priorities = self.batch(packed)
         lone = Lone(call, report)
@@ -235,6 +222,8 @@ class Engine:
     def tidy(self):
         """Frees what a generation leaves, once its caller has the outputs and need not wait for it."""
         self.leftovers = None
+        if self.held_gc:
+            gc.enable()
 
     def add(self, calls, indices, streams, packed):
         """Adds requests to the step loop. calls (int64), indices (int32) and streams (bool) are buffers with an element

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -130,8 +130,8 @@ type packedOutput struct {
 	Completions              []byte
 	CompletionIndices        []byte
 	Lengths, IDs             []byte
-	Cumulative               []byte // float64
-	Reasons                  []string
+	Cumulative               []byte   // float64
+	Reasons                  string   // one for each completion, with \n between them
 	Texts, Stops             []string // none when all are empty
 	Logprobs                 *packedLogprobs
 	Metrics                  *packedMetrics
@@ -159,38 +159,39 @@ type packedMetrics struct {
 	TokenTimes  []byte // float64
 }
 
-// unpack makes the outputs. They share the memory of p. Those that say that their prompt is the one that was sent get a
-// copy of it.
-func (p *packedOutput) unpack(prompts []Prompt) []RequestOutput {
+// unpack makes the outputs. They share the memory of p and, when their prompt is the one that was sent, of sent.
+func (p *packedOutput) unpack(sent packedInput) []RequestOutput {
 	promptLengths, promptIDs := valuesOf[int32](p.PromptLengths), valuesOf[int32](p.PromptIDs)
 	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
 	cached, completions := valuesOf[int32](p.Cached), valuesOf[int32](p.Completions)
 	indices, cumulative := valuesOf[int32](p.CompletionIndices), valuesOf[float64](p.Cumulative)
+	sentLengths, sentIDs := valuesOf[int32](sent.Lengths), valuesOf[int32](sent.TokenIDs)
+	reasons, all := strings.Split(p.Reasons, "\n"), make([]CompletionOutput, len(lengths))
+	for i := range all {
+		completion := &all[i]
+		completion.Index, completion.CumulativeLogprob, completion.FinishReason = int(indices[i]), cumulative[i], reasons[i]
+		if len(p.Texts) > 0 {
+			completion.Text = p.Texts[i]
+		}
+		if len(p.Stops) > 0 {
+			completion.StopReason = p.Stops[i]
+		}
+		completion.TokenIDs, ids = split(ids, lengths[i])
+	}
 	outputs := make([]RequestOutput, len(promptLengths))
-	next := 0
 	for i := range outputs {
 		output := &outputs[i]
+		var own []int32
+		if i < len(sentLengths) {
+			own, sentIDs = split(sentIDs, max(sentLengths[i], 0))
+		}
 		if promptLengths[i] < 0 {
-			output.PromptTokenIDs = slices.Clone(prompts[i].TokenIDs)
+			output.PromptTokenIDs = own
 		} else {
 			output.PromptTokenIDs, promptIDs = split(promptIDs, promptLengths[i])
 		}
 		output.NumCachedTokens = int(cached[i])
-		output.Outputs = make([]CompletionOutput, completions[i])
-		for j := range output.Outputs {
-			completion := CompletionOutput{
-				Index: int(indices[next]), CumulativeLogprob: cumulative[next], FinishReason: p.Reasons[next],
-			}
-			if len(p.Texts) > 0 {
-				completion.Text = p.Texts[next]
-			}
-			if len(p.Stops) > 0 {
-				completion.StopReason = p.Stops[next]
-			}
-			completion.TokenIDs, ids = split(ids, lengths[next])
-			output.Outputs[j] = completion
-			next++
-		}
+		output.Outputs, all = split(all, completions[i])
 	}
 	if p.Logprobs != nil {
 		p.Logprobs.unpack(outputs)

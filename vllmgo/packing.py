@@ -4,6 +4,7 @@ Buffers hold int32 ("i"), int64 ("q") or float64 ("d") values in the machine's b
 """
 
 import json
+import struct
 from array import array
 
 
@@ -57,7 +58,7 @@ def pack(outputs, elapsed_ns, sent=None):
     prompt is the token IDs that Go sent, as unpack gave them: their length is -1. What few calls have is empty, or
     None, when none has.
     """
-    prompt_lengths, prompt_ids, ids = array("i"), array("i"), array("i")
+    prompt_lengths, prompt_ids = array("i"), array("i")
     for i, output in enumerate(outputs):
         if not output.finished:
             prompt_lengths.append(0)
@@ -67,8 +68,8 @@ def pack(outputs, elapsed_ns, sent=None):
             prompt_lengths.append(len(output.prompt_token_ids))
             prompt_ids.extend(array("i", output.prompt_token_ids))
     completions = [completion for output in outputs for completion in output.outputs]
-    for completion in completions:
-        ids.extend(array("i", completion.token_ids))  # twice as fast as to extend by a list
+    # struct converts a list 1.5 times as fast as array does.
+    ids = b"".join([struct.pack(f"{len(c.token_ids)}i", *c.token_ids) for c in completions])
     texts = [completion.text for completion in completions]
     stops = [completion.stop_reason for completion in completions]
     return {
@@ -78,10 +79,10 @@ def pack(outputs, elapsed_ns, sent=None):
         "Completions": array("i", [len(output.outputs) for output in outputs]).tobytes(),
         "CompletionIndices": array("i", [completion.index for completion in completions]).tobytes(),
         "Lengths": array("i", [len(completion.token_ids) for completion in completions]).tobytes(),
-        "IDs": ids.tobytes(),
+        "IDs": ids,
         "Cumulative": array("d", [completion.cumulative_logprob or 0.0 for completion in completions]).tobytes(),
         "Texts": texts if any(texts) else [],
-        "Reasons": [completion.finish_reason or "" for completion in completions],
+        "Reasons": "\n".join([completion.finish_reason or "" for completion in completions]),
         "Stops": [] if stops.count(None) == len(stops) else ["" if stop is None else str(stop) for stop in stops],
         "Logprobs": pack_logprobs(outputs),
         "Metrics": pack_metrics(outputs),

@@ -96,7 +96,7 @@ func TestUnpack(t *testing.T) {
 		PromptLengths: bytesOf([]int32{2, 1}), PromptIDs: bytesOf([]int32{1, 2, 3}), Cached: bytesOf([]int32{0, -1}),
 		Completions: bytesOf([]int32{2, 1}), CompletionIndices: bytesOf([]int32{0, 1, 0}),
 		Lengths: bytesOf([]int32{1, 0, 2}), IDs: bytesOf([]int32{4, 5, 6}), Cumulative: bytesOfFloats(0, 0, -1.5),
-		Texts: []string{"a", "", "c"}, Reasons: []string{"length", "stop", "stop"}, Stops: []string{"", "x", "9"},
+		Texts: []string{"a", "", "c"}, Reasons: "length\nstop\nstop", Stops: []string{"", "x", "9"},
 		Logprobs: &packedLogprobs{
 			Positions: bytesOf([]int32{0, 0, 2}), PromptPositions: bytesOf([]int32{2, 0}),
 			Counts: bytesOf([]int32{0, 1, 2, 1}), IDs: bytesOf([]int32{2, 5, 7, 6}), Ranks: bytesOf([]int32{3, 1, 2, 1}),
@@ -130,7 +130,7 @@ func TestUnpack(t *testing.T) {
 				ITL: []time.Duration{time.Second, 2 * time.Second},
 			},
 		},
-	}, p.unpack(nil))
+	}, p.unpack(packedInput{}))
 }
 
 func TestUnpackPromptsAsSent(t *testing.T) {
@@ -138,7 +138,9 @@ func TestUnpackPromptsAsSent(t *testing.T) {
 		PromptLengths: bytesOf([]int32{-1, 1, -1}), PromptIDs: bytesOf([]int32{9}), Cached: bytesOf([]int32{0, 0, 0}),
 		Completions: bytesOf([]int32{0, 0, 0}),
 	}
-	sent := []Prompt{{TokenIDs: []int32{1, 2}}, {TokenIDs: []int32{3}}, {TokenIDs: []int32{4}}}
+	prompts := []Prompt{{TokenIDs: []int32{1, 2}}, {Text: "é"}, {TokenIDs: []int32{4}}}
+	sent, err := pack(prompts, nil)
+	require.NoError(t, err)
 	outputs := p.unpack(sent)
 	var seen [][]int32
 	for _, output := range outputs {
@@ -146,7 +148,7 @@ func TestUnpackPromptsAsSent(t *testing.T) {
 	}
 	assert.Equal(t, [][]int32{{1, 2}, {9}, {4}}, seen)
 	outputs[0].PromptTokenIDs[0] = 7
-	assert.EqualValues(t, 1, sent[0].TokenIDs[0], "the caller's prompt must not be shared")
+	assert.EqualValues(t, 1, prompts[0].TokenIDs[0], "the caller's prompt must not be shared")
 }
 
 func TestTPOT(t *testing.T) {

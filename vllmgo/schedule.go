@@ -196,38 +196,49 @@ func (s *scheduler) next() (c *call, alone bool) {
 // runAlone runs a call that has the engine for itself.
 func (s *scheduler) runAlone(c *call) {
 	fn := c.exclusive
-	handedOver := false
+	generated, handedOver := false, false
 	if fn == nil {
 		fn = func(py *pyembed.Py) (err error) {
+			defer s.tidy(py)
 			c.generation, err = s.generate(py, c)
-			handedOver = err == nil && c.generation == nil
+			switch {
+			case err != nil:
+			case c.generation == nil:
+				handedOver = true
+			default:
+				generated = true
+				s.endLone()
+				c.finish(nil) // before what is left to do here, which the caller need not wait for
+			}
 			return err
 		}
 	}
 	err := s.thread.Do(context.Background(), fn)
-	s.mu.Lock()
-	s.lone = nil
-	stopped := c.stopped
-	s.mu.Unlock()
+	if generated {
+		return
+	}
+	s.endLone()
 	switch {
 	case handedOver:
 		s.loop(c)
 	case errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")):
-		c.finish(stoppedError(stopped))
+		c.finish(stoppedError(c.stopped))
 	default:
 		c.finish(explain(err))
-		if c.exclusive == nil && err == nil {
-			s.tidy()
-		}
 	}
 }
 
-// tidy frees what a generation leaves in Python, after its caller has been given the outputs.
-func (s *scheduler) tidy() {
-	_ = s.thread.Do(context.Background(), func(py *pyembed.Py) error { // an error leaves it to the next generation
-		_, err := s.engine.CallMethod(py, "tidy")
-		return err
-	})
+func (s *scheduler) endLone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lone = nil
+}
+
+// tidy frees what a generation leaves in Python.
+func (s *scheduler) tidy(py *pyembed.Py) {
+	if o, err := s.engine.CallMethod(py, "tidy"); err == nil { // an error leaves it to the next generation
+		o.Release(py)
+	}
 }
 
 func stoppedError(why error) error { return fmt.Errorf("vllmgo: generation stopped: %w", why) }
@@ -257,7 +268,7 @@ func (s *scheduler) generate(py *pyembed.Py, c *call) (*Generation, error) {
 	if err := callInto(py, &output, s.engine, "generate", c.id, packed, report); err != nil || output == nil {
 		return nil, err
 	}
-	return &Generation{Outputs: output.unpack(c.prompts), Elapsed: time.Duration(output.ElapsedNs)}, nil
+	return &Generation{Outputs: output.unpack(packed), Elapsed: time.Duration(output.ElapsedNs)}, nil
 }
 
 // loop runs the step loop until no call is left for it. handedOver is a call whose requests are in the engine

@@ -175,7 +175,7 @@ func (l *stepLoop) step(py *pyembed.Py) error {
 		return err
 	}
 	ids, indices := valuesOf[int64](packed.Calls), valuesOf[int32](packed.Indices)
-	for i, output := range packed.unpack(nil) {
+	for i, output := range packed.unpack(packedInput{}) {
 		c := l.calls[ids[i]]
 		finished := packed.Finished[i] != 0
 		if c.stream != nil {
