@@ -135,10 +135,10 @@ func TestUnpack(t *testing.T) {
 
 func TestUnpackPromptsAsSent(t *testing.T) {
 	p := packedOutput{
-		PromptLengths: bytesOf([]int32{-1, 1, -1}), PromptIDs: bytesOf([]int32{9}), Cached: bytesOf([]int32{0, 0, 0}),
-		Completions: bytesOf([]int32{0, 0, 0}),
+		PromptLengths: bytesOf([]int32{-1, 1, 1, -1}), PromptIDs: bytesOf([]int32{9, 8}), Cached: bytesOf([]int32{0, 0, 0, 0}),
+		Completions: bytesOf([]int32{0, 0, 0, 0}),
 	}
-	prompts := []Prompt{{TokenIDs: []int32{1, 2}}, {Text: "é"}, {TokenIDs: []int32{4}}}
+	prompts := []Prompt{{TokenIDs: []int32{1, 2}}, {TokenIDs: []int32{3}}, {Text: "é"}, {TokenIDs: []int32{4}}}
 	sent, err := pack(prompts, nil)
 	require.NoError(t, err)
 	outputs := p.unpack(sent)
@@ -146,7 +146,7 @@ func TestUnpackPromptsAsSent(t *testing.T) {
 	for _, output := range outputs {
 		seen = append(seen, output.PromptTokenIDs)
 	}
-	assert.Equal(t, [][]int32{{1, 2}, {9}, {4}}, seen)
+	assert.Equal(t, [][]int32{{1, 2}, {9}, {8}, {4}}, seen)
 	outputs[0].PromptTokenIDs[0] = 7
 	assert.EqualValues(t, 1, prompts[0].TokenIDs[0], "the caller's prompt must not be shared")
 }
