@@ -1,11 +1,14 @@
 """One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
 
 import contextlib
+import functools
 import gc
+import inspect
 import json
 import os
 import threading
 import time
+import traceback
 from array import array
 
 from vllmgo_bridge import Cancelled, Refused, check_args, check_names, explain_invalid, prefers_own_process
@@ -33,6 +36,35 @@ class Lone:
         self.finished_tokens = 0  # counted for report only
 
 
+def clear_frames(error):
+    """Frees the local variables of an exception's frames, and of those that it comes from."""
+    chain = [error]
+    for each in chain:
+        traceback.clear_frames(each.__traceback__)
+        chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]
+
+
+def let_go(cls):
+    """Exceptions that leave cls's methods keep nothing alive: Go may hold them for long, and with them would stay their
+    frames' local variables, which are vLLM's objects, the model and its memory."""
+
+    def wrap(method):
+        @functools.wraps(method)
+        def wrapper(*args, **kwargs):
+            try:
+                return method(*args, **kwargs)
+            except BaseException as error:
+                clear_frames(error)
+                raise
+
+        return wrapper
+
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        setattr(cls, name, wrap(method))
+    return cls
+
+
+@let_go
 class Engine:
     """Every method runs on the LLM's own thread, but for metrics."""
 
@@ -77,6 +109,7 @@ class Engine:
             gc.collect()
             gc.freeze()
         except BaseException as error:
+            clear_frames(error)  # before the memory of what was loaded is given back
             if self.llm is not None:
                 self.close()
             elif not self.own_process:

@@ -1,14 +1,18 @@
 package vllmgo_test
 
 import (
+	"context"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/internal/testenv"
+	"vllmgo/pyembed"
 	"vllmgo/vllmgo"
 )
 
@@ -47,6 +51,73 @@ func TestFailureAtLoad(t *testing.T) {
 	t.Log(err)
 	assert.ErrorContains(t, err, "its process says:\n\t")
 	assert.ErrorContains(t, err, "SafetensorError")
+}
+
+// TestErrorsKeepNoEngine keeps the errors of calls and of loading. The engine's objects, and so its memory, go all the same.
+func TestErrorsKeepNoEngine(t *testing.T) {
+	args := tiny(t, vllmgo.InProcess)
+	llm := open(t, args)
+	assert.Subset(t, engineObjects(t), []string{"LLM", "LLMEngine", "EngineCore", "LlamaForCausalLM"})
+	params := forever
+	params.MaxTokens = -5
+	_, refused := llm.Generate(t.Context(), numbered(1), params)
+	require.Error(t, refused)
+	stopped := make(chan error)
+	for range 2 { // in the step loop
+		go func() {
+			_, err := llm.Generate(context.Background(), numbered(256), forever)
+			stopped <- err
+		}()
+	}
+	_, refusedInLoop := llm.Generate(t.Context(), numbered(1), params)
+	require.Error(t, refusedInLoop)
+	require.NoError(t, llm.Close())
+	errs := []error{refused, refusedInLoop, <-stopped, <-stopped}
+	assert.Empty(t, engineObjects(t))
+
+	llm = open(t, args)
+	go func() {
+		_, err := llm.Generate(context.Background(), numbered(256), forever)
+		stopped <- err
+	}()
+	time.Sleep(50 * time.Millisecond)
+	require.NoError(t, llm.Close())
+	errs = append(errs, <-stopped)
+	assert.Empty(t, engineObjects(t))
+
+	args.MaxModelLen, args.HFOverrides = 100_000_000, map[string]any{"max_position_embeddings": 100_000_000}
+	_, err := vllmgo.New(t.Context(), args)
+	require.ErrorIs(t, err, vllmgo.ErrOutOfMemory)
+	errs = append(errs, err)
+	assert.Empty(t, engineObjects(t))
+	runtime.KeepAlive(errs)
+}
+
+// engineObjects are the classes of which Python has objects, if they are an engine's.
+func engineObjects(t *testing.T) []string {
+	t.Helper()
+	python, err := pyembed.Start(pyembed.Config{})
+	require.NoError(t, err)
+	var names []string
+	require.NoError(t, python.Do(t.Context(), func(py *pyembed.Py) error {
+		module, err := py.Module("engine_objects", "engine_objects.py", `
+import gc
+
+def names():
+    gc.unfreeze()  # what is frozen is not listed
+    found = {type(each).__name__ for each in gc.get_objects()}
+    return sorted(found & {"LLM", "LLMEngine", "EngineCore", "CPUModelRunner", "GPUModelRunner", "LlamaForCausalLM"})
+`)
+		if err != nil {
+			return err
+		}
+		result, err := module.CallMethod(py, "names")
+		if err != nil {
+			return err
+		}
+		return py.Into(result, &names)
+	}))
+	return names
 }
 
 // TestSleep gives a GPU's memory back for a while.
