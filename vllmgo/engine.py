@@ -365,10 +365,10 @@ class Engine:
 
         vLLM copies them for each request, so that one object serves all requests with the same text.
         """
-        from vllm.sampling_params import RequestOutputKind
-
         known = self.sampling_params.get((text, stream))
         if known is None:
+            from vllm.sampling_params import RequestOutputKind
+
             if len(self.sampling_params) >= 1000:
                 self.sampling_params.clear()
             known = sampling_params(json.loads(text)) if text else self.llm.get_default_sampling_params()

@@ -69,10 +69,11 @@ func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) erro
 func encodeParams(params []SamplingParams) ([]string, error) {
 	encoded := make([]string, len(params))
 	for i, p := range params {
-		var err error
-		if encoded[i], err = encodeJSON("SamplingParams", p); err != nil {
-			return nil, err
+		text, err := p.MarshalJSON() // json.Marshal would call it too, and then read through its result
+		if err != nil {
+			return nil, fmt.Errorf("vllmgo: SamplingParams: %w", err)
 		}
+		encoded[i] = string(text)
 	}
 	return encoded, nil
 }

@@ -58,7 +58,8 @@ def pack(outputs, elapsed_ns, sent=None):
     prompt is the token IDs that Go sent, as unpack gave them: their length is -1. What few calls have is empty, or
     None, when none has.
     """
-    prompt_lengths, prompt_ids = array("i"), array("i")
+    prompt_lengths, prompt_ids, cached, completions = [], [], [], []
+    indices, lengths, ids, cumulative, texts, reasons, stops = [], [], [], [], [], [], []
     for i, output in enumerate(outputs):
         if not output.finished:
             prompt_lengths.append(0)
@@ -66,28 +67,38 @@ def pack(outputs, elapsed_ns, sent=None):
             prompt_lengths.append(-1)
         else:
             prompt_lengths.append(len(output.prompt_token_ids))
-            prompt_ids.extend(array("i", output.prompt_token_ids))
-    completions = [completion for output in outputs for completion in output.outputs]
-    # struct converts a list 1.5 times as fast as array does.
-    ids = b"".join([struct.pack(f"{len(c.token_ids)}i", *c.token_ids) for c in completions])
-    texts = [completion.text for completion in completions]
-    stops = [completion.stop_reason for completion in completions]
+            prompt_ids += output.prompt_token_ids
+        cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
+        completions.append(len(output.outputs))
+        for c in output.outputs:
+            indices.append(c.index)
+            lengths.append(len(c.token_ids))
+            ids += c.token_ids
+            cumulative.append(c.cumulative_logprob or 0.0)
+            texts.append(c.text)
+            reasons.append(c.finish_reason or "")
+            stops.append(c.stop_reason)
     return {
-        "PromptLengths": prompt_lengths.tobytes(),
-        "PromptIDs": prompt_ids.tobytes(),
-        "Cached": array("i", [-1 if o.num_cached_tokens is None else o.num_cached_tokens for o in outputs]).tobytes(),
-        "Completions": array("i", [len(output.outputs) for output in outputs]).tobytes(),
-        "CompletionIndices": array("i", [completion.index for completion in completions]).tobytes(),
-        "Lengths": array("i", [len(completion.token_ids) for completion in completions]).tobytes(),
-        "IDs": ids,
-        "Cumulative": array("d", [completion.cumulative_logprob or 0.0 for completion in completions]).tobytes(),
+        "PromptLengths": as_bytes("i", prompt_lengths),
+        "PromptIDs": as_bytes("i", prompt_ids),
+        "Cached": as_bytes("i", cached),
+        "Completions": as_bytes("i", completions),
+        "CompletionIndices": as_bytes("i", indices),
+        "Lengths": as_bytes("i", lengths),
+        "IDs": as_bytes("i", ids),
+        "Cumulative": as_bytes("d", cumulative),
         "Texts": texts if any(texts) else [],
-        "Reasons": "\n".join([completion.finish_reason or "" for completion in completions]),
+        "Reasons": "\n".join(reasons),
         "Stops": [] if stops.count(None) == len(stops) else ["" if stop is None else str(stop) for stop in stops],
         "Logprobs": pack_logprobs(outputs),
         "Metrics": pack_metrics(outputs),
         "ElapsedNs": elapsed_ns,
     }
+
+
+def as_bytes(code, values):
+    """A list of numbers as a buffer. struct converts it 1.5 times as fast as array does."""
+    return struct.pack(f"{len(values)}{code}", *values)
 
 
 def pack_logprobs(outputs):
