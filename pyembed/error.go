@@ -15,8 +15,8 @@ import (
 // Error is a Python exception. It is returned as *Error, for errors.As; its Python classes match [Class]
 // values with errors.Is.
 //
-// It keeps the exception, and with it the local variables of the traceback's frames, until the garbage collector has
-// taken it. Where those are large, Python code can free them before the exception leaves it: traceback.clear_frames.
+// It keeps the exception but not its traceback, whose frames would keep all that they refer to as long as the Error is
+// held: an exception that goes back to Python begins a new one there.
 type Error struct {
 	// Type is the exception's class, qualified by its module unless that is builtins: "ValueError",
 	// "json.decoder.JSONDecodeError".

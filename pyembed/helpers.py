@@ -68,8 +68,24 @@ def lend(address, size, fmt, owner):
     return memoryview(array).cast("B").cast(fmt)
 
 
-def describe(exc, seen=()):
-    """What Go needs of an exception: [type, message, classes, frames, cause, context]."""
+def describe(exc):
+    """What Go needs of an exception, which loses its traceback: Go may hold it for long, and with the frames would stay
+    all that they refer to."""
+    description = described(exc)
+    drop_traceback(exc, sys.exc_info()[1])
+    return description
+
+
+def drop_traceback(exc, handled):
+    """Drops an exception's traceback and those of what it comes from, but for what Python handles at the moment."""
+    if exc is not None and exc is not handled and exc.__traceback__ is not None:
+        exc.__traceback__ = None
+        drop_traceback(exc.__cause__, handled)
+        drop_traceback(exc.__context__, handled)
+
+
+def described(exc, seen=()):
+    """[type, message, classes, frames, cause, context]"""
     if exc is None or id(exc) in seen or len(seen) >= 16:
         return None
     seen = (*seen, id(exc))
@@ -89,8 +105,8 @@ def describe(exc, seen=()):
         message,
         [class_name(cls) for cls in type(exc).__mro__],
         frames,
-        describe(exc.__cause__, seen),
-        describe(context, seen),
+        described(exc.__cause__, seen),
+        described(context, seen),
     ]
 
 

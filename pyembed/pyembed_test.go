@@ -139,6 +139,71 @@ func TestConversionErrorsNameThePath(t *testing.T) {
 	})
 }
 
+// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it comes from, had is gone. What
+// Python handles at the time keeps its traceback.
+func TestErrorsKeepNoFrames(t *testing.T) {
+	do(t, func(py *Py) error {
+		module, err := py.Module("frames", "frames.py", `
+import traceback, weakref
+
+class Large: pass
+
+alive = weakref.WeakSet()
+
+def keep():
+    large = Large()
+    alive.add(large)
+    raise KeyError("k")
+
+def fail():
+    large = Large()
+    alive.add(large)
+    try:
+        keep()
+    except KeyError as e:
+        raise OSError("disk") from e
+
+def fail_hidden():
+    try:
+        keep()
+    except KeyError:
+        raise OSError("disk") from None
+
+def count():
+    return len(alive)
+
+def handle(call):
+    try:
+        {}["handled"]
+    except KeyError as e:
+        call()
+        return "in handle" in "".join(traceback.format_exception(e))
+`)
+		require.NoError(t, err)
+		for _, function := range []string{"fail", "fail_hidden"} {
+			_, failed := module.CallMethod(py, function)
+			require.ErrorIs(t, failed, Class("OSError"))
+			count, err := module.CallMethod(py, "count")
+			require.NoError(t, err)
+			n, err := As[int](py, count)
+			require.NoError(t, err)
+			assert.Zero(t, n, function)
+			runtime.KeepAlive(failed)
+		}
+		call, err := py.Func(func(py *Py, _ []*Object, _ map[string]*Object) (any, error) {
+			_, err := module.CallMethod(py, "fail")
+			assert.Error(t, err)
+			return nil, nil
+		})
+		require.NoError(t, err)
+		handled, err := module.CallMethod(py, "handle", call)
+		require.NoError(t, err)
+		shown, err := As[bool](py, handled)
+		assert.True(t, shown, "the traceback of the exception that was handled meanwhile")
+		return err
+	})
+}
+
 func TestErrors(t *testing.T) {
 	err := python(t).Do(t.Context(), func(py *Py) error {
 		_, err := py.Module("broken", "broken.py", "def f():\n"+

@@ -1,9 +1,7 @@
 """One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
 
 import contextlib
-import functools
 import gc
-import inspect
 import json
 import os
 import threading
@@ -44,27 +42,6 @@ def clear_frames(error):
         chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]
 
 
-def let_go(cls):
-    """Exceptions that leave cls's methods keep nothing alive: Go may hold them for long, and with them would stay their
-    frames' local variables, which are vLLM's objects, the model and its memory."""
-
-    def wrap(method):
-        @functools.wraps(method)
-        def wrapper(*args, **kwargs):
-            try:
-                return method(*args, **kwargs)
-            except BaseException as error:
-                clear_frames(error)
-                raise
-
-        return wrapper
-
-    for name, method in inspect.getmembers(cls, inspect.isfunction):
-        setattr(cls, name, wrap(method))
-    return cls
-
-
-@let_go
 class Engine:
     """Every method runs on the LLM's own thread, but for metrics."""
 

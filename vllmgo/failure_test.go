@@ -106,7 +106,8 @@ func engineObjects(t *testing.T) []string {
 import gc
 
 def names():
-    gc.unfreeze()  # what is frozen is not listed
+    gc.unfreeze()  # what is frozen is neither collected nor listed
+    gc.collect()
     found = {type(each).__name__ for each in gc.get_objects()}
     return sorted(found & {"LLM", "LLMEngine", "EngineCore", "CPUModelRunner", "GPUModelRunner", "LlamaForCausalLM"})
 `)
