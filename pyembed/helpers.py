@@ -72,16 +72,17 @@ def describe(exc):
     """What Go needs of an exception, which loses its traceback: Go may hold it for long, and with the frames would stay
     all that they refer to."""
     description = described(exc)
-    drop_traceback(exc, sys.exc_info()[1])
+    drop_tracebacks(exc, sys.exc_info()[1])
     return description
 
 
-def drop_traceback(exc, handled):
+def drop_tracebacks(exc, handled):
     """Drops an exception's traceback and those of what it comes from, but for what Python handles at the moment."""
-    if exc is not None and exc is not handled and exc.__traceback__ is not None:
-        exc.__traceback__ = None
-        drop_traceback(exc.__cause__, handled)
-        drop_traceback(exc.__context__, handled)
+    chain = [exc]
+    for each in chain:
+        if each is not None and each is not handled and each.__traceback__ is not None:
+            each.__traceback__ = None
+            chain += each.__cause__, each.__context__
 
 
 def described(exc, seen=()):

@@ -169,6 +169,19 @@ def fail_hidden():
     except KeyError:
         raise OSError("disk") from None
 
+def fail_often(times=2000):
+    failed = None
+    for _ in range(times):
+        try:
+            try:
+                keep()
+            finally:
+                if failed is not None:
+                    raise OSError("again") from failed
+        except (KeyError, OSError) as e:
+            failed = e
+    raise failed
+
 def count():
     return len(alive)
 
@@ -180,7 +193,7 @@ def handle(call):
         return "in handle" in "".join(traceback.format_exception(e))
 `)
 		require.NoError(t, err)
-		for _, function := range []string{"fail", "fail_hidden"} {
+		for _, function := range []string{"fail", "fail_hidden", "fail_often"} {
 			_, failed := module.CallMethod(py, function)
 			require.ErrorIs(t, failed, Class("OSError"))
 			count, err := module.CallMethod(py, "count")

@@ -69,11 +69,10 @@ func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) erro
 func encodeParams(params []SamplingParams) ([]string, error) {
 	encoded := make([]string, len(params))
 	for i, p := range params {
-		text, err := p.MarshalJSON() // json.Marshal would call it too, and then read through its result
-		if err != nil {
-			return nil, fmt.Errorf("vllmgo: SamplingParams: %w", err)
+		var err error
+		if encoded[i], err = encodeJSON("SamplingParams", p); err != nil {
+			return nil, err
 		}
-		encoded[i] = string(text)
 	}
 	return encoded, nil
 }

@@ -142,11 +142,11 @@ def pack_beams(prompts, outputs, elapsed_ns):
         "ElapsedNs": elapsed_ns,
         "Beams": [
             {
-                "PromptIDs": array("i", prompt).tobytes(),
+                "PromptIDs": as_bytes("i", prompt),
                 "Beams": [
                     {
                         "Text": sequence.text or "",
-                        "TokenIDs": array("i", sequence.tokens[len(prompt) :]).tobytes(),
+                        "TokenIDs": as_bytes("i", sequence.tokens[len(prompt) :]),
                         "CumulativeLogprob": sequence.cum_logprob,
                         "FinishReason": sequence.finish_reason or "",
                     }
@@ -163,7 +163,7 @@ def pack_pooled(outputs):
 
     tensors = [output.outputs.data.to("cpu", torch.float32).contiguous() for output in outputs]
     return {
-        "PromptLengths": array("i", [len(output.prompt_token_ids) for output in outputs]).tobytes(),
+        "PromptLengths": as_bytes("i", [len(output.prompt_token_ids) for output in outputs]),
         "Shapes": [list(tensor.shape) for tensor in tensors],
         "Values": b"".join(tensor.numpy().tobytes() for tensor in tensors),
     }
