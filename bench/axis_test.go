@@ -143,7 +143,7 @@ func TestRunEnv(t *testing.T) {
 		require.NoError(t, Run(t.Context(), s))
 		journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
 		require.NoError(t, err)
-		assert.Equal(t, c.next, journal.NextEnv())
+		assert.Equal(t, c.next, NextEnv(journal))
 	}
 	assert.True(t, readResults(t, s).Complete())
 }

@@ -20,15 +20,13 @@ func checksOf(t *testing.T, disturb func(*Usage), info func(*vllmgo.Info)) []Row
 	s := testSettings(t, lab)
 	s.Studies = tiny(BatchSize)
 	s.Stopping = FixedTrials(3)
-	s.watch = func([]int) func() Usage {
-		return func() Usage {
-			u := Usage{Cores: 1, OtherCores: 0.001}
-			if disturb != nil && lab.shape == 2 && lab.ofShape[2] == 5 {
-				disturb(&u)
-			}
-			return u
+	stub(func() Usage {
+		u := Usage{Cores: 1, OtherCores: 0.001}
+		if disturb != nil && lab.shape == 2 && lab.ofShape[2] == 5 {
+			disturb(&u)
 		}
-	}
+		return u
+	})
 	require.NoError(t, Run(t.Context(), s))
 	r := readResults(t, s)
 	var b bytes.Buffer
@@ -165,6 +163,7 @@ func TestLoadedGPUs(t *testing.T) {
 
 // The real machine's counters move with what this process does.
 func TestWatchMachine(t *testing.T) {
+	stub(nil)
 	stop := watchMachine(nil, nil)
 	for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
 	}

@@ -32,12 +32,12 @@ func CompareRuns(first, second *Results) *RunComparison {
 	c := &RunComparison{Notes: first.differences(second)}
 	other := make(map[string]Row)
 	for _, row := range second.rows() {
-		other[row.identity()] = row
+		other[identity(row.Point)] = row
 	}
 	var alone, prompts, failed []string
 	for _, row := range first.rows() {
-		match, found := other[row.identity()]
-		delete(other, row.identity())
+		match, found := other[identity(row.Point)]
+		delete(other, identity(row.Point))
 		if !found || row.Status != Measured || match.Status != Measured {
 			alone = append(alone, row.Point.String())
 			continue
@@ -55,7 +55,7 @@ func CompareRuns(first, second *Results) *RunComparison {
 		}
 	}
 	for _, row := range second.rows() {
-		if _, left := other[row.identity()]; left {
+		if _, left := other[identity(row.Point)]; left {
 			alone = append(alone, row.Point.String())
 		}
 	}
@@ -75,7 +75,7 @@ func CompareRuns(first, second *Results) *RunComparison {
 }
 
 // identity is the same for points that do the same work under the same name.
-func (p Point) identity() string {
+func identity(p Point) string {
 	return fmt.Sprint(p.ID(), p.Label, p.completions(), p.requestLengths())
 }
 
@@ -118,7 +118,7 @@ func (c *RunComparison) Write(w io.Writer) error {
 		}
 		lines = append(lines, []string{
 			p.Point.String(), formatSeconds(p.First.Value), formatSeconds(p.Second.Value), fmt.Sprintf("%d, %d", p.First.N, p.Second.N),
-			fmt.Sprintf("%.3f", p.Ratio), interval, fmt.Sprintf("%.2g", p.P), p.verdict(),
+			fmt.Sprintf("%.3f", p.Ratio), interval, fmt.Sprintf("%.2g", p.P), verdict(p.Comparison),
 		})
 	}
 	var b strings.Builder
@@ -134,7 +134,7 @@ func (c *RunComparison) Write(w io.Writer) error {
 }
 
 // verdict is the outcome in words.
-func (c Comparison) verdict() string {
+func verdict(c Comparison) string {
 	switch {
 	case !c.Differ:
 		return "not shown to differ"

@@ -81,6 +81,6 @@ func TestCompareRunsNotes(t *testing.T) {
 	assert.Contains(t, text.String(), "│ batch size 1 │")
 	assert.Contains(t, text.String(), "not shown to differ │")
 	assert.Contains(t, text.String(), "Note: points whose prompts differ: batch size 1.\n")
-	assert.Equal(t, "3.0 % slower", Comparison{Ratio: 1.03, Differ: true}.verdict())
-	assert.Equal(t, "3.0 % faster", Comparison{Ratio: 0.97, Differ: true}.verdict())
+	assert.Equal(t, "3.0 % slower", verdict(Comparison{Ratio: 1.03, Differ: true}))
+	assert.Equal(t, "3.0 % faster", verdict(Comparison{Ratio: 0.97, Differ: true}))
 }

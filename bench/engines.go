@@ -24,19 +24,18 @@ func EngineGroups(studies []Study, base vllmgo.EngineArgs, device string, model 
 	if err != nil {
 		return nil, err
 	}
-	var engines []EngineGroup
-	for _, g := range groups {
-		if device == "cpu" {
-			available, err := availableMemory()
-			if err != nil {
-				return nil, err
-			}
-			g.args, _, err = planCPUCache(g.args, g.points, withDtype(model, g.args.Dtype), available, os.Getenv(kvSpaceVariable))
-			if err != nil {
-				return nil, err
-			}
-		}
-		engines = append(engines, EngineGroup{Args: g.args, Env: g.env, Points: g.points})
+	if device != "cpu" {
+		return groups, nil
 	}
-	return engines, nil
+	for i, g := range groups {
+		available, err := availableMemory()
+		if err != nil {
+			return nil, err
+		}
+		groups[i].Args, _, err = planCPUCache(g.Args, g.Points, model.WithDtype(g.Args.Dtype), available, os.Getenv(kvSpaceVariable))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
 }

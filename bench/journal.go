@@ -348,7 +348,7 @@ func (j *Journal) opened(engine int) bool {
 }
 
 // devices is the number of devices that share the engine's work. On a CPU the ranks share one.
-func (e EngineRecord) devices() int {
+func devices(e EngineRecord) int {
 	if e.Info.Device == "cpu" {
 		return 1
 	}
@@ -356,7 +356,7 @@ func (e EngineRecord) devices() int {
 }
 
 // loadCost is what loading the engine cost, in words.
-func (e EngineRecord) loadCost() string {
+func loadCost(e EngineRecord) string {
 	costs := []string{formatSeconds(e.LoadTime) + " s", formatBytes(e.HostMemory) + " of host memory"}
 	if e.GPUMemory != nil {
 		costs = append(costs, formatBytes(*e.GPUMemory)+" of GPU memory")

@@ -120,15 +120,3 @@ func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
 	}
 	return m.KVBytesPerToken() / int64(m.NumKVHeads) * int64(max(1, m.NumKVHeads/ranks))
 }
-
-// withDtype is a model's configuration when its values are of a type; "auto" and types of other sizes than these
-// leave it as it is.
-func withDtype(m vllmgo.ModelConfig, dtype string) vllmgo.ModelConfig {
-	switch dtype {
-	case "half", "float16", "bfloat16":
-		m.DtypeBytes = 2
-	case "float", "float32":
-		m.DtypeBytes = 4
-	}
-	return m
-}

@@ -81,6 +81,6 @@ func TestPlanCPUCacheSpace(t *testing.T) {
 
 func TestWithDtype(t *testing.T) {
 	for dtype, bytes := range map[string]int64{"": 36864, "auto": 36864, "half": 36864, "float32": 73728} {
-		assert.Equal(t, bytes, withDtype(opt125m(), dtype).KVBytesPerToken(), dtype)
+		assert.Equal(t, bytes, opt125m().WithDtype(dtype).KVBytesPerToken(), dtype)
 	}
 }

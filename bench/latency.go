@@ -86,9 +86,9 @@ func passesFor(p Point) int {
 }
 
 // runLatency measures the times of a point's requests once.
-func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms, watch watcher, gpus []int) (LatencyPass, error) {
+func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Request, asked terms, watch func() func() Usage) (LatencyPass, error) {
 	l := LatencyPass{PointID: p.ID()}
-	used, counted := watch(gpus), watchCounters(ctx, engine)
+	used, counted := watch(), watchCounters(ctx, engine)
 	g, _, err := generate(ctx, engine, requests, asked)
 	l.Counters, l.Usage = counted(), used()
 	if err != nil {
@@ -113,7 +113,7 @@ func runLatency(ctx context.Context, engine TimedEngine, p Point, requests []Req
 func watchCounters(ctx context.Context, engine TimedEngine) func() []Counters {
 	var all []Counters
 	began := time.Now()
-	stop := every(countersInterval, func() {
+	stop := sample(countersInterval, func() {
 		if c, err := engine.Counters(ctx); err == nil { // else this reading is missing
 			c.At = time.Since(began)
 			all = append(all, c)
@@ -127,14 +127,14 @@ func watchCounters(ctx context.Context, engine TimedEngine) func() []Counters {
 
 // runLatencies measures the latencies of a group's points on an engine with statistics. Failures are in the journal; the error
 // is the journal's.
-func (r *runner) runLatencies(ctx context.Context, g group) error {
+func (r *runner) runLatencies(ctx context.Context, g EngineGroup) error {
 	r.engines++
 	number := r.engines
-	args := g.args
+	args := g.Args
 	args.DisableLogStats = new(false)
 	var runs []*pointRun
 	var ids []PointID
-	for _, p := range g.points {
+	for _, p := range g.Points {
 		requests, err := r.Requests.Point(ctx, p)
 		if err != nil {
 			continue // its throughput has failed for the same reason
@@ -203,7 +203,7 @@ func (r *runner) timePoint(ctx context.Context, engine TimedEngine, rec *EngineR
 		if err != nil {
 			return err
 		}
-		l, err := runLatency(ctx, engine, p.Point, requests, asked, r.watch, rec.GPUs)
+		l, err := runLatency(ctx, engine, p.Point, requests, asked, func() func() Usage { return watchMachine(rec.GPUs, r.onGPUs) })
 		if err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func (r *runner) failLatency(engine int, p Point, reason error) error {
 }
 
 // timed reports whether a point's latencies are there, have failed, or need not be measured since the point failed.
-func (j *Journal) timed(p Point) bool {
+func timed(j *Journal, p Point) bool {
 	return j.passes(p.ID()) >= passesFor(p) ||
 		slices.ContainsFunc(j.Failures, func(f Failure) bool { return f.Point != nil && *f.Point == p.ID() })
 }

@@ -89,7 +89,7 @@ func newLatency(j *Journal, row Row) *Latency {
 				perToken = (r.E2E - r.TTFT) / time.Duration(tokens-1)
 				tpot = append(tpot, perToken)
 			}
-			if j.Header.Goodput.keeps(r, perToken) {
+			if keeps(j.Header.Goodput, r, perToken) {
 				good++
 			}
 		}
@@ -103,14 +103,14 @@ func newLatency(j *Journal, row Row) *Latency {
 	l.GoodPerSecond = float64(good) / total.Seconds()
 	slices.SortStableFunc(passes, func(a, b LatencyPass) int { return cmp.Compare(a.Elapsed, b.Elapsed) })
 	middle := passes[(len(passes)-1)/2]
-	l.Running, l.Counters = middle.running(), middle.Counters
+	l.Running, l.Counters = running(middle), middle.Counters
 	l.Scheduler = newScheduler(j, row.ID())
 	l.Slowdown = NewMedian(elapsed).Value.Seconds()/row.Elapsed.Value.Seconds() - 1
 	return &l
 }
 
 // running is the number of requests that ran on average.
-func (l LatencyPass) running() float64 {
+func running(l LatencyPass) float64 {
 	var ran time.Duration
 	for _, r := range l.Requests {
 		ran += r.E2E - r.Queue
@@ -119,7 +119,7 @@ func (l LatencyPass) running() float64 {
 }
 
 // keeps reports whether a request kept the limits.
-func (g Goodput) keeps(r RequestTimes, perToken time.Duration) bool {
+func keeps(g Goodput, r RequestTimes, perToken time.Duration) bool {
 	within := func(t, limit time.Duration) bool { return limit == 0 || t <= limit }
 	return within(r.TTFT, g.TTFT) && within(perToken, g.TPOT) && within(r.E2E, g.E2E)
 }

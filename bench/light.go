@@ -74,15 +74,15 @@ func newLight(p Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size Mo
 	return Light{Memory: seconds(bytes, limits.Bandwidth), Arithmetic: seconds(operations, limits.FLOPS)}
 }
 
-// light is a measured row's speed of light; the zero value when the journal has not what it takes.
-func (j *Journal) light(row Row) Light {
+// lightOf is a measured row's speed of light; the zero value when the journal has not what it takes.
+func lightOf(j *Journal, row Row) Light {
 	h := j.Header
 	if j.Limits == nil || h.ModelSize == nil {
 		return Light{}
 	}
 	for _, e := range j.Engines {
 		if e.Number == row.Engine {
-			l := newLight(row.Point, e.Args, withDtype(h.ModelConfig, e.Info.Dtype), *h.ModelSize, *j.Limits, e.devices())
+			l := newLight(row.Point, e.Args, h.ModelConfig.WithDtype(e.Info.Dtype), *h.ModelSize, *j.Limits, devices(e))
 			l.Share = max(l.Memory, l.Arithmetic).Seconds() / row.Elapsed.Value.Seconds()
 			return l
 		}

@@ -30,7 +30,7 @@ type workLeft struct {
 }
 
 // newProgress plans for the groups' points, after what was measured in the past.
-func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progress {
+func newProgress(w io.Writer, groups []EngineGroup, s Stopping, past *Journal) *progress {
 	if w == nil {
 		w = io.Discard
 	}
@@ -41,9 +41,9 @@ func newProgress(w io.Writer, groups []group, s Stopping, past *Journal) *progre
 	}
 	p.eta.loads = len(groups)
 	for _, g := range groups {
-		for _, point := range g.points {
+		for _, point := range g.Points {
 			left := workLeft{trials: s.MaxTrials - len(past.times(point.ID()))}
-			left.steps, left.tokens = work(point.Requests, point, g.args.MaxNumSeqs)
+			left.steps, left.tokens = work(point.Requests, point, g.Args.MaxNumSeqs)
 			p.left[point.ID()] = &left
 		}
 	}
@@ -56,14 +56,14 @@ const stepCost = 40
 
 // share is the end of the first group's trials, whose engine is ready; zero when there is no budget. Groups share what is
 // left by what they have to compute, less what it takes to make the other groups' engines ready: each as much as the first.
-func (p *progress) share(groups []group, ready time.Duration) time.Time {
+func (p *progress) share(groups []EngineGroup, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end
 	}
 	var all, first float64
 	for i, g := range groups {
-		for _, point := range g.points {
-			steps, tokens := work(point.Requests, point, g.args.MaxNumSeqs)
+		for _, point := range g.Points {
+			steps, tokens := work(point.Requests, point, g.Args.MaxNumSeqs)
 			all += stepCost*steps + tokens
 		}
 		if i == 0 {

@@ -49,7 +49,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 		Goal: "maximum throughput",
 		Text: fmt.Sprintf("%s (%s): %s generated tok/s, the most %s. The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
 			best.Point, best.Shape(), formatRate(best.GeneratedPerSecond), among,
-			formatSeconds(best.Elapsed.Value), best.PeakKVTokens, r.engine(best).loadCost()),
+			formatSeconds(best.Elapsed.Value), best.PeakKVTokens, loadCost(r.engine(best))),
 		Rows: []string{best.Point.String()},
 	}
 }
@@ -96,7 +96,7 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 	rec := Recommendation{
 		Goal: "resource efficiency",
 		Text: fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s. Of the rows with at least %.0f %% of the most throughput it demands the least:",
-			leanest.Point, leanest.Shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), r.engine(leanest).loadCost(), 100*nearFastest),
+			leanest.Point, leanest.Shape(), leanest.PeakKVTokens, formatSeconds(leanest.Elapsed.Value), loadCost(r.engine(leanest)), 100*nearFastest),
 		Rows: []string{leanest.Point.String()},
 	}
 	if leanest.ID() == best.ID() {

@@ -5,23 +5,25 @@ import (
 	"fmt"
 )
 
-// Ledger are the SHA-256 of the prompts of each point's trials, in order.
-func (j *Journal) Ledger() map[PointID][]string {
-	ledger := make(map[PointID][]string)
+// PromptHashes holds the SHA-256 of the prompts of each trial of a point, in the order of the trials.
+type PromptHashes map[PointID][]string
+
+// PromptHashes returns the hashes of all trials.
+func (j *Journal) PromptHashes() PromptHashes {
+	ledger := make(PromptHashes)
 	for _, t := range j.Trials {
 		ledger[t.PointID] = append(ledger[t.PointID], t.Ledger.PromptsSHA256)
 	}
 	return ledger
 }
 
-// checkLedger compares the requests of a trial with the ledger of a run that is repeated. It passes trials that the run
-// did not have.
-func checkLedger(ledger map[PointID][]string, p PointID, trial int, requests []Request) error {
-	if trial > len(ledger[p]) {
+// Verify compares the requests of a trial with the hash. It accepts a trial that has no hash.
+func (h PromptHashes) Verify(p PointID, trial int, requests []Request) error {
+	if trial > len(h[p]) {
 		return nil
 	}
-	if want, got := ledger[p][trial-1], HashRequests(requests); want != got {
-		return mismatchf(CheckPrompts, "trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s", trial, got, want)
+	if want, got := h[p][trial-1], HashRequests(requests); want != got {
+		return fmt.Errorf("trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s", trial, got, want)
 	}
 	return nil
 }
@@ -33,21 +35,21 @@ func (j *Journal) VerifyRequests(ctx context.Context, tokenizer Tokenizer) (tria
 	if j.Header.Text != (tokenizer != nil) {
 		return 0, fmt.Errorf("bench: prompts were texts: %v; a tokenizer is there: %v", j.Header.Text, tokenizer != nil)
 	}
-	ledger := j.Ledger()
+	hashes := j.PromptHashes()
 	from := Requests{Vocabulary: j.Header.Vocabulary, Seed: j.Header.Seed, Tokenizer: tokenizer, TokenizerName: j.Header.Model}
 	for _, study := range j.Header.Studies {
 		for _, p := range study.Points {
-			if len(ledger[p.ID()]) == 0 {
+			if len(hashes[p.ID()]) == 0 {
 				continue
 			}
 			requests, err := from.Point(ctx, p)
 			if err != nil {
 				return trials, err
 			}
-			for i := range ledger[p.ID()] {
+			for i := range hashes[p.ID()] {
 				pass, err := requests.Trial(ctx, i+1)
 				if err == nil {
-					err = checkLedger(ledger, p.ID(), i+1, pass)
+					err = hashes.Verify(p.ID(), i+1, pass)
 				}
 				if err != nil {
 					return trials, fmt.Errorf("bench: %s: %w", p, err)

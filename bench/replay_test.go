@@ -37,7 +37,7 @@ func TestReplayRequests(t *testing.T) {
 		assert.Equal(t, 6, n)
 
 		again := s
-		again.Dir, again.Ledger = t.TempDir(), journal.Ledger()
+		again.Dir, again.Ledger = t.TempDir(), journal.PromptHashes()
 		again.EngineArgs = vllmgo.EngineArgs{Model: "another"}
 		again.Requests = Requests{Vocabulary: journal.Header.Vocabulary, Seed: journal.Header.Seed, Tokenizer: tokenizer}
 		again.Stopping = FixedTrials(3)

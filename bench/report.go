@@ -26,7 +26,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 	fmt.Fprintf(&b, "Command: %s\n", strings.Join(r.Header.Command, " "))
 	for _, e := range r.Engines {
 		fmt.Fprintf(&b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
-			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, e.loadCost())
+			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, loadCost(e))
 		if e.Number == 1 && e.OtherLoadAverage > 0 {
 			fmt.Fprintf(&b, "  others' load average in the minute before: %.2f\n", e.OtherLoadAverage)
 		}

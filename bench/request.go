@@ -5,9 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
+	"iter"
+	"math"
 	"math/rand/v2"
+	"slices"
 
 	"vllmgo/vllmgo"
 )
@@ -53,8 +57,10 @@ type PointRequests struct {
 	point Point
 	// prefix is the content that all prompts share.
 	prefix []int32
-	single []Request
-	warmUp [][]Request
+	// Single is a pass of one request, with the lengths of the point's first.
+	Single []Request
+	// WarmUp has passes of the point's full shape.
+	WarmUp [][]Request
 	// warm has the prompts of all passes that are not measured.
 	warm map[string]bool
 }
@@ -70,7 +76,7 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 	}
 	r := &PointRequests{from: q, point: p, warm: make(map[string]bool)}
 	if p.SharedPrefix > 0 {
-		prefix, err := q.draw(ctx, r.stream(0, "prefix"), nil, RequestLength{Input: p.SharedPrefix})
+		prefix, err := q.draw(ctx, q.stream(p, 0, "prefix"), nil, RequestLength{Input: p.SharedPrefix})
 		if err != nil {
 			return nil, fmt.Errorf("bench: the shared prefix of %s: %w", p, err)
 		}
@@ -80,7 +86,7 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 		}
 	}
 	var err error
-	if r.single, err = r.pass(ctx, 0, "single", p.requestLengths()[:1]); err != nil {
+	if r.Single, err = r.pass(ctx, 0, "single", p.requestLengths()[:1]); err != nil {
 		return nil, err
 	}
 	for i := range warmUpPasses {
@@ -88,7 +94,7 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.warmUp = append(r.warmUp, pass)
+		r.WarmUp = append(r.WarmUp, pass)
 	}
 	return r, nil
 }
@@ -100,7 +106,7 @@ func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error)
 
 // pass draws requests that differ from each other and from all of the warm-up; those of trial 0 are added to it.
 func (r *PointRequests) pass(ctx context.Context, trial int, name string, lengths []RequestLength) ([]Request, error) {
-	stream := r.stream(trial, name)
+	stream := r.from.stream(r.point, trial, name)
 	seen := make(map[string]bool)
 	if trial == 0 {
 		seen = r.warm
@@ -166,28 +172,78 @@ func (q Requests) check(p Point) error {
 	return nil
 }
 
-// stream is the ChaCha8 stream of one pass. Its key is a SHA-256 of everything that identifies the pass, so
-// that streams of different passes are independent.
-func (r *PointRequests) stream(trial int, pass string) *rand.Rand {
+// stream returns the ChaCha8 stream of one pass. Its key is the SHA-256 of everything that identifies the pass, so
+// streams of different passes are independent.
+func (q Requests) stream(p Point, trial int, pass string) *rand.Rand {
 	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s",
-		r.from.Seed, r.point.Study, r.point.Value, trial, pass))
+		q.Seed, p.Study, p.Value, trial, pass))
 	return rand.New(rand.NewChaCha8(key))
 }
 
-// HashRequests is the hexadecimal SHA-256 of the prompts' token IDs, each prompt preceded by its length, as
-// little-endian 32-bit integers. It tells whether two runs measured the same prompts.
-func HashRequests(requests []Request) string {
-	h := sha256.New()
-	for _, r := range requests {
-		r.hash(h)
+// Sequence returns the requests of a point one after the other, each drawn when it is taken. Passes of different names
+// differ. An error is the last that it returns.
+//
+// It does not compare the prompts, so that it needs no memory for them: it returns an error unless two of them are
+// alike with a probability below 10⁻⁹. A shared prefix is an error too.
+func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[Request, error] {
+	return func(yield func(Request, error) bool) {
+		if err := q.CheckSequence(p); err != nil {
+			yield(Request{}, err)
+			return
+		}
+		stream := q.stream(p, 1, pass)
+		for i := range p.Requests {
+			length := RequestLength{p.InputLen, p.OutputLen}
+			if p.Lengths != nil {
+				length = p.Lengths[i]
+			}
+			request, err := q.draw(ctx, stream, nil, length)
+			if !yield(request, err) || err != nil {
+				return
+			}
+		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
-// hash adds the request to the hash that HashRequests makes.
-func (r Request) hash(h hash.Hash) {
-	_, _ = h.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(r.TokenIDs)))) // a hash returns no error
-	_, _ = h.Write(tokenBytes(r.TokenIDs))
+// CheckSequence returns the error with which [Requests.Sequence] would refuse a point; nil when it would not.
+func (q Requests) CheckSequence(p Point) error {
+	if p.SharedPrefix > 0 {
+		return errors.New("bench: a soak test has no shared prefix: leave shared_prefix out")
+	}
+	if err := q.check(p); err != nil {
+		return err
+	}
+	shortest := slices.MinFunc(p.requestLengths(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
+	// The birthday bound, n² / (2·V^length).
+	if log := 2*math.Log(float64(p.Requests)) - float64(shortest)*math.Log(float64(q.Vocabulary.Size())); log > math.Log(2e-9) {
+		return fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", p.Requests, shortest)
+	}
+	return nil
+}
+
+// TokenHash is the SHA-256 of lists of token IDs: each list preceded by its length, as little-endian 32-bit integers.
+// It tells whether two runs had the same prompts, or the same outputs.
+type TokenHash struct{ hash hash.Hash }
+
+// NewTokenHash returns the hash of no lists.
+func NewTokenHash() TokenHash { return TokenHash{sha256.New()} }
+
+// Add adds a list.
+func (h TokenHash) Add(ids []int32) {
+	_, _ = h.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(ids)))) // a hash returns no error
+	_, _ = h.hash.Write(tokenBytes(ids))
+}
+
+// String returns the hash of all lists so far, in hexadecimal.
+func (h TokenHash) String() string { return hex.EncodeToString(h.hash.Sum(nil)) }
+
+// HashRequests returns the [TokenHash] of the requests' prompts.
+func HashRequests(requests []Request) string {
+	h := NewTokenHash()
+	for _, r := range requests {
+		h.Add(r.TokenIDs)
+	}
+	return h.String()
 }
 
 func tokenBytes(ids []int32) []byte {

@@ -23,7 +23,7 @@ func testVocabulary(t *testing.T, size int, special ...int32) Vocabulary {
 
 // passes are all of a point's passes that are not measured, and the first trials.
 func passes(t require.TestingT, r *PointRequests, trials int) [][]Request {
-	all := append([][]Request{r.single}, r.warmUp...)
+	all := append([][]Request{r.Single}, r.WarmUp...)
 	for trial := range trials {
 		pass, err := r.Trial(context.Background(), trial+1)
 		require.NoError(t, err)
@@ -91,7 +91,7 @@ func TestRequestsUseTheWholeVocabulary(t *testing.T) {
 	r, err := Requests{Vocabulary: testVocabulary(t, 6, 0, 3)}.Point(t.Context(), testPoint(30, 4, 8))
 	require.NoError(t, err)
 	used := map[int32]bool{}
-	for _, request := range r.warmUp[0] {
+	for _, request := range r.WarmUp[0] {
 		for _, id := range request.TokenIDs {
 			used[id] = true
 		}

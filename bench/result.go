@@ -158,7 +158,7 @@ func newRow(j *Journal, p Point) Row {
 	row.JoulesPerToken = row.median(func(t Trial) float64 { return t.Usage.joules() / float64(t.Ledger.OutputTokens) })
 	row.PeakKVTokens = row.Trials[0].PeakKVTokens
 	row.Engine = row.Trials[0].Engine
-	row.Light = j.light(row)
+	row.Light = lightOf(j, row)
 	if row.Light.Share > lightTolerance {
 		row.addNote("faster than the speed of light: the limits of the device were measured too low, as when others use it at that moment")
 	}

@@ -91,17 +91,17 @@ func RecordCrash(dir, reason string) error {
 
 // NextEnv are the environment variables that the next engine of an unfinished run needs before Python starts; nil when
 // it needs none.
-func (j *Journal) NextEnv() map[string]string {
+func NextEnv(j *Journal) map[string]string {
 	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
 	if err != nil {
 		return nil // a run with such settings never began
 	}
 	for _, g := range unfinished(groups, j) {
-		return g.env
+		return g.Env
 	}
 	for _, g := range groups {
-		if j.Header.Latency && slices.ContainsFunc(g.points, func(p Point) bool { return !j.timed(p) }) {
-			return g.env
+		if j.Header.Latency && slices.ContainsFunc(g.Points, func(p Point) bool { return !timed(j, p) }) {
+			return g.Env
 		}
 	}
 	return nil

@@ -19,9 +19,9 @@ type engineRun struct {
 	rec *EngineRecord
 	// points are those that are not done: at the end, those that need another engine.
 	points   []*pointRun
-	groups   []group   // that of the engine, and those to come
-	began    time.Time // when loading began
-	deadline time.Time // zero: none
+	groups   []EngineGroup // that of the engine, and those to come
+	began    time.Time     // when loading began
+	deadline time.Time     // zero: none
 }
 
 // measure warms all points up and then measures them in rounds, until all are done, the budget is spent, or the
@@ -101,14 +101,16 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	e.progress.status("%s, trial %d: %s …", p, number, p.Shape())
 	requests, err := p.requests.Trial(ctx, number)
 	if err == nil {
-		err = checkLedger(e.Ledger, p.ID(), number, requests)
+		if differ := e.Ledger.Verify(p.ID(), number, requests); differ != nil {
+			err = mismatch{CheckPrompts, differ}
+		}
 	}
 	if err := e.begin(p, number); err != nil {
 		return false, err
 	}
 	var t Trial
 	if err == nil {
-		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch, e.rec.GPUs)
+		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -133,6 +135,9 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 func (e *engineRun) begin(p *pointRun, trial int) error {
 	return e.journal.append(record{Begin: &Begin{Engine: e.rec.Number, Points: []PointID{p.ID()}, Trial: trial}})
 }
+
+// watch watches the machine and the engine's GPUs.
+func (e *engineRun) watch() func() Usage { return watchMachine(e.rec.GPUs, e.onGPUs) }
 
 // limited is the engine with a time limit for each pass.
 func (e *engineRun) limited() Engine {

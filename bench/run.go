@@ -58,8 +58,8 @@ type Settings struct {
 	// WarmUp says how points are warmed up; empty means [WarmUpFull].
 	WarmUp WarmUpMode
 	// Ledger are the SHA-256 of the prompts of each point's trials, in order, in a run that this one repeats; see
-	// [Journal.Ledger]. A point whose prompts are others fails. nil when there is no such run.
-	Ledger map[PointID][]string
+	// [Journal.PromptHashes]. A point whose prompts are others fails. nil when there is no such run.
+	Ledger PromptHashes
 	// Cold puts the times after the notebook's warm-up beside the others in the tables.
 	Cold bool
 
@@ -73,9 +73,6 @@ type Settings struct {
 	Command []string
 	// Progress is told how far the run is, with an ETA; nil means nobody.
 	Progress io.Writer
-
-	watch watcher        // nil: the machine
-	load  func() float64 // nil: otherLoadAverage
 }
 
 // Run measures every point of the studies and writes the journal into the results directory.
@@ -107,9 +104,6 @@ func Run(ctx context.Context, s Settings) (err error) {
 	}
 	groups := unfinished(all, past)
 	r := runner{Settings: s, journal: journal, past: past, progress: newProgress(s.Progress, groups, s.Stopping, past), engines: past.engines, before: past.engines, onGPUs: pids{}}
-	if r.watch == nil {
-		r.watch = func(gpus []int) func() Usage { return watchMachine(gpus, r.onGPUs) }
-	}
 	if err := r.measureLimits(ctx); err != nil {
 		return err
 	}
@@ -136,15 +130,15 @@ func Run(ctx context.Context, s Settings) (err error) {
 }
 
 // latencies measures what is left of the latencies. rest says that OneEngine leaves some to another call.
-func (r *runner) latencies(ctx context.Context, groups []group) (rest bool, err error) {
+func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (rest bool, err error) {
 	if r.past, err = ReadJournalFile(filepath.Join(r.Dir, JournalName)); err != nil {
 		return false, err
 	}
 	loaded := r.engines > r.before
 	for _, g := range groups {
-		g.points = slices.DeleteFunc(slices.Clone(g.points), r.past.timed)
+		g.Points = slices.DeleteFunc(slices.Clone(g.Points), func(p Point) bool { return timed(r.past, p) })
 		switch {
-		case len(g.points) == 0:
+		case len(g.Points) == 0:
 			continue
 		case r.OneEngine && (loaded || g.missing() != ""):
 			return true, nil
@@ -164,9 +158,6 @@ func (r *runner) latencies(ctx context.Context, groups []group) (rest bool, err 
 func (s *Settings) complete() error {
 	if s.Stopping == (Stopping{}) {
 		s.Stopping = FixedTrials(1)
-	}
-	if s.load == nil {
-		s.load = otherLoadAverage
 	}
 	if s.WarmUp == "" {
 		s.WarmUp = WarmUpFull
@@ -237,17 +228,10 @@ func (r *runner) measureLimits(ctx context.Context) error {
 	return r.journal.append(record{Limits: &limits})
 }
 
-// group is the points that share an engine.
-type group struct {
-	args   vllmgo.EngineArgs
-	env    map[string]string
-	points []Point
-}
-
 // groupByEngine collects the points of all studies by engine settings and environment, in order of first
 // appearance.
-func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
-	var groups []group
+func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]EngineGroup, error) {
+	var groups []EngineGroup
 	for _, study := range studies {
 		for _, p := range study.Points {
 			args, err := study.EngineArgs(base, p)
@@ -255,34 +239,34 @@ func groupByEngine(studies []Study, base vllmgo.EngineArgs) ([]group, error) {
 				return nil, err
 			}
 			i := 0
-			for i < len(groups) && !(reflect.DeepEqual(groups[i].args, args) && maps.Equal(groups[i].env, p.Set.Env)) {
+			for i < len(groups) && !(reflect.DeepEqual(groups[i].Args, args) && maps.Equal(groups[i].Env, p.Set.Env)) {
 				i++
 			}
 			if i == len(groups) {
-				groups = append(groups, group{args: args, env: p.Set.Env})
+				groups = append(groups, EngineGroup{Args: args, Env: p.Set.Env})
 			}
-			groups[i].points = append(groups[i].points, p)
+			groups[i].Points = append(groups[i].Points, p)
 		}
 	}
 	return groups, nil
 }
 
 // missing is a variable that is not as the group needs it; empty when there is none.
-func (g group) missing() string {
-	for _, name := range slices.Sorted(maps.Keys(g.env)) {
-		if value, ok := os.LookupEnv(name); !ok || value != g.env[name] {
-			return name + "=" + g.env[name]
+func (g EngineGroup) missing() string {
+	for _, name := range slices.Sorted(maps.Keys(g.Env)) {
+		if value, ok := os.LookupEnv(name); !ok || value != g.Env[name] {
+			return name + "=" + g.Env[name]
 		}
 	}
 	return ""
 }
 
 // unfinished leaves out the points, and the groups, of which nothing is left to measure.
-func unfinished(groups []group, past *Journal) []group {
-	var rest []group
+func unfinished(groups []EngineGroup, past *Journal) []EngineGroup {
+	var rest []EngineGroup
 	for _, g := range groups {
-		g.points = slices.DeleteFunc(slices.Clone(g.points), func(p Point) bool { return past.finished(p.ID()) })
-		if len(g.points) > 0 {
+		g.Points = slices.DeleteFunc(slices.Clone(g.Points), func(p Point) bool { return past.finished(p.ID()) })
+		if len(g.Points) > 0 {
 			rest = append(rest, g)
 		}
 	}
@@ -303,10 +287,10 @@ type runner struct {
 // runGroup measures the points of the first group, in as many engines as it takes or, with OneEngine, in one. After its
 // share of the budget begins no trial but a point's first. rest says that points are left for another engine. The error is
 // the journal's; what fails otherwise is in the journal, except that cancelling ctx just ends it.
-func (r *runner) runGroup(ctx context.Context, groups []group) (rest bool, err error) {
+func (r *runner) runGroup(ctx context.Context, groups []EngineGroup) (rest bool, err error) {
 	g := groups[0]
 	var points []*pointRun
-	for _, p := range g.points {
+	for _, p := range g.Points {
 		requests, err := r.Requests.Point(ctx, p)
 		if missing := g.missing(); missing != "" {
 			err = fmt.Errorf("it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)", missing)
@@ -339,8 +323,8 @@ type pointRun struct {
 }
 
 // runEngine opens an engine for the first group, measures points, and closes it. It returns the points that need another engine.
-func (r *runner) runEngine(ctx context.Context, groups []group, points []*pointRun) (rest []*pointRun, err error) {
-	args, began := groups[0].args, time.Now()
+func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*pointRun) (rest []*pointRun, err error) {
+	args, began := groups[0].Args, time.Now()
 	r.engines++
 	number := r.engines
 	r.progress.line("engine %d: loading %s (max_num_batched_tokens %d, max_num_seqs %d) …", number, r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs)
@@ -410,7 +394,7 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 		for _, p := range points {
 			all = append(all, p.Point)
 		}
-		args, rec.Notice, err = planCPUCache(args, all, withDtype(r.ModelConfig, args.Dtype), available, os.Getenv(kvSpaceVariable))
+		args, rec.Notice, err = planCPUCache(args, all, r.ModelConfig.WithDtype(args.Dtype), available, os.Getenv(kvSpaceVariable))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -423,7 +407,7 @@ func (r *runner) open(ctx context.Context, args vllmgo.EngineArgs, points []*poi
 	gpuBefore := gpuMemory()
 	before := computingAnywhere()
 	rec.OtherGPUProcesses = before.without(r.onGPUs, descendants())
-	rec.OtherLoadAverage = r.load()
+	rec.OtherLoadAverage = otherLoadAverage()
 	start := time.Now()
 	engine, err := r.Open(ctx, args)
 	if err != nil {

@@ -22,6 +22,7 @@ func testSettings(t *testing.T, lab *fakeLab) Settings {
 	t.Helper()
 	studies, err := Preset("quick")
 	require.NoError(t, err)
+	stub(func() Usage { return Usage{Cores: 1} })
 	return Settings{
 		Dir:         filepath.Join(t.TempDir(), "results"),
 		Open:        lab.open,
@@ -33,13 +34,8 @@ func testSettings(t *testing.T, lab *fakeLab) Settings {
 		ModelName:   "facebook/opt-125m",
 		Preset:      "quick",
 		Command:     []string{"all"},
-		watch:       quiet,
-		load:        func() float64 { return 0 },
 	}
 }
-
-// quiet is a machine with nothing else to do.
-func quiet([]int) func() Usage { return func() Usage { return Usage{Cores: 1} } }
 
 // tiny cuts studies down to a few points of a few tokens.
 func tiny(studies ...string) []Study {
@@ -225,11 +221,11 @@ func TestRunBudget(t *testing.T) {
 
 // Engines share the budget by their work: so many steps of 40 units and so many tokens.
 func TestBudgetShares(t *testing.T) {
-	groups := []group{
-		{args: vllmgo.EngineArgs{MaxNumSeqs: 8}, points: []Point{testPoint(1, 100, 10)}},
-		{args: vllmgo.EngineArgs{MaxNumSeqs: 8}, points: []Point{testPoint(2, 200, 20), testPoint(4, 310, 40)}},
+	groups := []EngineGroup{
+		{Args: vllmgo.EngineArgs{MaxNumSeqs: 8}, Points: []Point{testPoint(1, 100, 10)}},
+		{Args: vllmgo.EngineArgs{MaxNumSeqs: 8}, Points: []Point{testPoint(2, 200, 20), testPoint(4, 310, 40)}},
 	}
-	groups[1].points[1] = testPoint(1, 350, 10) // 510 and 1240 + 760 units
+	groups[1].Points[1] = testPoint(1, 350, 10) // 510 and 1240 + 760 units
 	p := newProgress(nil, groups, UntilPrecise(0.02, 100*time.Hour), &Journal{})
 	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.share(groups, 0)).Hours(), 0.01)
 	assert.InDelta(t, 60*510.0/(510+1240+760), time.Until(p.share(groups, 40*time.Hour)).Hours(), 0.01, "the other engine needs as long")

@@ -2,17 +2,11 @@ package bench
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"iter"
-	"math"
 	"runtime"
 	"runtime/metrics"
-	"slices"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -61,23 +55,17 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 	if s.Windows < 1 || s.Point.Requests < s.Windows {
 		return "", fmt.Errorf("bench: a soak test of %d requests in %d windows; each window must have one", s.Point.Requests, s.Windows)
 	}
-	if s.Point.SharedPrefix > 0 {
-		return "", errors.New("bench: a soak test has no shared prefix: leave shared_prefix out")
-	}
-	if err := s.Requests.check(s.Point); err != nil {
-		return "", err
-	}
-	shortest := slices.MinFunc(s.Point.requestLengths(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
-	// The birthday bound, n² / (2·V^length).
-	if log := 2*math.Log(float64(s.Point.Requests)) - float64(shortest)*math.Log(float64(s.Requests.Vocabulary.Size())); log > math.Log(2e-9) {
-		return "", fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", s.Point.Requests, shortest)
-	}
 	warmUp := s
 	warmUp.Point.Requests = 2 * engine.Info().MaxNumSeqs
 	warmUp.Point.Lengths = nil
 	if lengths := s.Point.Lengths; lengths != nil {
 		for i := range warmUp.Point.Requests {
 			warmUp.Point.Lengths = append(warmUp.Point.Lengths, lengths[i%len(lengths)])
+		}
+	}
+	for _, point := range []Point{s.Point, warmUp.Point} {
+		if err := s.Requests.CheckSequence(point); err != nil {
+			return "", err
 		}
 	}
 	if err := newSoak(engine, warmUp).run(ctx, "soak warm-up", func(int) error { return nil }); err != nil {
@@ -93,12 +81,12 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 		w := soak.window
 		w.Requests, w.Elapsed = ended, time.Since(started)
 		started, soak.window = started.Add(w.Elapsed), SoakWindow{}
-		if err := w.measureMemory(); err != nil {
+		if err := measureMemory(&w); err != nil {
 			return err
 		}
 		return s.Window(w)
 	})
-	return hex.EncodeToString(soak.hash.Sum(nil)), err
+	return soak.hash.String(), err
 }
 
 // soak is a soak test under way.
@@ -106,14 +94,14 @@ type soak struct {
 	SoakSettings
 	engine   SeqEngine
 	asked    terms
-	hash     hash.Hash // of the prompts so far
+	hash     TokenHash // of the prompts so far
 	underWay map[int]Request
 	window   SoakWindow
 }
 
 func newSoak(engine SeqEngine, s SoakSettings) *soak {
 	return &soak{
-		SoakSettings: s, engine: engine, hash: sha256.New(), underWay: map[int]Request{},
+		SoakSettings: s, engine: engine, hash: NewTokenHash(), underWay: map[int]Request{},
 		asked: terms{detokenize: s.Requests.Tokenizer != nil, set: s.Point.Set.Sampling},
 	}
 }
@@ -122,18 +110,14 @@ func newSoak(engine SeqEngine, s SoakSettings) *soak {
 func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) error {
 	var drawErr error
 	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
-		stream := (&PointRequests{from: s.Requests, point: s.Point}).stream(1, pass)
-		for i := range s.Point.Requests {
-			length := RequestLength{s.Point.InputLen, s.Point.OutputLen}
-			if s.Point.Lengths != nil {
-				length = s.Point.Lengths[i]
-			}
-			request, err := s.Requests.draw(ctx, stream, nil, length)
+		i := 0
+		for request, err := range s.Requests.Sequence(ctx, s.Point, pass) {
 			if drawErr = err; err != nil {
 				return
 			}
 			s.underWay[i] = request
-			request.hash(s.hash)
+			i++
+			s.hash.Add(request.TokenIDs)
 			if !yield(request.prompt(), s.asked.params([]Request{request})[0]) {
 				return
 			}
@@ -167,8 +151,8 @@ func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) 
 	return nil
 }
 
-// measureMemory fills the window's memory in.
-func (w *SoakWindow) measureMemory() (err error) {
+// measureMemory fills in the window's memory.
+func measureMemory(w *SoakWindow) (err error) {
 	runtime.GC()
 	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(heap)

@@ -66,7 +66,7 @@ type Ledger struct {
 // one before it by more than 5 %, at most five. observe is told of each pass that ended, for the ETA.
 func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests, full bool, asked terms, observe func(requests int, elapsed time.Duration)) (WarmUp, error) {
 	w := WarmUp{PointID: p.ID(), Stable: true}
-	single, _, err := generate(ctx, engine, requests.single, asked)
+	single, _, err := generate(ctx, engine, requests.Single, asked)
 	if err != nil {
 		return w, fmt.Errorf("the single request: %w", err)
 	}
@@ -75,7 +75,7 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 	if !full {
 		return w, nil
 	}
-	for i, pass := range requests.warmUp {
+	for i, pass := range requests.WarmUp {
 		g, _, err := generate(ctx, engine, pass, asked)
 		if err != nil {
 			return w, fmt.Errorf("warm-up pass %d: %w", i+1, err)
@@ -92,9 +92,9 @@ func warmUp(ctx context.Context, engine Engine, p Point, requests *PointRequests
 }
 
 // runTrial measures a point once.
-func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, asked terms, watch watcher, gpus []int) (Trial, error) {
+func runTrial(ctx context.Context, engine Engine, p Point, requests []Request, asked terms, watch func() func() Usage) (Trial, error) {
 	t := Trial{PointID: p.ID(), Started: time.Now().UTC()}
-	stop := watch(gpus)
+	stop := watch()
 	g, wall, err := generate(ctx, engine, requests, asked)
 	t.Usage = stop()
 	if err != nil {

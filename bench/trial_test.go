@@ -23,7 +23,7 @@ func measureOnce(t *testing.T, lab *fakeLab, p Point, full bool) (WarmUp, Trial,
 	}
 	pass, err := requests.Trial(t.Context(), 1)
 	require.NoError(t, err)
-	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, quiet, nil)
+	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, func() func() Usage { return func() Usage { return Usage{} } })
 	return w, trial, err
 }
 

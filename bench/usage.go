@@ -48,12 +48,12 @@ type GPUUsage struct {
 	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
-// watcher begins to watch the machine, of its GPUs those with the given numbers; the function that it returns ends
-// that and says what was seen.
-type watcher func(gpus []int) (stop func() Usage)
-
-// watchMachine watches the real machine. own are this program's processes on GPUs. What cannot be found out is 0.
-func watchMachine(indices []int, own pids) func() Usage {
+// watchMachine begins to watch the machine and the GPUs with the given numbers. The function that it returns ends that
+// and returns what was seen; a figure that cannot be found out is 0. own are this program's processes on GPUs.
+func watchMachine(indices []int, own pids) (stop func() Usage) {
+	if stubUsage != nil {
+		return stubUsage
+	}
 	start, began := readCPU(), time.Now()
 	gpus := watchGPUs(indices, own)
 	return func() Usage {
@@ -65,6 +65,12 @@ func watchMachine(indices []int, own pids) func() Usage {
 		return u
 	}
 }
+
+// stubUsage replaces what is seen, in tests.
+var stubUsage func() Usage
+
+// stub makes watchMachine report what usage returns and otherLoadAverage 0, for tests; nil ends that.
+func stub(usage func() Usage) { stubUsage = usage }
 
 // cpuReading is CPU time so far, in seconds.
 type cpuReading struct {
@@ -132,7 +138,7 @@ func watchGPUs(indices []int, own pids) func() []GPUUsage {
 			gpus = append(gpus, g)
 		}
 	}
-	stop := every(50*time.Millisecond, func() {
+	stop := sample(50*time.Millisecond, func() {
 		for _, g := range gpus {
 			g.sample()
 		}
@@ -152,8 +158,8 @@ func watchGPUs(indices []int, own pids) func() []GPUUsage {
 	}
 }
 
-// every calls f at intervals until the function that it returns is called, which waits for the last call.
-func every(interval time.Duration, f func()) (stop func()) {
+// sample calls f at intervals until the function that it returns is called, which waits for the last call.
+func sample(interval time.Duration, f func()) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -239,6 +245,9 @@ func slowReasons(reasons uint64) []string {
 // otherLoadAverage is the machine's load average over the last minute, less the most that this process and those it waited
 // for can have added to it: their CPU time over a minute. 0 when it cannot be found out.
 func otherLoadAverage() float64 {
+	if stubUsage != nil {
+		return 0
+	}
 	average, err := load.Avg()
 	if err != nil {
 		return 0

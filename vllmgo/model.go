@@ -42,3 +42,15 @@ func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) 
 	}
 	return ask[ModelConfig](ctx, "model_config", kwargs)
 }
+
+// WithDtype returns the configuration for weights and activations of the given type: "half", "float16", "bfloat16",
+// "float" or "float32". Any other type, such as "auto", leaves it as it is.
+func (c ModelConfig) WithDtype(dtype string) ModelConfig {
+	switch dtype {
+	case "half", "float16", "bfloat16":
+		c.DtypeBytes = 2
+	case "float", "float32":
+		c.DtypeBytes = 4
+	}
+	return c
+}

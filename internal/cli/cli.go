@@ -259,7 +259,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		}
 		return s, m.cleanup, err
 	}
-	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.Ledger(), journal.Header.Vocabulary
+	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.PromptHashes(), journal.Header.Vocabulary
 	if highest := s.Requests.Vocabulary.Highest(); int(highest) >= s.ModelConfig.VocabSize {
 		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
 	}

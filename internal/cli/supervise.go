@@ -53,7 +53,7 @@ func supervise(ctx context.Context, dir string, measure func(env map[string]stri
 		if err != nil || journal.Ended {
 			return err
 		}
-		if env = journal.NextEnv(); size(path) == before {
+		if env = bench.NextEnv(journal); size(path) == before {
 			return fmt.Errorf("the run in %s makes no progress", dir)
 		}
 	}

@@ -1,9 +1,6 @@
 package race
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"time"
 
 	"vllmgo/vllmgo"
@@ -45,17 +42,3 @@ type answer struct {
 
 // replies is the file descriptor of answers.
 const replies = 3
-
-// hashOutputs is the hexadecimal SHA-256 of token IDs, each output preceded by its length, as little-endian 32-bit
-// integers.
-func hashOutputs(outputs [][]int32) string {
-	h := sha256.New()
-	for _, ids := range outputs {
-		b := binary.LittleEndian.AppendUint32(nil, uint32(len(ids)))
-		for _, id := range ids {
-			b = binary.LittleEndian.AppendUint32(b, uint32(id))
-		}
-		h.Write(b)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}

@@ -350,3 +350,12 @@ func TestJournalIsJSON(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 	}
 }
+
+// hashOutputs returns the hash of outputs, as a contender sends it.
+func hashOutputs(outputs [][]int32) string {
+	h := bench.NewTokenHash()
+	for _, ids := range outputs {
+		h.Add(ids)
+	}
+	return h.String()
+}

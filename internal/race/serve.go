@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"vllmgo/bench"
 	"vllmgo/vllmgo"
 )
 
@@ -110,12 +111,12 @@ func (l llm) run(ctx context.Context, p pass) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{Wall: wall, Elapsed: g.Elapsed}
-	var outputs [][]int32
+	outputs := bench.NewTokenHash()
 	for _, o := range g.Outputs {
 		a.InputTokens += len(o.PromptTokenIDs)
 		a.OutputTokens += len(o.Outputs[0].TokenIDs)
-		outputs = append(outputs, o.Outputs[0].TokenIDs)
+		outputs.Add(o.Outputs[0].TokenIDs)
 	}
-	a.OutputsSHA256 = hashOutputs(outputs)
+	a.OutputsSHA256 = outputs.String()
 	return a, nil
 }
