@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 
+	"vllmgo/bench/journal"
 	"vllmgo/vllmgo"
 )
 
@@ -21,3 +22,13 @@ type Engine interface {
 
 // OpenFunc loads an engine. It returns when the engine can generate, or with an error and no engine.
 type OpenFunc func(ctx context.Context, args vllmgo.EngineArgs) (Engine, error)
+
+// TimedEngine is an engine that also times each request and counts what its scheduler does. It is opened with
+// EngineArgs.DisableLogStats false, and needed for the latency pass alone.
+type TimedEngine interface {
+	Engine
+	// Times are the times of each request of a generation that it made, in order.
+	Times(g *vllmgo.Generation) ([]journal.RequestTimes, error)
+	// Counters are the scheduler's counts as of its last step. It is called while Generate runs.
+	Counters(ctx context.Context) (journal.Counters, error)
+}

@@ -1,6 +1,10 @@
 package bench
 
-import "time"
+import (
+	"time"
+
+	"vllmgo/bench/workload"
+)
 
 // eta predicts how long work takes from what was measured so far. It models a pass as
 //
@@ -18,9 +22,9 @@ type eta struct {
 
 // work is a pass's number of engine steps, when each decodes one token of every running sequence, and of
 // tokens. A pass has the point's requests or a single one.
-func work(requests int, p Point, maxNumSeqs int) (steps, tokens float64) {
+func work(requests int, p workload.Point, maxNumSeqs int) (steps, tokens float64) {
 	waves := (requests + maxNumSeqs - 1) / maxNumSeqs
-	_, output := p.longest()
+	_, output := p.Longest()
 	share := float64(requests) / float64(p.Requests)
 	return float64(waves * output), share * float64(p.InputTokens()+p.OutputTokens())
 }

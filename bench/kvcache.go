@@ -2,9 +2,10 @@ package bench
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
 	"vllmgo/vllmgo"
 )
 
@@ -20,29 +21,6 @@ const (
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
 
-// PeakKVTokens is the number of KV-cache tokens that a point demands when every sequence that runs at once
-// has reached its full length: the sum of
-//
-//	⌈(input + output) / block size⌉ · block size
-//
-// over the min(requests · completions, max_num_seqs) longest of all sequences. An engine whose KV cache holds that many never
-// preempts a request of the point. A block size below 1, of an engine that does not tell it, counts as 1.
-func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
-	blockSize = max(1, blockSize)
-	var demands []int
-	for _, l := range p.requestLengths() {
-		for range p.completions() {
-			demands = append(demands, (l.Input+l.Output+blockSize-1)/blockSize*blockSize)
-		}
-	}
-	slices.Sort(demands)
-	peak := 0
-	for _, demand := range demands[max(0, len(demands)-maxNumSeqs):] {
-		peak += demand
-	}
-	return peak
-}
-
 // planCPUCache sizes the KV cache of a CPU engine for the most demanding of its points, since on a CPU
 // gpu_memory_utilization would take that fraction of the machine's memory.
 //
@@ -52,7 +30,7 @@ func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
 // available is the memory that is free, in bytes, and space is the value of VLLM_CPU_KVCACHE_SPACE. The
 // returned notice says what was chosen. A cache that does not fit, or a space that does not suffice, is an
 // error. The weights are not part of the check: their size is not in the model's configuration.
-func planCPUCache(args vllmgo.EngineArgs, points []Point, model vllmgo.ModelConfig, available uint64, space string) (vllmgo.EngineArgs, string, error) {
+func planCPUCache(args vllmgo.EngineArgs, points []workload.Point, model vllmgo.ModelConfig, available uint64, space string) (vllmgo.EngineArgs, string, error) {
 	blockSize := cpuBlockSize
 	if args.BlockSize > 0 {
 		blockSize = args.BlockSize
@@ -65,9 +43,9 @@ func planCPUCache(args vllmgo.EngineArgs, points []Point, model vllmgo.ModelConf
 
 	largest, longest, demand := points[0], 0, 0
 	for _, p := range points {
-		sequence, _ := p.longest()
+		sequence, _ := p.Longest()
 		longest = max(longest, sequence)
-		if d := PeakKVTokens(p, args.MaxNumSeqs, blockSize); d > demand {
+		if d := workload.PeakKVTokens(p, args.MaxNumSeqs, blockSize); d > demand {
 			largest, demand = p, d
 		}
 	}
@@ -83,27 +61,27 @@ func planCPUCache(args vllmgo.EngineArgs, points []Point, model vllmgo.ModelConf
 			return args, "", fmt.Errorf("%s=%q is no whole number of GiB; correct or unset it", kvSpaceVariable, space)
 		}
 		bytes = gib << 30
-		notice = fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", formatBytes(bytes), kvSpaceVariable, space)
+		notice = fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", format.Bytes(bytes), kvSpaceVariable, space)
 		remedy = "lower or unset " + kvSpaceVariable
 		if bytes < need {
 			return args, "", fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); raise it to %d or unset it",
-				kvSpaceVariable, space, formatBytes(bytes), largest, formatBytes(need), needTokens, (need+1<<30-1)>>30)
+				kvSpaceVariable, space, format.Bytes(bytes), largest, format.Bytes(need), needTokens, (need+1<<30-1)>>30)
 		}
 	case args.KVCacheMemoryBytes > 0:
 		bytes = args.KVCacheMemoryBytes
-		notice = fmt.Sprintf("KV cache of %s a rank, as given", formatBytes(bytes))
+		notice = fmt.Sprintf("KV cache of %s a rank, as given", format.Bytes(bytes))
 		remedy = "give less"
 	default:
 		bytes = need
 		args.KVCacheMemoryBytes = need
 		notice = fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, and %d spare blocks of %d tokens",
-			formatBytes(need), demand, largest, marginBlocks, blockSize)
+			format.Bytes(need), demand, largest, marginBlocks, blockSize)
 		remedy = "free memory, or take the preset quick, a smaller model or a smaller dtype"
 	}
 
 	if total := uint64(bytes) * uint64(ranks); total > available {
 		return args, "", fmt.Errorf("the KV cache needs %s for %s, and %s of memory is available; %s",
-			formatBytes(int64(total)), count(ranks, "rank"), formatBytes(int64(available)), remedy)
+			format.Bytes(int64(total)), format.Count(ranks, "rank"), format.Bytes(int64(available)), remedy)
 	}
 	if args.MaxModelLen == 0 && int64(model.MaxModelLen) > bytes/perToken {
 		args.MaxModelLen = longest

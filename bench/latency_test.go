@@ -1,4 +1,4 @@
-package bench
+package bench_test
 
 import (
 	"context"
@@ -11,20 +11,26 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
 // timedFake is a fake engine that times its requests: the k-th of a pass waits k ms, has its first token after 10 ms
 // more, and one each 5 ms.
 type timedFake struct {
-	*fakeEngine
-	fault func([]RequestTimes) ([]RequestTimes, error)
+	*fake.Engine
+	fault func([]journal.RequestTimes) ([]journal.RequestTimes, error)
 }
 
-func (e timedFake) Times(g *vllmgo.Generation) ([]RequestTimes, error) {
-	var times []RequestTimes
+func (e timedFake) Times(g *vllmgo.Generation) ([]journal.RequestTimes, error) {
+	var times []journal.RequestTimes
 	for k, o := range g.Outputs {
-		r := RequestTimes{Queue: time.Duration(k) * time.Millisecond}
+		r := journal.RequestTimes{Queue: time.Duration(k) * time.Millisecond}
 		r.TTFT = r.Queue + 10*time.Millisecond
 		r.E2E = r.TTFT
 		for range len(o.Outputs[0].TokenIDs) - 1 {
@@ -39,31 +45,31 @@ func (e timedFake) Times(g *vllmgo.Generation) ([]RequestTimes, error) {
 	return times, nil
 }
 
-func (e timedFake) Counters(context.Context) (Counters, error) {
-	return Counters{Running: 2, Preemptions: 1, KVUse: 0.5}, nil
+func (e timedFake) Counters(context.Context) (journal.Counters, error) {
+	return journal.Counters{Running: 2, Preemptions: 1, KVUse: 0.5}, nil
 }
 
 // latencySettings measure latencies on fakes that time requests when they have statistics, and are 10 % slower then.
-func latencySettings(t *testing.T, fault func([]RequestTimes) ([]RequestTimes, error)) (Settings, *fakeLab) {
-	lab := &fakeLab{}
-	s := testSettings(t, lab)
-	s.Studies = tiny(BatchSize, RequestCount)
+func latencySettings(t *testing.T, fault func([]journal.RequestTimes) ([]journal.RequestTimes, error)) (bench.Settings, *fake.Lab) {
+	lab := &fake.Lab{}
+	s := benchtest.Settings(t, lab)
+	s.Studies = benchtest.Tiny(workload.BatchSize, workload.RequestCount)
 	s.Latency, s.Resume = true, true
-	s.Goodput = Goodput{TTFT: 12 * time.Millisecond, TPOT: 6 * time.Millisecond, E2E: time.Second}
+	s.Goodput = journal.Goodput{TTFT: 12 * time.Millisecond, TPOT: 6 * time.Millisecond, E2E: time.Second}
 	statistics := false
-	lab.fault = func(_ int, g *vllmgo.Generation) error {
+	lab.Fault = func(_ int, g *vllmgo.Generation) error {
 		if statistics {
 			g.Elapsed += g.Elapsed / 10
 		}
 		return nil
 	}
-	s.Open = func(ctx context.Context, args vllmgo.EngineArgs) (Engine, error) {
-		engine, err := lab.open(ctx, args)
+	s.Open = func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+		engine, err := lab.Open(ctx, args)
 		statistics = args.DisableLogStats != nil && !*args.DisableLogStats
 		if err != nil || !statistics {
 			return engine, err
 		}
-		return timedFake{engine.(*fakeEngine), fault}, nil
+		return timedFake{engine, fault}, nil
 	}
 	return s, lab
 }
@@ -73,10 +79,10 @@ func TestLatency(t *testing.T) {
 		s, lab := latencySettings(t, nil)
 		s.OneEngine = oneEngine
 		for range 5 { // an engine for each of two groups, with and without statistics; a call more does nothing
-			require.NoError(t, Run(t.Context(), s))
+			require.NoError(t, bench.Run(t.Context(), s))
 		}
 		opened := 0
-		for _, event := range lab.events {
+		for _, event := range lab.Events {
 			if strings.HasPrefix(event, "open") {
 				opened++
 			}
@@ -84,19 +90,19 @@ func TestLatency(t *testing.T) {
 		assert.Equal(t, 4, opened)
 		r := readResults(t, s)
 		require.True(t, r.Complete())
-		for _, row := range r.rows() {
+		for _, row := range rowsOf(r) {
 			l := row.Latency
 			require.NotNil(t, l)
-			assert.Equal(t, passesFor(row.Point)*row.Requests, l.Requests)
+			assert.Equal(t, bench.PassesFor(row.Point)*row.Requests, l.Requests)
 			assert.Equal(t, 5*time.Millisecond, l.ITL.P99)
 			assert.Equal(t, 5*time.Millisecond, l.TPOT.P50)
 			assert.Equal(t, 10*time.Millisecond+l.Queue.P50, l.TTFT.P50)
 			assert.Equal(t, 15*time.Millisecond+l.TTFT.P95, l.E2E.P95)
 			assert.InDelta(t, 0.1, l.Slowdown, 1e-6)
-			assert.Equal(t, []Bin{{Low: 3981072, Count: 3 * l.Requests}}, l.ITL.Histogram)
+			assert.Equal(t, []report.Bin{{Low: 3981072, Count: 3 * l.Requests}}, l.ITL.Histogram)
 			assert.Len(t, row.Checks, 7, "those of the trials")
 		}
-		require.NoError(t, WriteFiles(s.Dir, r))
+		require.NoError(t, report.WriteFiles(s.Dir, r))
 		for _, study := range r.Studies {
 			assert.FileExists(t, filepath.Join(s.Dir, study.Study.Name+"-latency.png"))
 		}
@@ -112,19 +118,19 @@ func TestLatency(t *testing.T) {
 }
 
 func TestLatencyFails(t *testing.T) {
-	for want, fault := range map[string]func([]RequestTimes) ([]RequestTimes, error){
-		"the engine does not say its requests' times: the fake engine broke": func([]RequestTimes) ([]RequestTimes, error) { return nil, errFake },
-		"the engine timed 0 of ": func([]RequestTimes) ([]RequestTimes, error) { return nil, nil },
-		"its first token came after 10ms and its last after 9ms": func(times []RequestTimes) ([]RequestTimes, error) {
+	for want, fault := range map[string]func([]journal.RequestTimes) ([]journal.RequestTimes, error){
+		"the engine does not say its requests' times: the fake engine broke": func([]journal.RequestTimes) ([]journal.RequestTimes, error) { return nil, fake.Err },
+		"the engine timed 0 of ": func([]journal.RequestTimes) ([]journal.RequestTimes, error) { return nil, nil },
+		"its first token came after 10ms and its last after 9ms": func(times []journal.RequestTimes) ([]journal.RequestTimes, error) {
 			times[0].E2E = 9 * time.Millisecond
 			return times, nil
 		},
 	} {
 		s, _ := latencySettings(t, fault)
-		require.NoError(t, Run(t.Context(), s))
+		require.NoError(t, bench.Run(t.Context(), s))
 		r := readResults(t, s)
-		for _, row := range r.rows() {
-			assert.Equal(t, Measured, row.Status, "its throughput is measured")
+		for _, row := range rowsOf(r) {
+			assert.Equal(t, report.Measured, row.Status, "its throughput is measured")
 			assert.Nil(t, row.Latency)
 			require.Len(t, row.Notes, 1)
 			assert.Contains(t, row.Notes[0], want)
@@ -133,43 +139,43 @@ func TestLatencyFails(t *testing.T) {
 		assert.False(t, r.Complete())
 	}
 	s, lab := latencySettings(t, nil)
-	s.Open = lab.open
-	require.NoError(t, Run(t.Context(), s))
-	assert.Equal(t, []string{"no latencies: the engine does not time its requests"}, readResults(t, s).rows()[0].Notes)
+	s.Open = fake.Opener[bench.Engine](lab)
+	require.NoError(t, bench.Run(t.Context(), s))
+	assert.Equal(t, []string{"no latencies: the engine does not time its requests"}, rowsOf(readResults(t, s))[0].Notes)
 }
 
 // A run that was interrupted between passes repeats none.
 func TestLatencyResumes(t *testing.T) {
 	s, lab := latencySettings(t, nil)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	slower := lab.fault
+	slower := lab.Fault
 	calls := 0
-	lab.fault = func(pass int, g *vllmgo.Generation) error {
+	lab.Fault = func(pass int, g *vllmgo.Generation) error {
 		if calls++; calls == 40 {
 			cancel(errors.New("stopped"))
-			return errFake
+			return fake.Err
 		}
 		return slower(pass, g)
 	}
-	require.Error(t, Run(ctx, s))
-	before, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+	require.Error(t, bench.Run(ctx, s))
+	before, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 	require.NoError(t, err)
 	require.NotEmpty(t, before.Latencies)
-	require.NoError(t, Run(t.Context(), s))
-	journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, bench.Run(t.Context(), s))
+	journal, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 	require.NoError(t, err)
-	passes := map[PointID]int{}
+	passes := map[workload.PointID]int{}
 	for _, l := range journal.Latencies {
 		passes[l.PointID]++
 		assert.Equal(t, passes[l.PointID], l.Pass)
 	}
-	assert.True(t, NewResults(journal).Complete())
+	assert.True(t, report.New(journal).Complete())
 }
 
 func TestCountersAreSampled(t *testing.T) {
-	engine := timedFake{fakeEngine: &fakeEngine{lab: &fakeLab{}}}
-	stop := watchCounters(t.Context(), engine)
-	time.Sleep(5 * countersInterval)
+	engine := timedFake{Engine: &fake.Engine{Lab: &fake.Lab{}}}
+	stop := bench.WatchCounters(t.Context(), engine)
+	time.Sleep(5 * bench.CountersInterval)
 	counters := stop()
 	require.NotEmpty(t, counters)
 	assert.Equal(t, 2, counters[0].Running)

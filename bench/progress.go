@@ -7,6 +7,11 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
 )
 
 // progress tells a person how far a run is: one line for each event, and on a terminal a last line that
@@ -20,7 +25,7 @@ type progress struct {
 	eta      eta
 	end      time.Time // of the budget; zero: none
 	done     int       // trials
-	left     map[PointID]*workLeft
+	left     map[workload.PointID]*workLeft
 }
 
 // workLeft is what is left to do for a point, at most.
@@ -30,19 +35,19 @@ type workLeft struct {
 }
 
 // newProgress plans for the groups' points, after what was measured in the past.
-func newProgress(w io.Writer, groups []EngineGroup, s Stopping, past *Journal) *progress {
+func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journal.Journal) *progress {
 	if w == nil {
 		w = io.Discard
 	}
 	file, ok := w.(*os.File)
-	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[PointID]*workLeft), done: len(past.Trials)}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[workload.PointID]*workLeft), done: len(past.Trials)}
 	if s.Budget > 0 {
-		p.end = time.Now().Add(s.Budget - past.spent())
+		p.end = time.Now().Add(s.Budget - past.Spent())
 	}
 	p.eta.loads = len(groups)
 	for _, g := range groups {
 		for _, point := range g.Points {
-			left := workLeft{trials: s.MaxTrials - len(past.times(point.ID()))}
+			left := workLeft{trials: s.MaxTrials - len(past.Times(point.ID()))}
 			left.steps, left.tokens = work(point.Requests, point, g.Args.MaxNumSeqs)
 			p.left[point.ID()] = &left
 		}
@@ -95,13 +100,13 @@ func (p *progress) clear() string {
 }
 
 // pass takes in a pass of a point's requests or of a single one.
-func (p *progress) pass(point Point, requests, maxNumSeqs int, elapsed time.Duration) {
+func (p *progress) pass(point workload.Point, requests, maxNumSeqs int, elapsed time.Duration) {
 	steps, tokens := work(requests, point, maxNumSeqs)
 	p.eta.observe(steps, tokens, elapsed)
 }
 
 // drop plans no further trials of a point.
-func (p *progress) drop(point Point) { p.left[point.ID()].trials = 0 }
+func (p *progress) drop(point workload.Point) { p.left[point.ID()].trials = 0 }
 
 // trialDone prints a point's latest trial, and how long the rest takes at most.
 func (p *progress) trialDone(point *pointRun) {
@@ -115,10 +120,10 @@ func (p *progress) trialDone(point *pointRun) {
 		steps += float64(left.trials) * left.steps
 		tokens += float64(left.trials) * left.tokens
 	}
-	median := NewMedian(point.times)
+	median := stat.Median(point.times)
 	latest := point.times[len(point.times)-1]
-	text := fmt.Sprintf("%s generated tok/s, %s s", formatRate(point.generatedPerSecond(latest)), formatSeconds(latest))
-	if median.Confidence >= confidence {
+	text := fmt.Sprintf("%s generated tok/s, %s s", format.Rate(point.GeneratedRate(latest)), format.Seconds(latest))
+	if median.Confidence >= stat.Confidence {
 		text += fmt.Sprintf(", median within %.1f %%", 100*median.Precision())
 	}
 	if d, ok := p.eta.left(steps, tokens); ok && trials > 0 {

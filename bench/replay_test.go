@@ -1,75 +1,74 @@
-package bench
+package bench_test
 
 import (
-	"encoding/json"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
 // A journal is enough to draw the same requests again, for another engine on another machine.
 func TestReplayRequests(t *testing.T) {
+	uniform, err := workload.ParseDistribution("uniform:5,9")
+	require.NoError(t, err)
+	normal, err := workload.ParseDistribution("normal:8,2")
+	require.NoError(t, err)
 	for _, text := range []bool{false, true} {
-		s := testSettings(t, &fakeLab{})
-		s.Requests.Vocabulary = testVocabulary(t, 256, 3, 250)
+		s := benchtest.Settings(t, &fake.Lab{})
+		s.Requests.Vocabulary = benchtest.Vocabulary(t, 256, 3, 250)
 		s.Requests.Seed = 77
-		s.Studies = tiny(BatchSize)
-		s.Studies[0].Points[1].Lengths = DrawLengths(2, distribution(t, "uniform:5,9"), distribution(t, "normal:8,2"), 1)
+		s.Studies = benchtest.Tiny(workload.BatchSize)
+		s.Studies[0].Points[1].Lengths = workload.DrawLengths(2, uniform, normal, 1)
 		s.Studies[0].Points[2].SharedPrefix = 3
-		var tokenizer Tokenizer
-		lab := &fakeLab{}
+		var tokenizer workload.Tokenizer
+		lab := &fake.Lab{}
 		if text {
-			tokenizer, lab.tokenizer = byteTokenizer{}, byteTokenizer{}
+			tokenizer, lab.Tokenizer = fake.ByteTokenizer{}, fake.ByteTokenizer{}
 			s.Requests.Tokenizer = tokenizer
 		}
-		s.Open = lab.open
-		s.Stopping = FixedTrials(2)
-		require.NoError(t, Run(t.Context(), s))
-		journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+		s.Open = fake.Opener[bench.Engine](lab)
+		s.Stopping = stat.FixedTrials(2)
+		require.NoError(t, bench.Run(t.Context(), s))
+		recorded, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 		require.NoError(t, err)
-		assert.Empty(t, journal.Failures)
-		n, err := journal.VerifyRequests(t.Context(), tokenizer)
+		assert.Empty(t, recorded.Failures)
+		n, err := recorded.VerifyRequests(t.Context(), tokenizer)
 		require.NoError(t, err)
 		assert.Equal(t, 6, n)
 
 		again := s
-		again.Dir, again.Ledger = t.TempDir(), journal.PromptHashes()
+		again.Dir, again.Ledger = t.TempDir(), recorded.PromptHashes()
 		again.EngineArgs = vllmgo.EngineArgs{Model: "another"}
-		again.Requests = Requests{Vocabulary: journal.Header.Vocabulary, Seed: journal.Header.Seed, Tokenizer: tokenizer}
-		again.Stopping = FixedTrials(3)
-		require.NoError(t, Run(t.Context(), again))
+		again.Requests = workload.Requests{Vocabulary: recorded.Header.Vocabulary, Seed: recorded.Header.Seed, Tokenizer: tokenizer}
+		again.Stopping = stat.FixedTrials(3)
+		require.NoError(t, bench.Run(t.Context(), again))
 		assert.True(t, readResults(t, again).Complete())
 
 		again.Dir = t.TempDir()
 		again.Requests.Seed++
-		require.NoError(t, Run(t.Context(), again))
+		require.NoError(t, bench.Run(t.Context(), again))
 		for _, row := range readResults(t, again).Studies[0].Rows {
-			assert.Equal(t, Failed, row.Status)
+			assert.Equal(t, report.Failed, row.Status)
 			assert.Contains(t, row.Notes[0], "trial 1 has other prompts than in the run that is repeated")
-			assert.Equal(t, CheckPrompts, row.Checks[0].Name)
+			assert.Equal(t, journal.CheckPrompts, row.Checks[0].Name)
 		}
 
-		journal.Trials[5].Ledger.PromptsSHA256 = "0"
-		n, err = journal.VerifyRequests(t.Context(), tokenizer)
+		recorded.Trials[5].Ledger.PromptsSHA256 = "0"
+		n, err = recorded.VerifyRequests(t.Context(), tokenizer)
 		assert.ErrorContains(t, err, "other prompts than in the run that is repeated")
 		assert.Less(t, n, 6)
-		journal.Header.Text = !text
-		_, err = journal.VerifyRequests(t.Context(), tokenizer)
+		recorded.Header.Text = !text
+		_, err = recorded.VerifyRequests(t.Context(), tokenizer)
 		assert.ErrorContains(t, err, "a tokenizer is there")
 	}
-}
-
-func TestVocabularyInJSON(t *testing.T) {
-	v := testVocabulary(t, 10, 0, 4, 9)
-	text, err := json.Marshal(v)
-	require.NoError(t, err)
-	assert.JSONEq(t, `{"size": 9, "without": [0, 4]}`, string(text))
-	var again Vocabulary
-	require.NoError(t, json.Unmarshal(text, &again))
-	assert.Equal(t, v, again)
-	assert.Error(t, json.Unmarshal([]byte(`{"size": 0}`), &again))
 }

@@ -4,43 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
 )
 
-// openJournal begins the run's journal or, with Resume, continues the one that is there.
-func (s Settings) openJournal() (*journalWriter, *Journal, error) {
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("bench: making the results directory: %w", err)
-	}
-	path, header := filepath.Join(s.Dir, JournalName), s.header()
-	if s.Resume {
-		w, past, err := continueJournal(path)
-		if err == nil {
-			if err = sameRun(past.Header, *header); err != nil {
-				err = errors.Join(err, w.close())
-			}
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return w, past, err
-		}
-	}
-	w, err := createJournal(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := w.append(record{Header: header}); err != nil {
-		return nil, nil, errors.Join(err, w.close())
-	}
-	return w, &Journal{Header: *header}, nil
-}
-
 // sameRun says what keeps a run from being continued with other settings or on another machine.
-func sameRun(past, now Header) error {
-	for _, h := range []*Header{&past, &now} {
+func sameRun(past, now journal.Header) error {
+	for _, h := range []*journal.Header{&past, &now} {
 		h.Started, h.Command = time.Time{}, nil
 		if h.RandomWeights {
 			h.EngineArgs.Model = "" // a temporary folder
@@ -63,7 +37,7 @@ func sameRun(past, now Header) error {
 	return nil
 }
 
-func members(h Header) (map[string]json.RawMessage, error) {
+func members(h journal.Header) (map[string]json.RawMessage, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return nil, err
@@ -77,21 +51,21 @@ func members(h Header) (map[string]json.RawMessage, error) {
 // loaded, all points that need it get a failure. Without the call a resumed run tries again, as it should after a
 // process that was killed for a reason of its own.
 func RecordCrash(dir, reason string) error {
-	w, journal, err := continueJournal(filepath.Join(dir, JournalName))
+	w, past, err := journal.Continue(filepath.Join(dir, journal.FileName))
 	if err != nil {
 		return err
 	}
-	if begun := journal.underWay; begun != nil {
+	if begun := past.UnderWay; begun != nil {
 		for _, p := range begun.Points {
-			err = errors.Join(err, w.append(record{Failure: &Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason}}))
+			err = errors.Join(err, w.Append(journal.Record{Failure: &journal.Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason}}))
 		}
 	}
-	return errors.Join(err, w.close())
+	return errors.Join(err, w.Close())
 }
 
 // NextEnv are the environment variables that the next engine of an unfinished run needs before Python starts; nil when
 // it needs none.
-func NextEnv(j *Journal) map[string]string {
+func NextEnv(j *journal.Journal) map[string]string {
 	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
 	if err != nil {
 		return nil // a run with such settings never began
@@ -100,7 +74,7 @@ func NextEnv(j *Journal) map[string]string {
 		return g.Env
 	}
 	for _, g := range groups {
-		if j.Header.Latency && slices.ContainsFunc(g.Points, func(p Point) bool { return !timed(j, p) }) {
+		if j.Header.Latency && slices.ContainsFunc(g.Points, func(p workload.Point) bool { return !timed(j, p) }) {
 			return g.Env
 		}
 	}

@@ -1,4 +1,4 @@
-package bench
+package bench_test
 
 import (
 	"context"
@@ -12,13 +12,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
 // trialsOf are the trials of a run, by point and number, with their prompts.
-func trialsOf(t *testing.T, s Settings) map[string]string {
+func trialsOf(t *testing.T, s bench.Settings) map[string]string {
 	t.Helper()
-	journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+	journal, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 	require.NoError(t, err)
 	trials := map[string]string{}
 	for _, trial := range journal.Trials {
@@ -32,22 +39,22 @@ func trialsOf(t *testing.T, s Settings) map[string]string {
 // A run that was killed at any moment, in the middle of any line of its journal, goes on to the same trials as
 // one that was not, with the same prompts.
 func TestResume(t *testing.T) {
-	settings := func() (Settings, *fakeLab) {
-		lab := &fakeLab{}
-		s := testSettings(t, lab)
-		s.Studies = tiny(BatchSize, RequestCount)
+	settings := func() (bench.Settings, *fake.Lab) {
+		lab := &fake.Lab{}
+		s := benchtest.Settings(t, lab)
+		s.Studies = benchtest.Tiny(workload.BatchSize, workload.RequestCount)
 		for i := range s.Studies {
 			s.Studies[i].Points = s.Studies[i].Points[:2]
 		}
-		s.Stopping = FixedTrials(2)
+		s.Stopping = stat.FixedTrials(2)
 		s.Resume = true
 		return s, lab
 	}
 	whole, _ := settings()
-	require.NoError(t, Run(t.Context(), whole))
+	require.NoError(t, bench.Run(t.Context(), whole))
 	want := trialsOf(t, whole)
 	require.Len(t, want, 8)
-	text, err := os.ReadFile(filepath.Join(whole.Dir, JournalName))
+	text, err := os.ReadFile(filepath.Join(whole.Dir, journal.FileName))
 	require.NoError(t, err)
 
 	offset := 0
@@ -58,17 +65,17 @@ func TestResume(t *testing.T) {
 			}
 			s, lab := settings()
 			require.NoError(t, os.MkdirAll(s.Dir, 0o755))
-			path := filepath.Join(s.Dir, JournalName)
+			path := filepath.Join(s.Dir, journal.FileName)
 			require.NoError(t, os.WriteFile(path, text[:cut], 0o644))
-			before, err := ReadJournalFile(path)
+			before, err := journal.ReadFile(path)
 			require.NoError(t, err)
-			require.NoError(t, Run(t.Context(), s), "cut at %d", cut)
+			require.NoError(t, bench.Run(t.Context(), s), "cut at %d", cut)
 			assert.Equal(t, want, trialsOf(t, s), "cut at %d", cut)
 			assert.True(t, readResults(t, s).Complete())
 			if len(before.Trials) == len(want) {
-				assert.Empty(t, lab.events, "nothing was left to do")
+				assert.Empty(t, lab.Events, "nothing was left to do")
 			}
-			journal, err := ReadJournalFile(path)
+			journal, err := journal.ReadFile(path)
 			require.NoError(t, err)
 			numbers := map[int]bool{}
 			for _, e := range journal.Engines {
@@ -81,35 +88,35 @@ func TestResume(t *testing.T) {
 }
 
 func TestResumeRefusesAnotherRun(t *testing.T) {
-	for want, change := range map[string]func(*Settings){
-		"its seed was 0 and is now 1":         func(s *Settings) { s.Requests.Seed = 1 },
-		`its vocabulary was {"size":50272`:    func(s *Settings) { s.Requests.Vocabulary = testVocabulary(t, 100) },
-		"its studies was":                     func(s *Settings) { s.Studies = tiny(RequestCount) },
-		`its engine_args was {"model"`:        func(s *Settings) { s.EngineArgs.Dtype = "float32" },
-		"its warm_up was \"full\" and is now": func(s *Settings) { s.WarmUp = WarmUpNotebook },
+	for want, change := range map[string]func(*bench.Settings){
+		"its seed was 0 and is now 1":         func(s *bench.Settings) { s.Requests.Seed = 1 },
+		`its vocabulary was {"size":50272`:    func(s *bench.Settings) { s.Requests.Vocabulary = benchtest.Vocabulary(t, 100) },
+		"its studies was":                     func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
+		`its engine_args was {"model"`:        func(s *bench.Settings) { s.EngineArgs.Dtype = "float32" },
+		"its warm_up was \"full\" and is now": func(s *bench.Settings) { s.WarmUp = journal.WarmUpNotebook },
 	} {
-		lab := &fakeLab{}
-		s := testSettings(t, lab)
-		s.Studies = tiny(BatchSize)
-		require.NoError(t, Run(t.Context(), s))
+		lab := &fake.Lab{}
+		s := benchtest.Settings(t, lab)
+		s.Studies = benchtest.Tiny(workload.BatchSize)
+		require.NoError(t, bench.Run(t.Context(), s))
 		s.Resume = true
-		require.NoError(t, Run(t.Context(), s), "it has ended")
-		lab.events = nil
+		require.NoError(t, bench.Run(t.Context(), s), "it has ended")
+		lab.Events = nil
 		change(&s)
-		assert.ErrorContains(t, Run(t.Context(), s), want)
-		assert.Empty(t, lab.events)
+		assert.ErrorContains(t, bench.Run(t.Context(), s), want)
+		assert.Empty(t, lab.Events)
 	}
 }
 
 func TestOneEngine(t *testing.T) {
-	lab := &fakeLab{}
-	nth(lab, 2, 2, broken)
-	s := testSettings(t, lab)
-	s.Studies = tiny(BatchSize, RequestCount)
+	lab := &fake.Lab{}
+	fake.Nth(lab, 2, 2, fake.Broken)
+	s := benchtest.Settings(t, lab)
+	s.Studies = benchtest.Tiny(workload.BatchSize, workload.RequestCount)
 	s.Resume, s.OneEngine = true, true
 	for call, ended := range []bool{false, false, true, true} {
-		require.NoError(t, Run(t.Context(), s))
-		journal, err := ReadJournalFile(filepath.Join(s.Dir, JournalName))
+		require.NoError(t, bench.Run(t.Context(), s))
+		journal, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 		require.NoError(t, err)
 		assert.Equal(t, ended, journal.Ended, "after call %d", call)
 		assert.Len(t, journal.Engines, min(call+1, 3))
@@ -120,63 +127,65 @@ func TestOneEngine(t *testing.T) {
 // What a process was doing when it died is not tried again, when the death is on record, and is otherwise.
 func TestRecordCrash(t *testing.T) {
 	for name, c := range map[string]struct {
-		crash    func(*fakeLab, func())
-		statuses []Status
+		crash    func(*fake.Lab, func())
+		statuses []report.Status
 	}{
 		"in a trial": {
-			func(lab *fakeLab, die func()) {
-				nth(lab, 2, 3, func(*vllmgo.Generation) error { die(); return errFake })
+			func(lab *fake.Lab, die func()) {
+				fake.Nth(lab, 2, 3, func(*vllmgo.Generation) error { die(); return fake.Err })
 			},
-			[]Status{Measured, Failed, Measured},
+			[]report.Status{report.Measured, report.Failed, report.Measured},
 		},
 		"while loading": {
-			func(lab *fakeLab, die func()) { lab.openErr = func(vllmgo.EngineArgs) error { die(); return errFake } },
-			[]Status{Failed, Failed, Failed},
+			func(lab *fake.Lab, die func()) {
+				lab.OpenErr = func(vllmgo.EngineArgs) error { die(); return fake.Err }
+			},
+			[]report.Status{report.Failed, report.Failed, report.Failed},
 		},
 	} {
 		for _, recorded := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
-				lab := &fakeLab{}
-				s := testSettings(t, lab)
-				s.Studies = tiny(BatchSize)
+				lab := &fake.Lab{}
+				s := benchtest.Settings(t, lab)
+				s.Studies = benchtest.Tiny(workload.BatchSize)
 				s.Resume = true
 				ctx, die := context.WithCancel(t.Context()) // as good as dead: the journal says nothing more
 				c.crash(lab, die)
-				require.Error(t, Run(ctx, s))
-				lab.fault, lab.openErr = nil, nil
-				want := []Status{Measured, Measured, Measured}
+				require.Error(t, bench.Run(ctx, s))
+				lab.Fault, lab.OpenErr = nil, nil
+				want := []report.Status{report.Measured, report.Measured, report.Measured}
 				if recorded {
-					require.NoError(t, RecordCrash(s.Dir, "the process was killed"))
+					require.NoError(t, bench.RecordCrash(s.Dir, "the process was killed"))
 					want = c.statuses
 				}
-				require.NoError(t, Run(t.Context(), s))
+				require.NoError(t, bench.Run(t.Context(), s))
 				for i, row := range readResults(t, s).Studies[0].Rows {
 					assert.Equal(t, want[i], row.Status)
-					if row.Status == Failed {
+					if row.Status == report.Failed {
 						assert.Equal(t, []string{"the process was killed"}, row.Notes)
 					}
 				}
 			})
 		}
 	}
-	assert.ErrorIs(t, RecordCrash(t.TempDir(), "x"), os.ErrNotExist)
+	assert.ErrorIs(t, bench.RecordCrash(t.TempDir(), "x"), os.ErrNotExist)
 }
 
 func TestTimeout(t *testing.T) {
-	lab := &fakeLab{}
-	lab.block = func(ctx context.Context) bool { return lab.shape == 2 && lab.ofShape[2] == 3 }
-	s := testSettings(t, lab)
-	s.Studies = tiny(BatchSize)
+	lab := &fake.Lab{}
+	lab.Block = func(ctx context.Context) bool { return lab.Shape == 2 && lab.OfShape[2] == 3 }
+	s := benchtest.Settings(t, lab)
+	s.Studies = benchtest.Tiny(workload.BatchSize)
 	s.Timeout = 20 * time.Millisecond
-	require.NoError(t, Run(t.Context(), s))
+	require.NoError(t, bench.Run(t.Context(), s))
 	rows := readResults(t, s).Studies[0].Rows
-	assert.Equal(t, []Status{Measured, Failed, Measured}, []Status{rows[0].Status, rows[1].Status, rows[2].Status})
+	assert.Equal(t, []report.Status{report.Measured, report.Failed, report.Measured}, []report.Status{rows[0].Status, rows[1].Status, rows[2].Status})
 	assert.Equal(t, []string{"time-out: not done after 20ms"}, rows[1].Notes)
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stop := errors.New("stopped")
-	lab.block = func(context.Context) bool { cancel(stop); return true }
+	lab.Block = func(context.Context) bool { cancel(stop); return true }
 	s.Dir, s.Timeout = t.TempDir(), time.Hour
-	assert.ErrorIs(t, Run(ctx, s), stop, "no time-out")
-	assert.Equal(t, Missing, readResults(t, s).Studies[0].Rows[0].Status)
+	assert.ErrorIs(t, bench.Run(ctx, s), stop, "no time-out")
+	assert.Equal(t, report.Missing, readResults(t, s).Studies[0].Rows[0].Status)
 }

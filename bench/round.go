@@ -9,6 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -16,7 +19,7 @@ import (
 type engineRun struct {
 	*runner
 	Engine
-	rec *EngineRecord
+	rec *journal.Engine
 	// points are those that are not done: at the end, those that need another engine.
 	points   []*pointRun
 	groups   []EngineGroup // that of the engine, and those to come
@@ -37,7 +40,7 @@ func (e *engineRun) measure(ctx context.Context) error {
 		for _, p := range e.order(round) {
 			if e.tooLong(p) {
 				e.done(p)
-				if err := e.journal.append(record{Done: new(p.ID())}); err != nil {
+				if err := e.journal.Append(journal.Record{Done: new(p.ID())}); err != nil {
 					return err
 				}
 			} else if lost, err := e.trial(ctx, p); lost || err != nil || ctx.Err() != nil {
@@ -71,14 +74,14 @@ func (e *engineRun) done(p *pointRun) {
 // warmUp warms a point up. lost says that the engine cannot go on.
 func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err error) {
 	e.progress.status("%s: warming up, %s …", p, p.Shape())
-	if longest, _ := p.longest(); longest > e.rec.Info.MaxModelLen {
+	if longest, _ := p.Longest(); longest > e.rec.Info.MaxModelLen {
 		return e.failed(p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
 			longest, e.rec.Info.MaxModelLen))
 	}
 	if err := e.begin(p, 0); err != nil {
 		return false, err
 	}
-	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
+	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == journal.WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
 		e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
 	})
 	switch {
@@ -92,7 +95,7 @@ func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err err
 	if len(w.Passes) > 0 {
 		p.cost = w.Passes[len(w.Passes)-1]
 	}
-	return false, e.journal.append(record{WarmUp: &w})
+	return false, e.journal.Append(journal.Record{WarmUp: &w})
 }
 
 // trial measures a point once.
@@ -102,13 +105,13 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	requests, err := p.requests.Trial(ctx, number)
 	if err == nil {
 		if differ := e.Ledger.Verify(p.ID(), number, requests); differ != nil {
-			err = mismatch{CheckPrompts, differ}
+			err = mismatch{journal.CheckPrompts, differ}
 		}
 	}
 	if err := e.begin(p, number); err != nil {
 		return false, err
 	}
-	var t Trial
+	var t journal.Trial
 	if err == nil {
 		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
 	}
@@ -120,24 +123,24 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	}
 	t.Trial = number
 	t.Engine = e.rec.Number
-	t.PeakKVTokens = PeakKVTokens(p.Point, e.rec.Args.MaxNumSeqs, e.rec.Info.BlockSize)
+	t.PeakKVTokens = workload.PeakKVTokens(p.Point, e.rec.Args.MaxNumSeqs, e.rec.Info.BlockSize)
 	p.times = append(p.times, t.Elapsed)
 	p.cost = t.Elapsed + t.Outside
 	e.progress.pass(p.Point, p.Requests, e.rec.Args.MaxNumSeqs, t.Elapsed)
-	if e.Stopping.done(p.times) {
+	if e.Stopping.Done(p.times) {
 		e.done(p)
 	}
 	e.progress.trialDone(p)
-	return false, e.journal.append(record{Trial: &t})
+	return false, e.journal.Append(journal.Record{Trial: &t})
 }
 
 // begin records that a point's warm-up or trial begins.
 func (e *engineRun) begin(p *pointRun, trial int) error {
-	return e.journal.append(record{Begin: &Begin{Engine: e.rec.Number, Points: []PointID{p.ID()}, Trial: trial}})
+	return e.journal.Append(journal.Record{Begin: &journal.Begin{Engine: e.rec.Number, Points: []workload.PointID{p.ID()}, Trial: trial}})
 }
 
 // watch watches the machine and the engine's GPUs.
-func (e *engineRun) watch() func() Usage { return watchMachine(e.rec.GPUs, e.onGPUs) }
+func (e *engineRun) watch() func() journal.Usage { return machine.Watch(e.rec.GPUs, e.onGPUs) }
 
 // limited is the engine with a time limit for each pass.
 func (e *engineRun) limited() Engine {

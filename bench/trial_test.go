@@ -7,47 +7,52 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
 // measureOnce warms a point up, unless full is false, and measures it.
-func measureOnce(t *testing.T, lab *fakeLab, p Point, full bool) (WarmUp, Trial, error) {
+func measureOnce(t *testing.T, lab *fake.Lab, p workload.Point, full bool) (journal.WarmUp, journal.Trial, error) {
 	t.Helper()
-	requests, err := Requests{Vocabulary: testVocabulary(t, 1000)}.Point(t.Context(), p)
+	vocabulary, err := workload.NewVocabulary(1000, nil)
 	require.NoError(t, err)
-	engine, err := lab.open(t.Context(), vllmgo.EngineArgs{})
+	requests, err := workload.Requests{Vocabulary: vocabulary}.Point(t.Context(), p)
+	require.NoError(t, err)
+	engine, err := lab.Open(t.Context(), vllmgo.EngineArgs{})
 	require.NoError(t, err)
 	w, err := warmUp(t.Context(), engine, p, requests, full, terms{detokenize: true}, func(int, time.Duration) {})
 	if err != nil {
-		return w, Trial{}, err
+		return w, journal.Trial{}, err
 	}
 	pass, err := requests.Trial(t.Context(), 1)
 	require.NoError(t, err)
-	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, func() func() Usage { return func() Usage { return Usage{} } })
+	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, func() func() journal.Usage { return func() journal.Usage { return journal.Usage{} } })
 	return w, trial, err
 }
 
 func TestTrial(t *testing.T) {
-	lab := &fakeLab{}
-	w, trial, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
+	lab := &fake.Lab{}
+	w, trial, err := measureOnce(t, lab, point(4, 100, 50), true)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"open 0", "generate 1 100/50", "generate 4 100/50", "generate 4 100/50", "generate 4 100/50"}, lab.events)
+	assert.Equal(t, []string{"open 0", "generate 1 100/50", "generate 4 100/50", "generate 4 100/50", "generate 4 100/50"}, lab.Events)
 	assert.Equal(t, 506*time.Millisecond, trial.Elapsed)
-	assert.Equal(t, Ledger{PromptsSHA256: trial.Ledger.PromptsSHA256, Requests: 4, InputTokens: 400, OutputTokens: 200}, trial.Ledger)
+	assert.Equal(t, journal.Ledger{PromptsSHA256: trial.Ledger.PromptsSHA256, Requests: 4, InputTokens: 400, OutputTokens: 200}, trial.Ledger)
 	assert.Len(t, trial.Ledger.PromptsSHA256, 64)
 	assert.Equal(t, 501500*time.Microsecond, w.Single)
 	assert.Equal(t, []time.Duration{506 * time.Millisecond, 506 * time.Millisecond}, w.Passes)
 	assert.True(t, w.Stable)
 
 	want := vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: 50, MaxTokens: 50}
-	assert.Equal(t, want, lab.params)
-	assert.Equal(t, new(false), terms{}.params([]Request{{OutputLen: 1}})[0].Detokenize)
+	assert.Equal(t, want, lab.Params)
+	assert.Equal(t, new(false), terms{}.params([]workload.Request{{OutputLen: 1}})[0].Detokenize)
 }
 
 func TestTrialOfDifferentLengths(t *testing.T) {
-	p := testPoint(3, 0, 0)
-	p.Lengths = []RequestLength{{8, 2}, {16, 5}, {4, 1}}
-	_, trial, err := measureOnce(t, &fakeLab{}, p, true)
+	p := point(3, 0, 0)
+	p.Lengths = []workload.RequestLength{{Input: 8, Output: 2}, {Input: 16, Output: 5}, {Input: 4, Output: 1}}
+	_, trial, err := measureOnce(t, &fake.Lab{}, p, true)
 	require.NoError(t, err)
 	assert.Equal(t, 28, trial.Ledger.InputTokens)
 	assert.Equal(t, 8, trial.Ledger.OutputTokens)
@@ -64,19 +69,19 @@ func TestWarmUp(t *testing.T) {
 		{[]float64{9, 8, 7, 6, 5}, 5, false},
 		{[]float64{1, 2}, 2, true},
 	} {
-		lab := &fakeLab{}
-		lab.fault = func(pass int, g *vllmgo.Generation) error {
+		lab := &fake.Lab{}
+		lab.Fault = func(pass int, g *vllmgo.Generation) error {
 			if pass > 1 && pass-2 < len(c.seconds) {
 				g.Elapsed = time.Duration(c.seconds[pass-2] * float64(time.Second))
 			}
 			return nil
 		}
-		w, _, err := measureOnce(t, lab, testPoint(2, 8, 4), true)
+		w, _, err := measureOnce(t, lab, point(2, 8, 4), true)
 		require.NoError(t, err)
 		assert.Len(t, w.Passes, c.passes)
 		assert.Equal(t, c.stable, w.Stable)
 	}
-	w, _, err := measureOnce(t, &fakeLab{}, testPoint(2, 8, 4), false)
+	w, _, err := measureOnce(t, &fake.Lab{}, point(2, 8, 4), false)
 	require.NoError(t, err)
 	assert.Empty(t, w.Passes, "the notebook's")
 	assert.Positive(t, w.Single)
@@ -127,13 +132,13 @@ func TestTrialFaults(t *testing.T) {
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			for pass, passName := range map[int]string{2: "warm-up pass 1: ", 3: "warm-up pass 2: ", 4: ""} {
-				lab := &fakeLab{fault: func(n int, g *vllmgo.Generation) error {
+				lab := &fake.Lab{Fault: func(n int, g *vllmgo.Generation) error {
 					if n == pass {
 						f.fault(g)
 					}
 					return nil
 				}}
-				_, _, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
+				_, _, err := measureOnce(t, lab, point(4, 100, 50), true)
 				require.ErrorContains(t, err, passName)
 				require.ErrorContains(t, err, f.want)
 			}
@@ -142,23 +147,24 @@ func TestTrialFaults(t *testing.T) {
 }
 
 func TestTrialWithoutCacheCount(t *testing.T) {
-	lab := &fakeLab{fault: func(_ int, g *vllmgo.Generation) error {
+	lab := &fake.Lab{Fault: func(_ int, g *vllmgo.Generation) error {
 		for i := range g.Outputs {
 			g.Outputs[i].NumCachedTokens = -1
 		}
 		return nil
 	}}
-	_, trial, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
+	_, trial, err := measureOnce(t, lab, point(4, 100, 50), true)
 	assert.NoError(t, err)
 	assert.Equal(t, -1, trial.Ledger.CachedTokens)
 }
 
 func TestTrialEngineError(t *testing.T) {
-	lab := &fakeLab{fault: func(int, *vllmgo.Generation) error { return errFake }}
-	_, _, err := measureOnce(t, lab, testPoint(4, 100, 50), true)
-	assert.ErrorIs(t, err, errFake)
+	lab := &fake.Lab{Fault: func(int, *vllmgo.Generation) error { return fake.Err }}
+	_, _, err := measureOnce(t, lab, point(4, 100, 50), true)
+	assert.ErrorIs(t, err, fake.Err)
 	assert.ErrorContains(t, err, "the single request: ")
 }
 
-var _ Engine = (*fakeEngine)(nil)
-var _ OpenFunc = (&fakeLab{}).open
+var _ Engine = (*fake.Engine)(nil)
+
+var _ OpenFunc = fake.Opener[Engine](&fake.Lab{})

@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
 	"vllmgo/internal/testenv"
 	"vllmgo/vllmgo"
 )
@@ -32,26 +35,26 @@ func TestExactLengths(t *testing.T) {
 			loaded, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: tokenizer})
 			require.NoError(t, err)
 			require.NotEmpty(t, loaded.SpecialTokenIDs())
-			vocabulary, err := bench.NewVocabulary(loaded.VocabSize(), loaded.SpecialTokenIDs())
+			vocabulary, err := workload.NewVocabulary(loaded.VocabSize(), loaded.SpecialTokenIDs())
 			require.NoError(t, err)
-			requests, shortest := bench.Requests{Vocabulary: vocabulary}, 1
+			requests, shortest := workload.Requests{Vocabulary: vocabulary}, 1
 			if strings.HasSuffix(name, "as text") {
 				requests.Tokenizer, requests.TokenizerName, shortest = loaded, tokenizer, 3
 			}
-			study := bench.Study{Name: "lengths", Parameter: "sequence length", MaxNumBatchedTokens: 512, MaxNumSeqs: 8}
+			study := workload.Study{Name: "lengths", Parameter: "sequence length", MaxNumBatchedTokens: 512, MaxNumSeqs: 8}
 			for _, n := range []int{shortest, 4, 17, 128} {
-				study.Points = append(study.Points, bench.Point{Study: study.Name, Value: n, Requests: 5, InputLen: n, OutputLen: n})
+				study.Points = append(study.Points, workload.Point{Study: study.Name, Value: n, Requests: 5, InputLen: n, OutputLen: n})
 			}
 			dir := t.TempDir()
 			err = bench.Run(t.Context(), bench.Settings{
-				Dir: dir, Requests: requests, Studies: []bench.Study{study},
+				Dir: dir, Requests: requests, Studies: []workload.Study{study},
 				EngineArgs: vllmgo.EngineArgs{
 					Model: testenv.TinyLlama(t, loaded.VocabSize()), Tokenizer: tokenizer, LoadFormat: "dummy", EnforceEager: true,
 				},
 				Open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) { return vllmgo.New(ctx, args) },
 			})
 			require.NoError(t, err)
-			journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+			journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 			require.NoError(t, err)
 			assert.Empty(t, journal.Failures)
 			require.Len(t, journal.Trials, len(study.Points))
@@ -81,14 +84,14 @@ func TestTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tokenizer, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: c.folder})
 			require.NoError(t, err)
-			vocabulary, err := bench.NewVocabulary(tokenizer.VocabSize(), tokenizer.SpecialTokenIDs())
+			vocabulary, err := workload.NewVocabulary(tokenizer.VocabSize(), tokenizer.SpecialTokenIDs())
 			require.NoError(t, err)
 			empty, err := tokenizer.Encode(t.Context(), "")
 			require.NoError(t, err)
 			require.Len(t, empty, c.added)
-			q := bench.Requests{Vocabulary: vocabulary, Tokenizer: tokenizer, TokenizerName: c.folder}
+			q := workload.Requests{Vocabulary: vocabulary, Tokenizer: tokenizer, TokenizerName: c.folder}
 			for _, n := range []int{4, 17, 128, 512} {
-				p := bench.Point{Study: "texts", Value: n, Requests: 3, InputLen: n, OutputLen: 1}
+				p := workload.Point{Study: "texts", Value: n, Requests: 3, InputLen: n, OutputLen: 1}
 				r, err := q.Point(t.Context(), p)
 				require.NoError(t, err)
 				requests, err := r.Trial(t.Context(), 1)
@@ -110,21 +113,21 @@ func TestTexts(t *testing.T) {
 func BenchmarkEqualTrials(b *testing.B) {
 	testenv.VLLM(b)
 	const comparisons, side = 200, 10
-	vocabulary, err := bench.NewVocabulary(1000, []int32{0, 1, 2})
+	vocabulary, err := workload.NewVocabulary(1000, []int32{0, 1, 2})
 	require.NoError(b, err)
-	study, err := bench.NewStudy("equal", bench.Point{Requests: 4, InputLen: 16, OutputLen: 8})
+	study, err := workload.NewStudy("equal", workload.Point{Requests: 4, InputLen: 16, OutputLen: 8})
 	require.NoError(b, err)
 	model := testenv.TinyLlama(b, 1000)
 	for b.Loop() {
 		dir := b.TempDir()
 		err := bench.Run(b.Context(), bench.Settings{
-			Dir: dir, Requests: bench.Requests{Vocabulary: vocabulary}, Studies: []bench.Study{study},
-			Stopping:   bench.FixedTrials(comparisons * 2 * side),
+			Dir: dir, Requests: workload.Requests{Vocabulary: vocabulary}, Studies: []workload.Study{study},
+			Stopping:   stat.FixedTrials(comparisons * 2 * side),
 			EngineArgs: vllmgo.EngineArgs{Model: model, LoadFormat: "dummy", SkipTokenizerInit: true, EnforceEager: true},
 			Open:       func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) { return vllmgo.New(ctx, args) },
 		})
 		require.NoError(b, err)
-		journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+		journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 		require.NoError(b, err)
 		require.Len(b, journal.Trials, comparisons*2*side)
 		turns, after := 0, 0
@@ -139,15 +142,15 @@ func BenchmarkEqualTrials(b *testing.B) {
 					odd = append(odd, trial.Elapsed)
 				}
 			}
-			if bench.Compare(even, odd).Differ {
+			if stat.Compare(even, odd).Differ {
 				turns++
 			}
-			if bench.Compare(times[:side], times[side:]).Differ {
+			if stat.Compare(times[:side], times[side:]).Differ {
 				after++
 			}
 			all = append(all, times...)
 		}
-		b.ReportMetric(float64(bench.NewMedian(all).Value.Microseconds())/1000, "ms/trial")
+		b.ReportMetric(float64(stat.Median(all).Value.Microseconds())/1000, "ms/trial")
 		b.ReportMetric(float64(turns), "of-200-in-turns")
 		b.ReportMetric(float64(after), "of-200-one-after-the-other")
 	}

@@ -4,8 +4,8 @@
 package main
 
 import (
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/internal/cli"
 )
 
-func main() { cli.Main(bench.BatchSize) }
+func main() { cli.Main(workload.BatchSize) }

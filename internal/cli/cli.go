@@ -18,6 +18,10 @@ import (
 	"time"
 
 	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -68,10 +72,10 @@ type library struct {
 	detectDevice  func(context.Context) (string, error)
 	findModel     func(ctx context.Context, model string) error
 	loadConfig    func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error)
-	loadTokenizer func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error)
+	loadTokenizer func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error)
 	resolveMode   func(context.Context, vllmgo.EngineMode) (vllmgo.EngineMode, error)
 	open          bench.OpenFunc
-	limits        func(ctx context.Context, device, dtype string) (bench.Limits, error)
+	limits        func(ctx context.Context, device, dtype string) (journal.Limits, error)
 	// float16 says whether the processor has float16 arithmetic.
 	float16 func() bool
 }
@@ -82,7 +86,7 @@ func vllm() library {
 		detectDevice: vllmgo.DetectDevice,
 		findModel:    vllmgo.FindModel,
 		loadConfig:   vllmgo.LoadModelConfig,
-		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Tokenizer, error) {
+		loadTokenizer: func(ctx context.Context, args vllmgo.EngineArgs) (workload.Tokenizer, error) {
 			return vllmgo.LoadTokenizer(ctx, args)
 		},
 		resolveMode: vllmgo.ResolveEngineMode,
@@ -119,7 +123,7 @@ func runOptions(ctx context.Context, o options, args []string, stdout, stderr io
 		dir = filepath.Join("results", time.Now().Format("20060102T150405"))
 	}
 	err := supervise(ctx, dir, func(env map[string]string) error { return measure(dir, env) })
-	if reportErr := report(dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+	if reportErr := writeReport(dir, stdout, stderr); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)
 	}
 	return status(ctx, args, stderr, err)
@@ -154,8 +158,8 @@ func status(ctx context.Context, args []string, stderr io.Writer, err error) int
 
 // measure measures the points of one engine: those of the named studies of a preset, of the user's own study or, with
 // a journal, of that run again.
-func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string, journal *bench.Journal) error {
-	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies, journal)
+func measure(ctx context.Context, o options, command []string, dir string, stderr io.Writer, lib library, studies []string, past *journal.Journal) error {
+	settings, cleanup, err := prepare(ctx, o, stderr, lib, studies, past)
 	if err != nil {
 		return err
 	}
@@ -166,14 +170,14 @@ func measure(ctx context.Context, o options, command []string, dir string, stder
 }
 
 // prepare turns options into the settings of a run. cleanup removes what they need on disk.
-func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string, journal *bench.Journal) (s bench.Settings, cleanup func(), err error) {
+func prepare(ctx context.Context, o options, stderr io.Writer, lib library, studies []string, past *journal.Journal) (s bench.Settings, cleanup func(), err error) {
 	device, err := lib.detectDevice(ctx)
 	if err != nil {
 		return s, nil, err
 	}
 	switch {
-	case journal != nil:
-		o.preset = journal.Header.Preset
+	case past != nil:
+		o.preset = past.Header.Preset
 	case o.custom():
 		o.preset = "none"
 	case o.preset == "" && device == "cpu":
@@ -181,16 +185,16 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	case o.preset == "":
 		o.preset = "full"
 	}
-	if o.preset == "notebook" && journal == nil { // as the notebook measures, unless the flags say otherwise
-		o.warmUp = cmp.Or(o.warmUp, bench.WarmUpNotebook)
+	if o.preset == "notebook" && past == nil { // as the notebook measures, unless the flags say otherwise
+		o.warmUp = cmp.Or(o.warmUp, journal.WarmUpNotebook)
 		if o.trials == 0 && o.budget == 0 {
 			o.trials = 1
 		}
 	}
-	stopping := bench.UntilPrecise(o.target, o.budget)
+	stopping := stat.UntilPrecise(o.target, o.budget)
 	switch {
 	case o.trials > 0:
-		stopping = bench.FixedTrials(o.trials)
+		stopping = stat.FixedTrials(o.trials)
 	case o.budget == 0 && o.preset == "quick":
 		stopping.Budget = 3*time.Minute + 30*time.Second
 	case o.budget == 0:
@@ -199,7 +203,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 	s = bench.Settings{
 		Open:      lib.open,
 		Device:    device,
-		Requests:  bench.Requests{Seed: o.seed, TokenizerName: o.model},
+		Requests:  workload.Requests{Seed: o.seed, TokenizerName: o.model},
 		Stopping:  stopping,
 		WarmUp:    o.warmUp,
 		Cold:      o.cold,
@@ -239,7 +243,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		s.EngineArgs.Dtype, s.ModelConfig.Dtype = "bfloat16", "bfloat16"
 	}
 	s.ModelSize = modelSize(s.ModelConfig)
-	s.Limits = func(ctx context.Context) (bench.Limits, error) {
+	s.Limits = func(ctx context.Context) (journal.Limits, error) {
 		return lib.limits(ctx, device, s.ModelConfig.Dtype)
 	}
 	vocabulary, tokenizer, err := chooseVocabulary(ctx, &s.EngineArgs, s.ModelConfig, stderr, lib)
@@ -253,13 +257,13 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		}
 		s.Requests.Tokenizer = tokenizer
 	}
-	if journal == nil {
+	if past == nil {
 		if s.Studies, err = o.studies(ctx, studies, tokenizer); err == nil {
 			err = checkEngines(ctx, s, lib)
 		}
 		return s, m.cleanup, err
 	}
-	s.Studies, s.Ledger, s.Requests.Vocabulary = journal.Header.Studies, journal.PromptHashes(), journal.Header.Vocabulary
+	s.Studies, s.Ledger, s.Requests.Vocabulary = past.Header.Studies, past.PromptHashes(), past.Header.Vocabulary
 	if highest := s.Requests.Vocabulary.Highest(); int(highest) >= s.ModelConfig.VocabSize {
 		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
 	}
@@ -286,14 +290,14 @@ func checkEngines(ctx context.Context, s bench.Settings, lib library) error {
 	return nil
 }
 
-// report prints the report and writes all files, from the journal in the results directory.
-func report(dir string, stdout, stderr io.Writer) error {
-	journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+// writeReport prints the report and writes all files, from the journal in the results directory.
+func writeReport(dir string, stdout, stderr io.Writer) error {
+	recorded, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 	if err != nil {
 		return err
 	}
-	results := bench.NewResults(journal)
-	err = errors.Join(bench.WriteFiles(dir, results), results.WriteReport(stdout))
+	results := report.New(recorded)
+	err = errors.Join(report.WriteFiles(dir, results), results.WriteReport(stdout))
 	fmt.Fprintf(stderr, "results are in %s\n", dir)
 	if err == nil && !results.Complete() {
 		err = errors.New("not every point was measured; the report says which and why")

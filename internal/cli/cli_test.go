@@ -18,6 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -32,12 +35,12 @@ func TestFlags(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
 		mode: "own-process", engineMode: vllmgo.OwnProcess, out: "o", seed: 1<<64 - 1, trials: 3,
-		target: 0.1, budget: time.Minute, warmUp: bench.WarmUpNotebook, cold: true}, o)
+		target: 0.1, budget: time.Minute, warmUp: journal.WarmUpNotebook, cold: true}, o)
 }
 
 func TestBadFlags(t *testing.T) {
 	used := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(used, bench.JournalName), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(used, journal.FileName), nil, 0o644))
 	for want, args := range map[string][]string{
 		"-model is empty":                              {"-model", ""},
 		"-tensor-parallel-size is 0":                   {"-tensor-parallel-size", "0"},
@@ -140,13 +143,13 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2,
 				ModelType: "llama", HiddenSize: 10, IntermediateSize: 20}, nil
 		},
-		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return fakeTokenizer{}, nil },
+		loadTokenizer: func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return fakeTokenizer{}, nil },
 		open: func(_ context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 			l.opened = append(l.opened, args)
 			return fakeEngine{args, l.generate}, nil
 		},
-		limits: func(_ context.Context, device, dtype string) (bench.Limits, error) {
-			return bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, nil
+		limits: func(_ context.Context, device, dtype string) (journal.Limits, error) {
+			return journal.Limits{Bandwidth: 1e9, FLOPS: 1e9}, nil
 		},
 		float16: func() bool { return false },
 	}
@@ -154,9 +157,9 @@ func newFakeLibrary(device string, models ...string) *fakeLibrary {
 }
 
 // journalOf reads what a run of the program wrote.
-func journalOf(t *testing.T, dir string) *bench.Journal {
+func journalOf(t *testing.T, dir string) *journal.Journal {
 	t.Helper()
-	journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+	journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 	require.NoError(t, err)
 	return journal
 }
@@ -177,18 +180,18 @@ func TestRun(t *testing.T) {
 	lib := newFakeLibrary("cpu", "facebook/opt-125m")
 	var stdout, stderr bytes.Buffer
 	args := []string{"batchsize", "-out", dir, "-seed", "3", "-engine-mode", "in-process"}
-	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{bench.BatchSize}), stderr.String())
+	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{workload.BatchSize}), stderr.String())
 
-	journal := journalOf(t, dir)
-	assert.Equal(t, args, journal.Header.Command)
-	assert.Equal(t, "quick", journal.Header.Preset, "the default on a CPU")
-	assert.Equal(t, uint64(3), journal.Header.Seed)
-	assert.Equal(t, 98, journal.Header.Vocabulary.Size(), "100 tokens that both know, without 1 and 99")
-	assert.False(t, journal.Header.RandomWeights)
-	require.Len(t, journal.Header.Studies, 1)
-	assert.Equal(t, bench.BatchSize, journal.Header.Studies[0].Name)
-	assert.Len(t, journal.Trials, 6*6, "fake times are all alike")
-	assert.Equal(t, bench.UntilPrecise(0.02, 210*time.Second), journal.Header.Stopping)
+	recorded := journalOf(t, dir)
+	assert.Equal(t, args, recorded.Header.Command)
+	assert.Equal(t, "quick", recorded.Header.Preset, "the default on a CPU")
+	assert.Equal(t, uint64(3), recorded.Header.Seed)
+	assert.Equal(t, 98, recorded.Header.Vocabulary.Size(), "100 tokens that both know, without 1 and 99")
+	assert.False(t, recorded.Header.RandomWeights)
+	require.Len(t, recorded.Header.Studies, 1)
+	assert.Equal(t, workload.BatchSize, recorded.Header.Studies[0].Name)
+	assert.Len(t, recorded.Trials, 6*6, "fake times are all alike")
+	assert.Equal(t, stat.UntilPrecise(0.02, 210*time.Second), recorded.Header.Stopping)
 
 	require.Len(t, lib.opened, 1)
 	assert.Equal(t, "facebook/opt-125m", lib.opened[0].Model)
@@ -208,9 +211,9 @@ func TestRunOnGPU(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cuda", "some/model")
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
-	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize, bench.RequestCount}))
+	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{workload.BatchSize, workload.RequestCount}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
-	assert.Equal(t, bench.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
+	assert.Equal(t, stat.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
 	require.Len(t, lib.opened, 2)
 	assert.False(t, lib.opened[0].EnforceEager)
 	assert.Equal(t, 2, lib.opened[0].TensorParallelSize)
@@ -221,17 +224,17 @@ func TestRunOnGPU(t *testing.T) {
 func TestPresetNotebook(t *testing.T) {
 	for _, c := range []struct {
 		flags    []string
-		warmUp   bench.WarmUpMode
-		stopping bench.Stopping
+		warmUp   journal.WarmUpMode
+		stopping stat.Stopping
 	}{
-		{nil, bench.WarmUpNotebook, bench.FixedTrials(1)},
-		{[]string{"-warmup", "full", "-trials", "2"}, bench.WarmUpFull, bench.FixedTrials(2)},
-		{[]string{"-budget", "1h"}, bench.WarmUpNotebook, bench.UntilPrecise(0.02, time.Hour)},
+		{nil, journal.WarmUpNotebook, stat.FixedTrials(1)},
+		{[]string{"-warmup", "full", "-trials", "2"}, journal.WarmUpFull, stat.FixedTrials(2)},
+		{[]string{"-budget", "1h"}, journal.WarmUpNotebook, stat.UntilPrecise(0.02, time.Hour)},
 	} {
 		dir := t.TempDir()
 		lib := newFakeLibrary("cpu", "m")
 		args := append([]string{"all", "-out", dir, "-model", "m", "-preset", "notebook"}, c.flags...)
-		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{bench.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{workload.BatchSize}))
 		header := journalOf(t, dir).Header
 		assert.Equal(t, c.warmUp, header.WarmUp)
 		assert.Equal(t, c.stopping, header.Stopping)
@@ -246,23 +249,23 @@ func TestRandomWeights(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	var config []byte
 	lib.generate = func() { config, _ = os.ReadFile(filepath.Join(lib.opened[0].Model, "config.json")) }
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
 	assert.Equal(t, opt125mConfig, config)
 	assert.Equal(t, "dummy", lib.opened[0].LoadFormat)
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
 	assert.NoDirExists(t, lib.opened[0].Model, "removed at the end")
-	journal := journalOf(t, dir)
-	assert.True(t, journal.Header.RandomWeights)
-	assert.Equal(t, "facebook/opt-125m", journal.Header.Model)
-	assert.Equal(t, 199, journal.Header.Vocabulary.Size(), "the configuration's")
+	recorded := journalOf(t, dir)
+	assert.True(t, recorded.Header.RandomWeights)
+	assert.Equal(t, "facebook/opt-125m", recorded.Header.Model)
+	assert.Equal(t, 199, recorded.Header.Vocabulary.Size(), "the configuration's")
 	assert.Contains(t, stdout.String(), "facebook/opt-125m, random weights")
-	assert.Equal(t, &bench.Limits{Bandwidth: 1e9, FLOPS: 1e9}, journal.Limits)
-	assert.Equal(t, &bench.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, journal.Header.ModelSize)
+	assert.Equal(t, &journal.Limits{Bandwidth: 1e9, FLOPS: 1e9}, recorded.Limits)
+	assert.Equal(t, &journal.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, recorded.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
 	lib.findModel = nil // nobody is asked for what is only a shape
 	dir = t.TempDir()
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
 	assert.Equal(t, "dummy", lib.opened[1].LoadFormat)
 	assert.NoDirExists(t, lib.opened[1].Model)
 	assert.Contains(t, stdout.String(), "llama-8b, random weights")
@@ -292,7 +295,7 @@ func TestFloat16OnACPU(t *testing.T) {
 		lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) { return config, nil }
 		args := []string{"all", "-out", t.TempDir(), "-model", "m", "-dtype", c.flag}
 		var stderr bytes.Buffer
-		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{workload.BatchSize}))
 		assert.Equal(t, c.want, lib.opened[0].Dtype, "%+v", c)
 		assert.Equal(t, c.want == "bfloat16", strings.Contains(stderr.String(), "dtype bfloat16 instead"), "said when done")
 	}
@@ -301,9 +304,11 @@ func TestFloat16OnACPU(t *testing.T) {
 func TestNoTokenizer(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cpu", "m")
-	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, errors.New("none here") }
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) {
+		return nil, errors.New("none here")
+	}
 	var stderr bytes.Buffer
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{bench.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{workload.BatchSize}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
@@ -331,7 +336,7 @@ func TestFailedPointsGiveStatus1(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	lib.open = func(context.Context, vllmgo.EngineArgs) (bench.Engine, error) { return nil, errors.New("no room") }
 	var stdout, stderr bytes.Buffer
-	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
 	assert.Contains(t, stdout.String(), "the engine did not open: no room")
 	assert.Contains(t, stderr.String(), "not every point was measured")
 }
@@ -349,7 +354,7 @@ func TestInterruption(t *testing.T) {
 		}
 		dir := t.TempDir()
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{bench.BatchSize}))
+		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
 		require.Len(t, journalOf(t, dir).Trials, 1)
 		assert.Contains(t, stdout.String(), "│ batch size 1  │")
 		assert.Contains(t, stdout.String(), "(not measured)")

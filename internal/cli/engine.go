@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
 	"vllmgo/vllmgo"
 )
 
@@ -12,19 +12,19 @@ import (
 type engine struct{ *vllmgo.LLM }
 
 // Times takes the requests' times from their outputs.
-func (engine) Times(g *vllmgo.Generation) ([]bench.RequestTimes, error) {
-	times := make([]bench.RequestTimes, len(g.Outputs))
+func (engine) Times(g *vllmgo.Generation) ([]journal.RequestTimes, error) {
+	times := make([]journal.RequestTimes, len(g.Outputs))
 	for i, o := range g.Outputs {
 		if o.Metrics == nil {
 			return nil, errors.New("the engine was made without statistics")
 		}
-		times[i] = bench.RequestTimes{Queue: o.Metrics.QueueTime, TTFT: o.Metrics.TTFT, E2E: o.Metrics.E2ELatency, ITL: o.Metrics.ITL}
+		times[i] = journal.RequestTimes{Queue: o.Metrics.QueueTime, TTFT: o.Metrics.TTFT, E2E: o.Metrics.E2ELatency, ITL: o.Metrics.ITL}
 	}
 	return times, nil
 }
 
 // Counters are the scheduler's counts.
-func (e engine) Counters(ctx context.Context) (bench.Counters, error) {
+func (e engine) Counters(ctx context.Context) (journal.Counters, error) {
 	m, err := e.Metrics(ctx)
-	return bench.Counters{Running: m.Running, Waiting: m.Waiting, Preemptions: m.Preemptions, KVUse: m.KVCacheUsage}, err
+	return journal.Counters{Running: m.Running, Waiting: m.Waiting, Preemptions: m.Preemptions, KVUse: m.KVCacheUsage}, err
 }

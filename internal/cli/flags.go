@@ -10,7 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -28,7 +30,7 @@ type options struct {
 	trials               int
 	target               float64
 	budget               time.Duration
-	warmUp               bench.WarmUpMode
+	warmUp               journal.WarmUpMode
 	cold                 bool
 	resume               bool
 	timeout              time.Duration
@@ -36,7 +38,7 @@ type options struct {
 	// Of vllmbench alone.
 	text    bool
 	latency bool
-	goodput bench.Goodput
+	goodput journal.Goodput
 	// A study of the user's own, when requests is not 0.
 	name                string
 	requests            int
@@ -56,12 +58,12 @@ func (o *options) addFlags(flags *flag.FlagSet) {
 	flags.IntVar(&o.tensorParallelSize, "tensor-parallel-size", 1, "number of `devices` (on a CPU: ranks) that each layer is split over")
 	flags.Float64Var(&o.gpuMemoryUtilization, "gpu-memory-utilization", 0.90, "`fraction` of a GPU's memory that the engine may use; no effect on a CPU")
 	flags.StringVar(&o.dtype, "dtype", "auto", "`type` of weights and activations: "+oneOf(dtypes()))
-	flags.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(bench.Presets())+" (default quick on a CPU, full elsewhere)")
+	flags.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(workload.Presets())+" (default quick on a CPU, full elsewhere)")
 	o.mode = "auto"
 	flags.StringVar(&o.mode, "engine-mode", o.mode, "where the engine runs: "+oneOf(engineModes()))
 	flags.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
 	flags.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever -target and -budget say (default 1 with -preset notebook, otherwise as often as they say, at least 6)")
-	flags.Float64Var(&o.target, "target", bench.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
+	flags.Float64Var(&o.target, "target", stat.DefaultTarget, "precision to reach: how far the 95 % interval's ends may be from the median, as a `fraction` of it")
 	flags.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 3m30s with -preset quick, 30m otherwise)")
 	flags.StringVar((*string)(&o.warmUp), "warmup", "", "warm-up of each point: full, its whole shape until times are stable, or notebook, one request (default notebook with -preset notebook, full otherwise)")
 	flags.DurationVar(&o.timeout, "timeout", 0, "longest `time` that one pass of a point may take, such as 10m (default no limit)")
@@ -101,11 +103,11 @@ func (o *options) check() error {
 		return fmt.Errorf("-gpu-memory-utilization is %v; it must be above 0 and at most 1", o.gpuMemoryUtilization)
 	case !slices.Contains(dtypes(), o.dtype):
 		return fmt.Errorf("-dtype is %q; it must be %s", o.dtype, oneOf(dtypes()))
-	case o.preset != "" && !slices.Contains(bench.Presets(), o.preset):
-		return fmt.Errorf("-preset is %q; it must be %s", o.preset, oneOf(bench.Presets()))
+	case o.preset != "" && !slices.Contains(workload.Presets(), o.preset):
+		return fmt.Errorf("-preset is %q; it must be %s", o.preset, oneOf(workload.Presets()))
 	case o.goodput.TTFT < 0 || o.goodput.TPOT < 0 || o.goodput.E2E < 0:
 		return errors.New("a limit of goodput is below 0; it must be above")
-	case o.goodput != bench.Goodput{} && !o.latency:
+	case o.goodput != journal.Goodput{} && !o.latency:
 		return errors.New("limits of goodput need --latency, which times each request")
 	case o.trials < 0:
 		return fmt.Errorf("-trials is %d; it must be at least 1", o.trials)
@@ -117,13 +119,13 @@ func (o *options) check() error {
 		return fmt.Errorf("-timeout is %v; it must be above 0", o.timeout)
 	case o.resume && o.out == "":
 		return errors.New("-resume needs -out, the folder of the run to go on with")
-	case o.warmUp != "" && o.warmUp != bench.WarmUpFull && o.warmUp != bench.WarmUpNotebook:
-		return fmt.Errorf("-warmup is %q; it must be %s or %s", o.warmUp, bench.WarmUpFull, bench.WarmUpNotebook)
+	case o.warmUp != "" && o.warmUp != journal.WarmUpFull && o.warmUp != journal.WarmUpNotebook:
+		return fmt.Errorf("-warmup is %q; it must be %s or %s", o.warmUp, journal.WarmUpFull, journal.WarmUpNotebook)
 	case !slices.Contains(engineModes(), o.mode):
 		return fmt.Errorf("-engine-mode is %q; it must be %s", o.mode, oneOf(engineModes()))
 	}
 	if o.out != "" && !o.resume && os.Getenv(workerVariable) == "" {
-		if _, err := os.Stat(filepath.Join(o.out, bench.JournalName)); err == nil {
+		if _, err := os.Stat(filepath.Join(o.out, journal.FileName)); err == nil {
 			return fmt.Errorf("-out is %s, which holds the results of another run; choose another folder, or go on with that run by -resume", o.out)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
 	"vllmgo/vllmgo"
 )
 
@@ -18,10 +18,10 @@ var limitsScript string
 
 // measureLimits measures what a device is capable of with torch, whose kernels vLLM uses too, in a Python process of its
 // own, so that nothing of it stays.
-func measureLimits(ctx context.Context, device, dtype string) (bench.Limits, error) {
+func measureLimits(ctx context.Context, device, dtype string) (journal.Limits, error) {
 	switch dtype {
 	case "auto", "":
-		return bench.Limits{}, errors.New("the model's type is not known")
+		return journal.Limits{}, errors.New("the model's type is not known")
 	case "half":
 		dtype = "float16"
 	case "float":
@@ -29,15 +29,15 @@ func measureLimits(ctx context.Context, device, dtype string) (bench.Limits, err
 	}
 	python, err := vllmgo.Python()
 	if err != nil {
-		return bench.Limits{}, err
+		return journal.Limits{}, err
 	}
 	cmd := exec.CommandContext(ctx, python, "-c", limitsScript, device, dtype, "2")
 	text, err := cmd.Output()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		lines := strings.Split(strings.TrimSpace(string(exit.Stderr)), "\n")
-		return bench.Limits{}, fmt.Errorf("measuring the device with torch: %w: %s", err, lines[len(lines)-1])
+		return journal.Limits{}, fmt.Errorf("measuring the device with torch: %w: %s", err, lines[len(lines)-1])
 	}
-	var limits bench.Limits
+	var limits journal.Limits
 	if err == nil {
 		err = json.Unmarshal(text, &limits)
 	}
@@ -53,13 +53,13 @@ var feedForward = map[string]int{
 }
 
 // modelSize computes a model's size from its configuration; nil for a type that is not among these.
-func modelSize(c vllmgo.ModelConfig) *bench.ModelSize {
+func modelSize(c vllmgo.ModelConfig) *journal.ModelSize {
 	matrices := feedForward[c.ModelType]
 	if matrices == 0 || c.HiddenSize == 0 || c.IntermediateSize == 0 {
 		return nil
 	}
 	attention := 2 * c.HiddenSize * c.HeadDim * (c.NumAttentionHeads + c.NumKVHeads)
-	return &bench.ModelSize{
+	return &journal.ModelSize{
 		Layers: int64(c.NumLayers) * int64(attention+matrices*c.HiddenSize*c.IntermediateSize),
 		Head:   int64(c.HiddenSize) * int64(c.VocabSize),
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
 	"vllmgo/internal/testenv"
 	"vllmgo/vllmgo"
 )
@@ -21,7 +21,7 @@ func TestModelSize(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644))
 		return dir
 	}
-	for model, want := range map[string]bench.ModelSize{
+	for model, want := range map[string]journal.ModelSize{
 		shape(opt125mConfig): {Layers: 84934656, Head: 38608896},
 		// meta-llama/Llama-3.1-8B, whose 8,030,261,248 parameters are these, as many embeddings as the head's, and 65 norms of 4096
 		shape(llama8BConfig): {Layers: 6979321856, Head: 525336576},
@@ -35,7 +35,7 @@ func TestModelSize(t *testing.T) {
 
 func TestModelSizeUnknown(t *testing.T) {
 	known := vllmgo.ModelConfig{ModelType: "qwen2", NumLayers: 3, NumAttentionHeads: 4, NumKVHeads: 2, HeadDim: 5, HiddenSize: 7, IntermediateSize: 11, VocabSize: 13}
-	assert.Equal(t, &bench.ModelSize{Layers: 3 * (2*7*5*6 + 3*7*11), Head: 7 * 13}, modelSize(known))
+	assert.Equal(t, &journal.ModelSize{Layers: 3 * (2*7*5*6 + 3*7*11), Head: 7 * 13}, modelSize(known))
 	for _, spoil := range []func(*vllmgo.ModelConfig){
 		func(c *vllmgo.ModelConfig) { c.ModelType = "mamba" },
 		func(c *vllmgo.ModelConfig) { c.HiddenSize = 0 },

@@ -12,7 +12,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/cpu"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -75,22 +75,22 @@ func randomModel(name string, config []byte) (model, error) {
 // chooseVocabulary takes the token IDs that both the tokenizer and the model know, without the special IDs of
 // either. For a model that has no tokenizer it takes the configuration's, tells the engine to load none, and returns
 // none.
-func chooseVocabulary(ctx context.Context, args *vllmgo.EngineArgs, config vllmgo.ModelConfig, stderr io.Writer, lib library) (bench.Vocabulary, bench.Tokenizer, error) {
+func chooseVocabulary(ctx context.Context, args *vllmgo.EngineArgs, config vllmgo.ModelConfig, stderr io.Writer, lib library) (workload.Vocabulary, workload.Tokenizer, error) {
 	if args.SkipTokenizerInit {
-		v, err := bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		v, err := workload.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
 		return v, nil, err
 	}
 	tokenizer, err := lib.loadTokenizer(ctx, *args)
 	if err != nil && ctx.Err() != nil {
-		return bench.Vocabulary{}, nil, err
+		return workload.Vocabulary{}, nil, err
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "no tokenizer (%v): token IDs come from the model's configuration\n", err)
 		args.SkipTokenizerInit = true
-		v, err := bench.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
+		v, err := workload.NewVocabulary(config.VocabSize, config.SpecialTokenIDs)
 		return v, nil, err
 	}
-	v, err := bench.NewVocabulary(min(tokenizer.VocabSize(), config.VocabSize),
+	v, err := workload.NewVocabulary(min(tokenizer.VocabSize(), config.VocabSize),
 		slices.Concat(tokenizer.SpecialTokenIDs(), config.SpecialTokenIDs))
 	return v, tokenizer, err
 }

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/internal/race"
 	"vllmgo/vllmgo"
 )
@@ -151,22 +151,22 @@ func raceReport(dir string, stdout io.Writer) (*race.Result, error) {
 }
 
 // only are the studies with the named points, all when there are no names.
-func only(studies []bench.Study, points []string) ([]bench.Study, error) {
+func only(studies []workload.Study, points []string) ([]workload.Study, error) {
 	if points == nil {
 		return studies, nil
 	}
-	wanted := map[bench.PointID]bool{}
+	wanted := map[workload.PointID]bool{}
 	for _, text := range points {
 		study, value, _ := strings.Cut(text, "=")
 		number, err := strconv.Atoi(value)
 		if err != nil {
 			return nil, fmt.Errorf("no point %q; an example: batch-size=8", text)
 		}
-		wanted[bench.PointID{Study: study, Value: number}] = true
+		wanted[workload.PointID{Study: study, Value: number}] = true
 	}
-	var rest []bench.Study
+	var rest []workload.Study
 	for _, s := range studies {
-		var kept []bench.Point
+		var kept []workload.Point
 		for _, p := range s.Points {
 			if wanted[p.ID()] {
 				kept = append(kept, p)

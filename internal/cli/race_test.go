@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/internal/race"
 )
 
@@ -33,7 +33,7 @@ func TestRaceRefuses(t *testing.T) {
 }
 
 func TestOnly(t *testing.T) {
-	all, err := bench.Preset("quick")
+	all, err := workload.Preset("quick")
 	require.NoError(t, err)
 	same, err := only(all, nil)
 	require.NoError(t, err)

@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
 )
 
 func (v *vllmbench) scalingCommand() *cobra.Command {
@@ -35,16 +36,16 @@ It needs neither vLLM nor the machine.`,
 
 // scaling prints how the runs in folders scale and, unless out is empty, writes the files of that into it.
 func (v *vllmbench) scaling(folders []string, out string) error {
-	var runs []bench.RunResults
+	var runs []report.Run
 	for _, dir := range folders {
 		dir = folder(dir)
-		journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+		journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 		if err != nil {
 			return err
 		}
-		runs = append(runs, bench.RunResults{Name: dir, Results: bench.NewResults(journal)})
+		runs = append(runs, report.Run{Name: dir, Results: report.New(journal)})
 	}
-	s, err := bench.NewScaling(runs...)
+	s, err := report.NewScaling(runs...)
 	if err != nil {
 		return err
 	}

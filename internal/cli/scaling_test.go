@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
 )
 
 func TestScalingCommand(t *testing.T) {
@@ -19,7 +19,7 @@ func TestScalingCommand(t *testing.T) {
 			"--tensor-parallel-size", size, "--out", filepath.Join(dir, "tp"+size))
 		require.Zero(t, status, stderr)
 	}
-	one, two := filepath.Join(dir, "tp1"), filepath.Join(dir, "tp2", bench.JournalName)
+	one, two := filepath.Join(dir, "tp1"), filepath.Join(dir, "tp2", journal.FileName)
 	status, stdout, stderr := runVllmbench(t, lib.library, "scaling", "--out", filepath.Join(dir, "new", "out"), one, two)
 	require.Zero(t, status, stderr)
 	assert.Contains(t, stdout, "speed-up")

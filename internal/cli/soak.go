@@ -14,6 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -91,48 +95,48 @@ func (v *vllmbench) soak(ctx context.Context, o options) (err error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	journal, err := os.OpenFile(filepath.Join(o.out, soakJournal), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(filepath.Join(o.out, soakJournal), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	defer journal.Close()
+	defer file.Close()
 	point := groups[0].Points[0]
-	err = bench.AppendLine(journal, soakLine{Header: &soakHeader{
+	err = journal.AppendLine(file, soakLine{Header: &soakHeader{
 		Started: time.Now().UTC(), Command: v.args, Model: settings.ModelName, RandomWeights: settings.RandomWeights,
-		Engine: engine.Info(), Point: point, Seed: o.seed, Machine: bench.DescribeMachine(),
+		Engine: engine.Info(), Point: point, Seed: o.seed, Machine: machine.Describe(),
 	}})
 	if err != nil {
 		return err
 	}
 	sum, err := bench.Soak(ctx, engine, bench.SoakSettings{
 		Point: point, Requests: settings.Requests, Windows: soakWindows,
-		Window: func(w bench.SoakWindow) error {
+		Window: func(w journal.SoakWindow) error {
 			fmt.Fprintf(v.stderr, "%d of %d requests\n", w.Requests, point.Requests)
-			return bench.AppendLine(journal, soakLine{Window: &w})
+			return journal.AppendLine(file, soakLine{Window: &w})
 		},
 	})
 	if err == nil {
-		err = bench.AppendLine(journal, soakLine{End: &soakEnd{PromptsSHA256: sum}})
+		err = journal.AppendLine(file, soakLine{End: &soakEnd{PromptsSHA256: sum}})
 	}
 	return errors.Join(err, soakReport(o.out, v.stdout))
 }
 
 // soakLine is a line of a soak test's journal, which has one of its fields.
 type soakLine struct {
-	Header *soakHeader       `json:"header,omitempty"`
-	Window *bench.SoakWindow `json:"window,omitempty"`
-	End    *soakEnd          `json:"end,omitempty"`
+	Header *soakHeader         `json:"header,omitempty"`
+	Window *journal.SoakWindow `json:"window,omitempty"`
+	End    *soakEnd            `json:"end,omitempty"`
 }
 
 type soakHeader struct {
-	Started       time.Time     `json:"started"`
-	Command       []string      `json:"command"`
-	Model         string        `json:"model"`
-	RandomWeights bool          `json:"random_weights"`
-	Engine        vllmgo.Info   `json:"engine"`
-	Point         bench.Point   `json:"point"`
-	Seed          uint64        `json:"seed"`
-	Machine       bench.Machine `json:"machine"`
+	Started       time.Time       `json:"started"`
+	Command       []string        `json:"command"`
+	Model         string          `json:"model"`
+	RandomWeights bool            `json:"random_weights"`
+	Engine        vllmgo.Info     `json:"engine"`
+	Point         workload.Point  `json:"point"`
+	Seed          uint64          `json:"seed"`
+	Machine       journal.Machine `json:"machine"`
 }
 
 type soakEnd struct {
@@ -148,7 +152,7 @@ func soakReport(dir string, stdout io.Writer) error {
 	defer file.Close()
 	var h soakHeader
 	var end *soakEnd
-	var windows []bench.SoakWindow
+	var windows []journal.SoakWindow
 	for decoder := json.NewDecoder(file); ; {
 		var line soakLine
 		if err := decoder.Decode(&line); err == io.EOF {
@@ -165,14 +169,14 @@ func soakReport(dir string, stdout io.Writer) error {
 			end = line.End
 		}
 	}
-	var report strings.Builder
-	fmt.Fprintf(&report, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
 		h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion, h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
-	err = bench.WriteSoak(&report, fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), bench.ModelTitle(h.Model, h.RandomWeights),
+	err = report.WriteSoak(&b, fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), report.ModelTitle(h.Model, h.RandomWeights),
 		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode), windows)
 	if end != nil {
-		fmt.Fprintf(&report, "all outputs are what was asked for; SHA-256 of the prompts %s\n", end.PromptsSHA256)
+		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", end.PromptsSHA256)
 	}
-	_, printErr := fmt.Fprint(stdout, report.String())
-	return errors.Join(err, printErr, os.WriteFile(filepath.Join(dir, "soak.txt"), []byte(report.String()), 0o644))
+	_, printErr := fmt.Fprint(stdout, b.String())
+	return errors.Join(err, printErr, os.WriteFile(filepath.Join(dir, "soak.txt"), []byte(b.String()), 0o644))
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"vllmgo/bench"
+	"vllmgo/bench/journal"
 )
 
 // workerVariable is set in the environment of a process that measures for another one, its supervisor.
@@ -35,7 +36,7 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // supervise calls measure, which measures the points of one engine in a given environment, until the run in dir is at
 // its end. A crash becomes a failure of what was under way, and the rest goes on. It returns other errors.
 func supervise(ctx context.Context, dir string, measure func(env map[string]string) error) error {
-	path := filepath.Join(dir, bench.JournalName)
+	path := filepath.Join(dir, journal.FileName)
 	var env map[string]string
 	for {
 		before := size(path)
@@ -49,7 +50,7 @@ func supervise(ctx context.Context, dir string, measure func(env map[string]stri
 		if err != nil {
 			return err
 		}
-		journal, err := bench.ReadJournalFile(path)
+		journal, err := journal.ReadFile(path)
 		if err != nil || journal.Ended {
 			return err
 		}

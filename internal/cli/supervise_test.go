@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/report"
+	"vllmgo/bench/workload"
 )
 
 // faultVariable tells a worker of these tests what to do in its n-th generation: "kill 5", "panic 3", "slow 7". The file
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 		v := vllmbench{args: os.Args, stdout: os.Stdout, stderr: os.Stderr, lib: lib.library, worker: dir}
 		os.Exit(v.execute(withSignals(context.Background())))
 	}
-	os.Exit(work(withSignals(context.Background()), os.Args, dir, os.Stderr, lib.library, []string{bench.BatchSize, bench.RequestCount}))
+	os.Exit(work(withSignals(context.Background()), os.Args, dir, os.Stderr, lib.library, []string{workload.BatchSize, workload.RequestCount}))
 }
 
 // runProcesses is a run with a process for each engine, as Main makes it.
@@ -69,9 +70,9 @@ func TestProcesses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
 	status, stdout, stderr := runProcesses(t.Context(), t, dir)
 	require.Zero(t, status, stderr)
-	journal := journalOf(t, dir)
-	assert.Len(t, journal.Trials, 22)
-	assert.Len(t, journal.Engines, 2)
+	recorded := journalOf(t, dir)
+	assert.Len(t, recorded.Trials, 22)
+	assert.Len(t, recorded.Engines, 2)
 	assert.Contains(t, stdout, "Request count")
 	assert.Contains(t, stderr, "[1/22] ")
 	assert.Contains(t, stderr, "[22/22] ")
@@ -90,13 +91,13 @@ func TestProcessCrashes(t *testing.T) {
 			assert.Equal(t, 1, status)
 			assert.Contains(t, stderr, "not every point was measured")
 			assert.Contains(t, stdout, reason)
-			journal := journalOf(t, dir)
-			require.Len(t, journal.Failures, 1)
-			assert.Equal(t, reason, journal.Failures[0].Reason)
-			assert.Len(t, journal.Engines, 3, "a fresh one for the rest")
-			assert.True(t, journal.Ended)
-			for _, row := range bench.NewResults(journal).Studies[0].Rows {
-				if row.ID() != *journal.Failures[0].Point {
+			recorded := journalOf(t, dir)
+			require.Len(t, recorded.Failures, 1)
+			assert.Equal(t, reason, recorded.Failures[0].Reason)
+			assert.Len(t, recorded.Engines, 3, "a fresh one for the rest")
+			assert.True(t, recorded.Ended)
+			for _, row := range report.New(recorded).Studies[0].Rows {
+				if row.ID() != *recorded.Failures[0].Point {
 					assert.Len(t, row.Trials, 2)
 				}
 			}
@@ -132,7 +133,7 @@ func TestSuperviseGivesUp(t *testing.T) {
 	calls := 0
 	err := supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "before the journal")
-	require.Zero(t, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m", "-trials", "1"}, io.Discard, io.Discard, newFakeLibrary("cpu", "m").library, []string{bench.BatchSize}))
+	require.Zero(t, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m", "-trials", "1"}, io.Discard, io.Discard, newFakeLibrary("cpu", "m").library, []string{workload.BatchSize}))
 	err = supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "without doing anything")
 	assert.Equal(t, 2, calls)

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/workload"
 	"vllmgo/internal/race"
 )
 
@@ -124,7 +126,7 @@ can only be reported again.`,
 				v.status = status(c.Context(), v.args, v.stderr, v.reportAgain(dir))
 				return nil
 			}
-			journal, err := bench.ReadJournalFile(filepath.Join(dir, bench.JournalName))
+			journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 			if err != nil {
 				return err
 			}
@@ -157,15 +159,15 @@ machine, model, setting, versions, prompts.`,
 		Example: "  vllmbench compare results/20260101T120000 results/20260102T120000",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			var runs [2]*bench.Results
+			var runs [2]*report.Results
 			for i, arg := range args {
-				journal, err := bench.ReadJournalFile(filepath.Join(folder(arg), bench.JournalName))
+				journal, err := journal.ReadFile(filepath.Join(folder(arg), journal.FileName))
 				if err != nil {
 					return err
 				}
-				runs[i] = bench.NewResults(journal)
+				runs[i] = report.New(journal)
 			}
-			return bench.CompareRuns(runs[0], runs[1]).Write(v.stdout)
+			return report.Compare(runs[0], runs[1]).Write(v.stdout)
 		},
 	}
 }
@@ -186,7 +188,7 @@ func addFlags(c *cobra.Command, o *options) {
 }
 
 // likeJournal takes from a journal's header what the flags do not say.
-func likeJournal(c *cobra.Command, o *options, h bench.Header) {
+func likeJournal(c *cobra.Command, o *options, h journal.Header) {
 	take := func(name, value string) {
 		if f := c.Flags().Lookup(name); !f.Changed && value != "" {
 			_ = f.Value.Set(value) // a run that had it checked it
@@ -207,7 +209,7 @@ func likeJournal(c *cobra.Command, o *options, h bench.Header) {
 }
 
 // measure measures and returns the exit status. With a journal, it measures that run's requests again.
-func (v *vllmbench) measure(ctx context.Context, o options, journal *bench.Journal) int {
+func (v *vllmbench) measure(ctx context.Context, o options, journal *journal.Journal) int {
 	if v.worker != "" {
 		return status(ctx, v.args, v.stderr, measure(ctx, o, v.args, v.worker, v.stderr, v.lib, nil, journal))
 	}
@@ -227,12 +229,12 @@ func (v *vllmbench) reportAgain(dir string) error {
 	case has(soakJournal):
 		return soakReport(dir, v.stdout)
 	}
-	return report(dir, v.stdout, v.stderr)
+	return writeReport(dir, v.stdout, v.stderr)
 }
 
 // verify draws a run's requests again and compares them with its ledger.
-func (v *vllmbench) verify(ctx context.Context, o options, journal *bench.Journal) error {
-	var tokenizer bench.Tokenizer
+func (v *vllmbench) verify(ctx context.Context, o options, journal *journal.Journal) error {
+	var tokenizer workload.Tokenizer
 	if journal.Header.Text {
 		m, err := chooseModel(ctx, o.model, v.stderr, v.lib)
 		if err != nil {

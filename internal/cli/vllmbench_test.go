@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -37,7 +38,7 @@ func runVllmbench(t *testing.T, lib library, args ...string) (status int, stdout
 
 func TestVllmbenchRun(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
-	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return letters{}, nil }
+	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return letters{}, nil }
 	dir := t.TempDir()
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 20, "output_len": 3}
@@ -45,14 +46,14 @@ func TestVllmbenchRun(t *testing.T) {
 
 	for name, c := range map[string]struct {
 		args  []string
-		check func(*testing.T, *bench.Journal)
+		check func(*testing.T, *journal.Journal)
 	}{
-		"preset": {[]string{"--preset", "latency"}, func(t *testing.T, j *bench.Journal) {
+		"preset": {[]string{"--preset", "latency"}, func(t *testing.T, j *journal.Journal) {
 			assert.Equal(t, "latency", j.Header.Preset)
 			assert.Equal(t, 8*128, j.Trials[0].Ledger.OutputTokens)
 		}},
 		"grid": {[]string{"--requests", "3", "--output-len", "5", "--axis", "max_num_seqs=1,2", "--axis", "env.VLLMGO_TEST_GRID=a,b", "--set", "sampling.temperature=1"},
-			func(t *testing.T, j *bench.Journal) {
+			func(t *testing.T, j *journal.Journal) {
 				require.Len(t, j.Header.Studies[0].Points, 4)
 				assert.Equal(t, "max_num_seqs=2, env.VLLMGO_TEST_GRID=b", j.Header.Studies[0].Points[3].Label)
 				assert.Equal(t, 1.0, j.Header.Studies[0].Points[3].Set.Sampling["temperature"])
@@ -60,14 +61,14 @@ func TestVllmbenchRun(t *testing.T) {
 				assert.Len(t, j.Trials, 4)
 			}},
 		"distributions": {[]string{"--requests", "50", "--input-len", "uniform:10,20", "--output-len", "normal:8,2", "--shared-prefix", "4"},
-			func(t *testing.T, j *bench.Journal) {
+			func(t *testing.T, j *journal.Journal) {
 				p := j.Header.Studies[0].Points[0]
 				assert.Len(t, p.Lengths, 50)
 				assert.Equal(t, 4, p.SharedPrefix)
 				assert.Equal(t, p.InputTokens(), j.Trials[0].Ledger.InputTokens)
 			}},
-		"lengths": {[]string{"--requests", "4", "--lengths", lengths, "--text"}, func(t *testing.T, j *bench.Journal) {
-			assert.ElementsMatch(t, []bench.RequestLength{{Input: 20, Output: 3}, {Input: 8, Output: 2}, {Input: 20, Output: 3}, {Input: 8, Output: 2}}, j.Header.Studies[0].Points[0].Lengths)
+		"lengths": {[]string{"--requests", "4", "--lengths", lengths, "--text"}, func(t *testing.T, j *journal.Journal) {
+			assert.ElementsMatch(t, []workload.RequestLength{{Input: 20, Output: 3}, {Input: 8, Output: 2}, {Input: 20, Output: 3}, {Input: 8, Output: 2}}, j.Header.Studies[0].Points[0].Lengths)
 			assert.True(t, j.Header.Text)
 		}},
 	} {
@@ -99,7 +100,7 @@ func TestVllmbenchRun(t *testing.T) {
 			report, err := os.ReadFile(filepath.Join(out, "report.txt"))
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
-			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--report", filepath.Join(out, bench.JournalName))
+			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--report", filepath.Join(out, journal.FileName))
 			require.Zero(t, status, stderr)
 			assert.Equal(t, string(report), stdout)
 			assert.FileExists(t, filepath.Join(out, "report.txt"))
@@ -128,7 +129,7 @@ func TestVllmbenchRefuses(t *testing.T) {
 		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
 	} {
 		if want == "prompts as text need a tokenizer" {
-			lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (bench.Tokenizer, error) { return nil, os.ErrNotExist }
+			lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return nil, os.ErrNotExist }
 		}
 		if c.args[0] == "run" {
 			c.args = append(c.args, "--model", "m", "--out", filepath.Join(t.TempDir(), "out"))

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"strings"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -82,7 +82,7 @@ func ParseContender(text string) (Contender, error) {
 		if c.Engine == nil {
 			c.Engine = map[string]any{}
 		}
-		c.Engine[key] = bench.ParseValue(value)
+		c.Engine[key] = workload.ParseValue(value)
 	}
 	return c, nil
 }

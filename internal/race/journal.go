@@ -12,7 +12,9 @@ import (
 	"reflect"
 	"time"
 
-	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -45,8 +47,8 @@ type Header struct {
 	ProcessRounds int               `json:"process_rounds"`
 	Reload        bool              `json:"reload,omitempty"`
 	EngineArgs    vllmgo.EngineArgs `json:"engine_args"`
-	Studies       []bench.Study     `json:"studies"`
-	Machine       bench.Machine     `json:"machine"`
+	Studies       []workload.Study  `json:"studies"`
+	Machine       journal.Machine   `json:"machine"`
 }
 
 // Loaded is a contender whose engine was loaded.
@@ -67,7 +69,7 @@ type Loaded struct {
 // Trial is one contender's pass of a point in a round.
 type Trial struct {
 	Contender string `json:"contender"`
-	bench.PointID
+	workload.PointID
 	Round int `json:"round"`
 	// Wall is the time from handing the prompts over to having all outputs; of Throughput, what it says of itself.
 	Wall time.Duration `json:"wall_ns"`
@@ -103,7 +105,7 @@ type journalWriter struct{ *os.File }
 
 // append writes a line and waits until it is on disk.
 func (w *journalWriter) append(r record) error {
-	if err := bench.AppendLine(w.File, r); err != nil {
+	if err := journal.AppendLine(w.File, r); err != nil {
 		return fmt.Errorf("race: writing the journal: %w", err)
 	}
 	return nil
@@ -164,7 +166,7 @@ func (s Settings) header() Header {
 	return Header{
 		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name, RandomWeights: s.RandomWeights,
 		Preset: s.Preset, Device: s.Device, Contenders: s.Contenders, Seed: s.Requests.Seed, Rounds: s.Rounds,
-		ProcessRounds: s.ProcessRounds, Reload: s.Reload, EngineArgs: args, Studies: s.Studies, Machine: bench.DescribeMachine(),
+		ProcessRounds: s.ProcessRounds, Reload: s.Reload, EngineArgs: args, Studies: s.Studies, Machine: machine.Describe(),
 	}
 }
 
@@ -204,7 +206,7 @@ func ReadJournal(path string) (*Journal, error) {
 }
 
 // trial is a contender's trial of a point in a round.
-func (j *Journal) trial(contender string, p bench.PointID, round int) (Trial, bool) {
+func (j *Journal) trial(contender string, p workload.PointID, round int) (Trial, bool) {
 	for _, t := range j.Trials {
 		if t.Contender == contender && t.PointID == p && t.Round == round {
 			return t, true
@@ -213,7 +215,7 @@ func (j *Journal) trial(contender string, p bench.PointID, round int) (Trial, bo
 	return Trial{}, false
 }
 
-func (j *Journal) has(contender string, p bench.PointID, round int) bool {
+func (j *Journal) has(contender string, p workload.PointID, round int) bool {
 	_, found := j.trial(contender, p, round)
 	return found
 }

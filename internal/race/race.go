@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -28,14 +29,14 @@ type Settings struct {
 	// Contenders are who takes part. The first is the one with whom the others are compared.
 	Contenders []Contender
 	// Studies are what to measure.
-	Studies []bench.Study
+	Studies []workload.Study
 	// EngineArgs are the settings of all engines, but for those of the studies. The engine mode must be given.
 	EngineArgs vllmgo.EngineArgs
 	// Model is the model's configuration, and Device the platform, as for bench.Run.
 	Model  vllmgo.ModelConfig
 	Device string
 	// Requests say what prompts are drawn from.
-	Requests bench.Requests
+	Requests workload.Requests
 	// Rounds is how often each contender measures each point.
 	Rounds int
 	// ProcessRounds is the same for contenders that load a process for each point, which takes long; at most Rounds.
@@ -186,11 +187,11 @@ func (r *runner) stint(ctx context.Context, number int, g bench.EngineGroup, poi
 
 // drawnPoint is a point and its requests.
 type drawnPoint struct {
-	bench.Point
-	*bench.PointRequests
+	workload.Point
+	*workload.PointRequests
 }
 
-func (r *runner) draw(ctx context.Context, points []bench.Point) ([]drawnPoint, error) {
+func (r *runner) draw(ctx context.Context, points []workload.Point) ([]drawnPoint, error) {
 	var drawn []drawnPoint
 	for _, p := range points {
 		requests, err := r.Requests.Point(ctx, p)
@@ -203,7 +204,7 @@ func (r *runner) draw(ctx context.Context, points []bench.Point) ([]drawnPoint, 
 }
 
 // left reports whether a contender has anything to measure at these points in the rounds from first to last.
-func (r *runner) left(c Contender, points []bench.Point, first, last int) bool {
+func (r *runner) left(c Contender, points []workload.Point, first, last int) bool {
 	for round := first; round <= min(last, r.rounds(c)); round++ {
 		for _, p := range points {
 			if !r.past.has(c.Name, p.ID(), round) {

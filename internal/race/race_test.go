@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -107,16 +107,16 @@ func testSettings(t *testing.T, contenders ...string) Settings {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
-	vocabulary, err := bench.NewVocabulary(1000, nil)
+	vocabulary, err := workload.NewVocabulary(1000, nil)
 	require.NoError(t, err)
-	study, err := bench.NewStudy("size", bench.Point{InputLen: 4, OutputLen: 2}, bench.Axis{Name: "requests", Values: []any{1, 16}})
+	study, err := workload.NewStudy("size", workload.Point{InputLen: 4, OutputLen: 2}, workload.Axis{Name: "requests", Values: []any{1, 16}})
 	require.NoError(t, err)
-	other, err := bench.NewStudy("other", bench.Point{Requests: 2, InputLen: 4, OutputLen: 2, Set: bench.Set{Engine: map[string]any{"max_num_seqs": 8}}})
+	other, err := workload.NewStudy("other", workload.Point{Requests: 2, InputLen: 4, OutputLen: 2, Set: workload.Set{Engine: map[string]any{"max_num_seqs": 8}}})
 	require.NoError(t, err)
 	s := Settings{
-		Dir: t.TempDir(), Studies: []bench.Study{study, other}, Device: "none", Python: program, Tokenizer: "tokenizer",
+		Dir: t.TempDir(), Studies: []workload.Study{study, other}, Device: "none", Python: program, Tokenizer: "tokenizer",
 		EngineArgs: vllmgo.EngineArgs{Model: "model", SkipTokenizerInit: true, EngineMode: vllmgo.InProcess}, Name: "model", Preset: "test",
-		Requests: bench.Requests{Vocabulary: vocabulary}, Rounds: 6, ProcessRounds: 2, Progress: io.Discard,
+		Requests: workload.Requests{Vocabulary: vocabulary}, Rounds: 6, ProcessRounds: 2, Progress: io.Discard,
 	}
 	for _, text := range contenders {
 		c, err := ParseContender(text)
@@ -353,7 +353,7 @@ func TestJournalIsJSON(t *testing.T) {
 
 // hashOutputs returns the hash of outputs, as a contender sends it.
 func hashOutputs(outputs [][]int32) string {
-	h := bench.NewTokenHash()
+	h := workload.NewTokenHash()
 	for _, ids := range outputs {
 		h.Add(ids)
 	}

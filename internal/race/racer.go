@@ -21,7 +21,8 @@ import (
 
 	"github.com/shirou/gopsutil/v4/process"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -189,7 +190,7 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 		task.Prompts = append(task.Prompts, r.TokenIDs)
 		task.OutputLens = append(task.OutputLens, r.OutputLen)
 	}
-	t.PromptsSHA256 = bench.HashRequests(requests)
+	t.PromptsSHA256 = workload.HashRequests(requests)
 	before := c.tree().cpu()
 	a, err := c.ask(ctx, task)
 	if err != nil {
@@ -202,7 +203,7 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 	return t, checkCounts(p.Point, a.InputTokens, a.OutputTokens)
 }
 
-func checkCounts(p bench.Point, input, output int) error {
+func checkCounts(p workload.Point, input, output int) error {
 	if input != p.InputTokens() || output != p.OutputTokens() {
 		return fmt.Errorf("%s: the engine saw %d input tokens and generated %d; %d and %d were asked for", p, input, output, p.InputTokens(), p.OutputTokens())
 	}
@@ -288,7 +289,7 @@ func (c *racer) tree() tree {
 		return nil
 	}
 	var t tree
-	bench.EachDescendant(p, func(p *process.Process) { t = append(t, p) })
+	machine.EachDescendant(p, func(p *process.Process) { t = append(t, p) })
 	return t
 }
 

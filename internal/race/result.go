@@ -4,30 +4,11 @@ import (
 	"slices"
 	"time"
 
-	"gonum.org/v1/gonum/stat"
+	gonum "gonum.org/v1/gonum/stat"
 
-	"vllmgo/bench"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
 )
-
-// Estimate is the median of values with its interval, as [bench.Median] describes it.
-type Estimate struct {
-	Value      float64 `json:"value"`
-	Low        float64 `json:"low"`
-	High       float64 `json:"high"`
-	Confidence float64 `json:"confidence"`
-	N          int     `json:"n"`
-}
-
-// estimate is the zero value for no values.
-func estimate(values []float64) Estimate {
-	n := len(values)
-	if n == 0 {
-		return Estimate{}
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	k, coverage := bench.IntervalRank(n)
-	return Estimate{Value: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k-1], High: sorted[n-k], Confidence: coverage, N: n}
-}
 
 // Result is what a race says about its contenders.
 type Result struct {
@@ -42,7 +23,7 @@ type Result struct {
 
 // PointResult is a point and its contenders, in the header's order.
 type PointResult struct {
-	bench.Point
+	workload.Point
 	Contenders []Figures `json:"contenders"`
 }
 
@@ -50,12 +31,12 @@ type PointResult struct {
 type Figures struct {
 	Contender string `json:"contender"`
 	// Rate is in generated tokens a second.
-	Rate Estimate `json:"rate"`
+	Rate stat.Estimate[float64] `json:"rate"`
 	// Ratio is the first contender's rate over this one's, round for round: above 1 the first is faster. See
 	// [Journal.perCycle].
-	Ratio Estimate `json:"ratio"`
+	Ratio stat.Estimate[float64] `json:"ratio"`
 	// Outside is the share of the time outside LLM.generate, when it is known.
-	Outside Estimate `json:"outside,omitzero"`
+	Outside stat.Estimate[float64] `json:"outside,omitzero"`
 	// SameOutputs is the number of rounds in which the contender generated the same tokens as the first, and Compared
 	// that of rounds in which both are known.
 	SameOutputs int `json:"same_outputs"`
@@ -69,7 +50,7 @@ type Overall struct {
 	Points int `json:"points"`
 	// Ratio is the geometric mean over the points of the first contender's rate over this one's: its median over the
 	// rounds that have all points. See [Journal.perCycle].
-	Ratio Estimate `json:"ratio"`
+	Ratio stat.Estimate[float64] `json:"ratio"`
 	// Table is the time of the whole table, each point once: loading, a warm-up pass of each point and one measured pass
 	// or, for contenders with a process for each point, all processes.
 	Table time.Duration `json:"table_ns"`
@@ -86,7 +67,7 @@ type Overall struct {
 // NewResult computes a race's results from its journal.
 func NewResult(j *Journal) *Result {
 	r := &Result{Header: j.Header, Failures: j.Failures}
-	var points []bench.Point
+	var points []workload.Point
 	for _, s := range j.Header.Studies {
 		points = append(points, s.Points...)
 	}
@@ -119,7 +100,7 @@ func (r *Result) Complete() bool {
 func (j *Journal) first() string { return j.Header.Contenders[0].Name }
 
 // trials are a contender's trials of a point, in order of rounds.
-func (j *Journal) trials(p bench.PointID, contender string) []Trial {
+func (j *Journal) trials(p workload.PointID, contender string) []Trial {
 	var trials []Trial
 	for _, t := range j.Trials {
 		if t.PointID == p && t.Contender == contender {
@@ -130,7 +111,7 @@ func (j *Journal) trials(p bench.PointID, contender string) []Trial {
 	return trials
 }
 
-func (j *Journal) figures(p bench.Point, contender string) Figures {
+func (j *Journal) figures(p workload.Point, contender string) Figures {
 	f := Figures{Contender: contender}
 	var rates, outside []float64
 	ratios := map[int]float64{}
@@ -149,7 +130,7 @@ func (j *Journal) figures(p bench.Point, contender string) Figures {
 			}
 		}
 	}
-	f.Rate, f.Ratio, f.Outside = estimate(rates), estimate(j.perCycle(ratios)), estimate(outside)
+	f.Rate, f.Ratio, f.Outside = stat.Median(rates), stat.Median(j.perCycle(ratios)), stat.Median(outside)
 	return f
 }
 
@@ -170,15 +151,15 @@ func (j *Journal) perCycle(ratios map[int]float64) []float64 {
 	var values []float64
 	for _, cycle := range cycles {
 		if len(cycle) == length {
-			values = append(values, stat.GeometricMean(cycle, nil))
+			values = append(values, gonum.GeometricMean(cycle, nil))
 		}
 	}
 	return values
 }
 
-func (j *Journal) overall(points []bench.Point, c Contender) Overall {
+func (j *Journal) overall(points []workload.Point, c Contender) Overall {
 	o := Overall{Contender: c.Name}
-	var finished []bench.Point
+	var finished []workload.Point
 	for _, p := range points {
 		if len(j.trials(p.ID(), c.Name)) > 0 && len(j.trials(p.ID(), j.first())) > 0 {
 			finished = append(finished, p)
@@ -201,10 +182,10 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 			break
 		}
 		if len(ratios) == o.Points {
-			means[round] = stat.GeometricMean(ratios, nil)
+			means[round] = gonum.GeometricMean(ratios, nil)
 		}
 	}
-	o.Ratio = estimate(j.perCycle(means))
+	o.Ratio = stat.Median(j.perCycle(means))
 
 	tokens, cpu := 0, time.Duration(0)
 	for _, p := range finished {
@@ -219,7 +200,7 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 			cpu += t.CPU
 			o.FrontEndMemory = max(o.FrontEndMemory, t.FrontEndMemory)
 		}
-		o.Table += seconds(estimate(walls).Value)
+		o.Table += seconds(stat.Median(walls).Value)
 	}
 	if tokens > 0 {
 		o.CPUPerToken = cpu / time.Duration(tokens)
@@ -232,7 +213,7 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 			loads, firsts = append(loads, l.Load.Seconds()), append(firsts, l.FirstToken.Seconds())
 		}
 	}
-	o.Load, o.FirstToken = seconds(estimate(loads).Value), seconds(estimate(firsts).Value)
+	o.Load, o.FirstToken = seconds(stat.Median(loads).Value), seconds(stat.Median(firsts).Value)
 	for group := range groups {
 		var both []float64
 		for _, l := range j.Loaded {
@@ -240,7 +221,7 @@ func (j *Journal) overall(points []bench.Point, c Contender) Overall {
 				both = append(both, l.Load.Seconds()+l.WarmUp.Seconds())
 			}
 		}
-		o.Table += seconds(estimate(both).Value)
+		o.Table += seconds(stat.Median(both).Value)
 	}
 	return o
 }

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"vllmgo/bench"
+	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
@@ -111,7 +111,7 @@ func (l llm) run(ctx context.Context, p pass) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{Wall: wall, Elapsed: g.Elapsed}
-	outputs := bench.NewTokenHash()
+	outputs := workload.NewTokenHash()
 	for _, o := range g.Outputs {
 		a.InputTokens += len(o.PromptTokenIDs)
 		a.OutputTokens += len(o.Outputs[0].TokenIDs)

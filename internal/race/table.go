@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"vllmgo/bench"
+	"vllmgo/bench/report"
+	"vllmgo/bench/stat"
+	"vllmgo/internal/format"
 )
 
 // WriteFiles writes what is made from the journal into a directory: race.json and race.txt.
@@ -32,7 +34,7 @@ func (r *Result) WriteFiles(dir string) error {
 func (r *Result) Write(w io.Writer) error {
 	h := r.Header
 	first := h.Contenders[0].Name
-	fmt.Fprintf(w, "Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", bench.ModelTitle(h.Model, h.RandomWeights), h.Device,
+	fmt.Fprintf(w, "Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", report.ModelTitle(h.Model, h.RandomWeights), h.Device,
 		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
 
 	header := []string{"point"}
@@ -64,7 +66,7 @@ func (r *Result) Write(w io.Writer) error {
 	if h.Reload {
 		each = fmt.Sprintf("for each %d rounds, in which each contender is loaded first once", len(h.Contenders))
 	}
-	if err := bench.RenderTable(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, "+each+", with 95 % intervals",
+	if err := format.Table(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, "+each+", with 95 % intervals",
 		header, append(rows, mean), 1); err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (r *Result) Write(w io.Writer) error {
 		rows = append(rows, []string{o.Contender, fmt.Sprint(o.Points), duration(o.Table), duration(o.Load), duration(o.FirstToken),
 			memory(o.FrontEndMemory), fmt.Sprintf("%.2f", float64(o.CPUPerToken)/float64(time.Millisecond)), r.outside(o.Contender), r.same(o.Contender)})
 	}
-	if err := bench.RenderTable(w, "The whole table once, start-up to an engine and to its first token, and what was used", []string{"contender", "points", "table s",
+	if err := format.Table(w, "The whole table once, start-up to an engine and to its first token, and what was used", []string{"contender", "points", "table s",
 		"load s", "first token s", "front end MiB", "CPU ms a token", "outside LLM.generate", "same tokens as " + first}, rows, 1); err != nil {
 		return err
 	}
@@ -148,14 +150,14 @@ func (r *Result) same(contender string) string {
 	return fmt.Sprintf("%d of %d passes", same, compared)
 }
 
-func rate(e Estimate) string {
+func rate(e stat.Estimate[float64]) string {
 	if e.N == 0 {
 		return "–"
 	}
 	return number(e.Value)
 }
 
-func ratio(e Estimate) string {
+func ratio(e stat.Estimate[float64]) string {
 	switch e.N {
 	case 0:
 		return "–"

@@ -1,0 +1,89 @@
+package journal
+
+import (
+	"fmt"
+	"strings"
+
+	"vllmgo/internal/format"
+)
+
+// Usage is what the machine did during a trial.
+type Usage struct {
+	// Cores is the number of cores that this program's processes kept busy, on average.
+	Cores float64 `json:"cores"`
+	// OtherCores is the number of cores that all else on the machine kept busy, on average.
+	OtherCores float64 `json:"other_cores"`
+	// Steal is the share of the machine's CPU time that a hypervisor gave to others.
+	Steal float64 `json:"steal"`
+	// Throttled is the share of the trial for which the control group was held back by its CPU quota.
+	Throttled float64 `json:"throttled,omitempty"`
+	// HostMemory is the resident memory of this program's processes at the end, in bytes.
+	HostMemory int64 `json:"host_memory_bytes"`
+	// GPUs are the NVIDIA GPUs that the engine runs on, in NVML's order; none without NVML.
+	GPUs []GPUUsage `json:"gpus,omitempty"`
+}
+
+// GPUUsage is what a GPU did during a trial. Use, memory and clocks are sampled every 50 ms.
+type GPUUsage struct {
+	// Index is its number in NVML's order.
+	Index int `json:"gpu"`
+	// Busy is the share of time in which a kernel ran, averaged over the samples.
+	Busy float64 `json:"busy"`
+	// Memory is the most memory in use, in bytes.
+	Memory int64 `json:"memory_bytes"`
+	// Energy is what it used, in joules, by its own counter; 0 when it has none.
+	Energy float64 `json:"energy_j,omitempty"`
+	// LowClock and HighClock bound its SM clock, in MHz.
+	LowClock  int `json:"low_clock_mhz"`
+	HighClock int `json:"high_clock_mhz"`
+	// Slowed says why it ran slower than it could: "power cap", "heat", "power brake", "hardware slowdown".
+	Slowed []string `json:"slowed,omitempty"`
+	// OtherProcesses is the number of processes that computed on it and are none of this program's.
+	OtherProcesses int `json:"other_processes,omitempty"`
+}
+
+// Joules is the energy of the GPUs, in joules; 0 when they do not tell.
+func (u Usage) Joules() float64 {
+	total := 0.0
+	for _, g := range u.GPUs {
+		total += g.Energy
+	}
+	return total
+}
+
+// Machine describes where a run took place. What cannot be found out is left empty.
+type Machine struct {
+	// CPU is the processor's product name.
+	CPU string `json:"cpu,omitempty"`
+	// Cores is the number of logical cores that this process may use.
+	Cores int `json:"cores"`
+	// Memory is the machine's memory, in bytes.
+	Memory uint64 `json:"memory_bytes,omitempty"`
+	// GPUs are the machine's NVIDIA GPUs, used or not.
+	GPUs []GPU `json:"gpus,omitempty"`
+	// OS is the operating system with its version and kernel.
+	OS string `json:"os"`
+	// Go is the version of Go that the program was built with.
+	Go string `json:"go"`
+}
+
+// GPU is one NVIDIA GPU.
+type GPU struct {
+	// Name is its product name.
+	Name string `json:"name"`
+	// Memory is its memory, in bytes.
+	Memory uint64 `json:"memory_bytes"`
+}
+
+// String is the machine in one line.
+func (m Machine) String() string {
+	parts := []string{}
+	if m.CPU != "" {
+		parts = append(parts, m.CPU)
+	}
+	parts = append(parts, format.Count(m.Cores, "core"), format.Bytes(int64(m.Memory))+" memory")
+	for _, gpu := range m.GPUs {
+		parts = append(parts, fmt.Sprintf("%s with %s", gpu.Name, format.Bytes(int64(gpu.Memory))))
+	}
+	return strings.Join(append(parts, m.OS, m.Go), ", ")
+}

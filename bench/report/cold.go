@@ -1,0 +1,44 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"vllmgo/bench/journal"
+)
+
+// Cold is a point's time as the notebook would have measured it: once, after a single request of the same
+// lengths, and so with all that the shape needs only once.
+type Cold struct {
+	// Elapsed is the time of the first pass of the full shape, on the first engine that measured the point.
+	Elapsed time.Duration `json:"elapsed_ns"`
+	// StartUp is the share of it beyond the median of the trials: what was start-up. Negative when the median is
+	// higher.
+	StartUp float64 `json:"start_up"`
+}
+
+// newCold finds a measured row's cold time: in its first warm-up or, when that was the notebook's, its first trial.
+// The zero value says that there is none.
+func newCold(j *journal.Journal, row Row) Cold {
+	var c Cold
+	for _, w := range j.WarmUps {
+		if w.PointID == row.ID() && c.Elapsed == 0 {
+			c.Elapsed = row.Trials[0].Elapsed
+			if len(w.Passes) > 0 {
+				c.Elapsed = w.Passes[0]
+			}
+		}
+	}
+	if c.Elapsed > 0 {
+		c.StartUp = 1 - row.Elapsed.Value.Seconds()/c.Elapsed.Seconds()
+	}
+	return c
+}
+
+// String says in words how much of the cold time was start-up.
+func (c Cold) String() string {
+	if c.StartUp < 0.05 {
+		return "under 5 % was start-up"
+	}
+	return fmt.Sprintf("%.0f %% was start-up", 100*c.StartUp)
+}

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench"
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
+	"vllmgo/internal/fake"
+	"vllmgo/vllmgo"
+)
+
+// noisyRun measures a study of so many points on a fake engine whose times have a machine's noise and a slowdown.
+func noisyRun(t *testing.T, points int, seed uint64, slowdown float64) *Results {
+	t.Helper()
+	lab, r := &fake.Lab{}, rand.New(rand.NewPCG(seed, 0))
+	lab.Fault = func(_ int, g *vllmgo.Generation) error {
+		g.Elapsed = time.Duration(slowdown * float64(fake.Times(r, 1, g.Elapsed)[0]))
+		return nil
+	}
+	s := benchtest.Settings(t, lab)
+	study := workload.Study{Name: "many", Parameter: "number", Unit: "points", MaxNumBatchedTokens: 1024, MaxNumSeqs: 8}
+	for i := range points {
+		study.Points = append(study.Points, workload.Point{Study: study.Name, Value: i + 1, Requests: 1, InputLen: 2, OutputLen: 1 + i%4})
+	}
+	s.Studies, s.Stopping = []workload.Study{study}, stat.FixedTrials(20)
+	require.NoError(t, bench.Run(t.Context(), s))
+	return resultsOf(t, s)
+}
+
+// Two whole runs of one engine differ in at most 5 % of 200 comparisons, and a third of an engine that is 3 % slower is found
+// to be.
+func TestCompareRuns(t *testing.T) {
+	first := noisyRun(t, 200, 1, 1)
+	differ := func(second *Results) (slower, faster int) {
+		c := Compare(first, second)
+		require.Len(t, c.Points, 200)
+		assert.Empty(t, c.Notes)
+		for _, p := range c.Points {
+			switch {
+			case p.Differ && p.Ratio > 1:
+				slower++
+			case p.Differ:
+				faster++
+			}
+			assert.Equal(t, p.Differ, p.Low > 1 || p.High < 1, "the interval and the test agree")
+		}
+		return slower, faster
+	}
+	slower, faster := differ(noisyRun(t, 200, 2, 1))
+	t.Logf("equal runs: %d of 200 points differ", slower+faster)
+	assert.LessOrEqual(t, slower+faster, 10)
+	slower, faster = differ(noisyRun(t, 200, 3, 1.03))
+	t.Logf("3 %% slower: %d of 200 points are found to be slower", slower)
+	assert.GreaterOrEqual(t, slower, 190)
+	assert.Zero(t, faster)
+}
+
+func TestCompareRunsNotes(t *testing.T) {
+	full := preset(t, "full")[:1]
+	a := journalOf(full, []float64{100, 0, 100, 100, 100, 100})
+	b := journalOf(preset(t, "quick")[:1], []float64{100, 100, 100, 100, 100, 100})
+	b.Header.Studies[0].Points[0] = full[0].Points[0]
+	a.Header.Machine, b.Header.Machine = journal.Machine{CPU: "a CPU", OS: "linux", Go: "go"}, journal.Machine{CPU: "another", OS: "linux", Go: "go"}
+	b.Engines[0].Info.Dtype = "float32"
+	b.Engines[0].Info.KVCacheTokens = 1
+	b.Trials[0].Ledger.PromptsSHA256 = "another"
+	c := Compare(New(a), New(b))
+	require.Len(t, c.Points, 1, "batch size 1 alone is the same work")
+	assert.Equal(t, []string{
+		"machine: a CPU, 0 cores, 0 MiB memory, linux, go in the first run, another, 0 cores, 0 MiB memory, linux, go in the second",
+		"setting: dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick in the first run, dtype float32, cuda (NVIDIA H100), TP 2, engine own-process, preset quick in the second",
+		"points that failed a check, so that what differs may be the machine: batch size 1 (preemption)",
+		"points whose prompts differ: batch size 1",
+	}, c.Notes[:4])
+	assert.Contains(t, c.Notes[4], "without a match in the other run: batch size 2, batch size 4")
+	var text strings.Builder
+	require.NoError(t, c.Write(&text))
+	assert.Contains(t, text.String(), "│ batch size 1 │")
+	assert.Contains(t, text.String(), "not shown to differ │")
+	assert.Contains(t, text.String(), "Note: points whose prompts differ: batch size 1.\n")
+	assert.Equal(t, "3.0 % slower", verdict(stat.Comparison{Ratio: 1.03, Differ: true}))
+	assert.Equal(t, "3.0 % faster", verdict(stat.Comparison{Ratio: 0.97, Differ: true}))
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
+)
+
+const (
+	// nearFastest is the fraction of the highest throughput that counts as about as fast.
+	nearFastest = 0.90
+	// nearQuickest is how many times the least latency counts as about as quick.
+	nearQuickest = 1.5
+)
+
+// Recommendation is a setting to choose for a goal, with the figures that it rests on.
+type Recommendation struct {
+	// Goal is "maximum throughput", "lower latency" or "resource efficiency".
+	Goal string `json:"goal"`
+	// Text is the advice.
+	Text string `json:"text"`
+	// Rows are the rows that it rests on, such as "batch-size 8".
+	Rows []string `json:"rows"`
+}
+
+// recommend computes a recommendation for each goal from the measured rows of all studies; none without
+// such rows.
+func (r *Results) recommend() []Recommendation {
+	all := r.rows()
+	rows := measured(all)
+	if len(rows) == 0 {
+		return nil
+	}
+	among := fmt.Sprintf("of all %d rows", len(rows))
+	if len(rows) < len(all) {
+		among = fmt.Sprintf("of the %d rows that have figures", len(rows))
+	}
+	return []Recommendation{
+		r.recommendThroughput(rows, among),
+		r.recommendLatency(rows, among),
+		r.recommendEfficiency(rows),
+	}
+}
+
+func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
+	best := fastest(rows)
+	return Recommendation{
+		Goal: "maximum throughput",
+		Text: fmt.Sprintf("%s (%s): %s generated tok/s, the most %s. The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
+			best.Point, best.Shape(), format.Rate(best.GeneratedPerSecond), among,
+			format.Seconds(best.Elapsed.Value), best.PeakKVTokens, loadCost(r.engine(best))),
+		Rows: []string{best.Point.String()},
+	}
+}
+
+// recommendLatency takes the row with the least completion time for each token of a request, and, of the
+// rows of its study that are about as quick, the one with the most throughput. Rows of the batch-size study are
+// preferred: their requests are alike, while a shorter prompt is quicker by itself.
+func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
+	alike := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Study != workload.BatchSize })
+	if len(alike) > 0 && len(alike) < len(rows) {
+		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", format.Count(len(alike), "row"))
+	}
+	quickest := slices.MinFunc(rows, func(a, b Row) int { return cmp.Compare(a.perToken(), b.perToken()) })
+	rec := Recommendation{
+		Goal: "lower latency",
+		Text: fmt.Sprintf("%s (%s): completes in %s s, %s for each token of a request, the least %s.",
+			quickest.Point, quickest.Shape(), format.Seconds(quickest.Elapsed.Value), milliseconds(quickest.perToken()), among),
+		Rows: []string{quickest.Point.String()},
+	}
+	near := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool {
+		return row.Study != quickest.Study || float64(row.perToken()) > nearQuickest*float64(quickest.perToken())
+	})
+	if best := fastest(near); best.ID() != quickest.ID() {
+		rec.Text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: %s a token and %s generated tok/s.",
+			nearQuickest, best.Point, best.GeneratedPerSecond/quickest.GeneratedPerSecond,
+			milliseconds(best.perToken()), format.Rate(best.GeneratedPerSecond))
+		rec.Rows = append(rec.Rows, best.Point.String())
+	} else {
+		rec.Text += fmt.Sprintf(" No row of its study gives more throughput within %.1f times that.", nearQuickest)
+	}
+	return rec
+}
+
+// recommendEfficiency takes, of the rows that are about as fast as the fastest, the one with the least
+// demand for KV cache, and of those the one that completes first.
+func (r *Results) recommendEfficiency(rows []Row) Recommendation {
+	best := fastest(rows)
+	near := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool {
+		return row.GeneratedPerSecond < nearFastest*best.GeneratedPerSecond
+	})
+	leanest := slices.MinFunc(near, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
+	})
+	rec := Recommendation{
+		Goal: "resource efficiency",
+		Text: fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s. Of the rows with at least %.0f %% of the most throughput it demands the least:",
+			leanest.Point, leanest.Shape(), leanest.PeakKVTokens, format.Seconds(leanest.Elapsed.Value), loadCost(r.engine(leanest)), 100*nearFastest),
+		Rows: []string{leanest.Point.String()},
+	}
+	if leanest.ID() == best.ID() {
+		rec.Text += fmt.Sprintf(" %s generated tok/s, which is the most.", format.Rate(best.GeneratedPerSecond))
+		return rec
+	}
+	rec.Text += fmt.Sprintf(" %s generated tok/s, %.0f %% of %s, which demands %d KV tokens and completes in %s s.",
+		format.Rate(leanest.GeneratedPerSecond), 100*leanest.GeneratedPerSecond/best.GeneratedPerSecond,
+		best.Point, best.PeakKVTokens, format.Seconds(best.Elapsed.Value))
+	rec.Rows = append(rec.Rows, best.Point.String())
+	return rec
+}
+
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
+
+// loadCost is what loading the engine cost, in words.
+func loadCost(e journal.Engine) string {
+	costs := []string{format.Seconds(e.LoadTime) + " s", format.Bytes(e.HostMemory) + " of host memory"}
+	if e.GPUMemory != nil {
+		costs = append(costs, format.Bytes(*e.GPUMemory)+" of GPU memory")
+	}
+	return format.List(costs)
+}

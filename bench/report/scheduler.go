@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
+)
+
+// Scheduler sums up what a scheduler did during a point's latency passes. Its counts were read every 20 ms and are those of
+// the last step that had ended.
+type Scheduler struct {
+	// MaxNumSeqs is the engine's limit on running requests.
+	MaxNumSeqs int `json:"max_num_seqs"`
+	// MostRunning and MostWaiting are numbers of requests.
+	MostRunning int `json:"most_running"`
+	MostWaiting int `json:"most_waiting"`
+	// Full is the share of the readings in which requests waited while MaxNumSeqs ran.
+	Full float64 `json:"full"`
+	// MostKVUse is the greatest share of the KV cache in use.
+	MostKVUse float64 `json:"most_kv_use"`
+	// Preemptions is the number of preemptions from the first reading of each pass to its last.
+	Preemptions int `json:"preemptions"`
+}
+
+// newScheduler sums up a point's readings; nil when there are none.
+func newScheduler(j *journal.Journal, p workload.PointID) *Scheduler {
+	var s Scheduler
+	readings, full := 0, 0
+	for _, pass := range j.Latencies {
+		if pass.PointID != p || len(pass.Counters) == 0 {
+			continue
+		}
+		for _, e := range j.Engines {
+			if e.Number == pass.Engine {
+				s.MaxNumSeqs = e.Info.MaxNumSeqs
+			}
+		}
+		for _, c := range pass.Counters {
+			readings++
+			if c.Waiting > 0 && c.Running >= s.MaxNumSeqs {
+				full++
+			}
+			s.MostRunning, s.MostWaiting = max(s.MostRunning, c.Running), max(s.MostWaiting, c.Waiting)
+			s.MostKVUse = max(s.MostKVUse, c.KVUse)
+		}
+		s.Preemptions += pass.Counters[len(pass.Counters)-1].Preemptions - pass.Counters[0].Preemptions
+	}
+	if readings == 0 {
+		return nil
+	}
+	s.Full = float64(full) / float64(readings)
+	return &s
+}
+
+// explainDip says in a sentence after a space what the scheduler did at a row that is slower than the row before; empty when
+// latencies were not measured.
+func explainDip(before, after Row) string {
+	if before.Latency == nil || after.Latency == nil || before.Latency.Scheduler == nil || after.Latency.Scheduler == nil {
+		return ""
+	}
+	was, is := before.Latency.Scheduler, after.Latency.Scheduler
+	ran, runs := before.Latency.Running, after.Latency.Running
+	var causes []string
+	if is.Preemptions > was.Preemptions {
+		causes = append(causes, fmt.Sprintf("%s, after which requests had to start again, against %d at %s, with up to %.0f %% of the KV cache in use",
+			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), 100*is.MostKVUse))
+	}
+	if is.Full > was.Full {
+		sequences := after.Requests * after.Completions()
+		waves := (sequences + is.MaxNumSeqs - 1) / is.MaxNumSeqs
+		causes = append(causes, fmt.Sprintf("up to %d requests waited while max_num_seqs %d ran, so that %d sequences went in %d waves, the last of %d; "+
+			"on average %.1f requests ran, against %.1f at %s",
+			is.MostWaiting, is.MaxNumSeqs, sequences, waves, sequences-(waves-1)*is.MaxNumSeqs, runs, ran, before.Name()))
+	}
+	if causes == nil {
+		return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; %.1f requests running on average, against %.1f; "+
+			"up to %.0f %% of the KV cache in use.", after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), runs, ran, 100*is.MostKVUse)
+	}
+	return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
+}

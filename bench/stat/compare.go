@@ -1,0 +1,60 @@
+package stat
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aclements/go-moremath/stats"
+)
+
+// Comparison is the outcome of comparing two samples of times.
+type Comparison struct {
+	// Ratio is the second sample's median over the first's: 1.03 means that the second is 3 % slower.
+	Ratio float64 `json:"ratio"`
+	// Low and High bound the factor between the two with 99 % confidence, so that 1 is outside when they differ; both are 0
+	// for too few values.
+	Low  float64 `json:"low,omitempty"`
+	High float64 `json:"high,omitempty"`
+	// P is the probability of samples that differ as much or more when nothing differs.
+	P float64 `json:"p"`
+	// Differ is true when P is at most 1 %.
+	Differ bool `json:"differ"`
+}
+
+// Compare tells whether two samples of times differ by more than chance explains, by the two-sided
+// Mann-Whitney U test (Annals of Mathematical Statistics 18, 1947), which is exact for samples of up to 50
+// values and assumes nothing about how times are distributed. Fewer than 5 values on both sides can never
+// show a difference. The interval is the test's own: from the k-th smallest to the k-th largest of all ratios of a value of
+// the second sample to one of the first, with the largest k that the distribution of U allows (W. J. Conover, Practical
+// Nonparametric Statistics, 3rd ed., 1999, section 5.4, on the times' logarithms). Measure both in turns: times that drift differ between any two hours. It panics when
+// a sample is empty.
+func Compare(first, second []time.Duration) Comparison {
+	c := Comparison{Ratio: float64(Median(second).Value) / float64(Median(first).Value), P: 1}
+	// The error says that all values are equal, and so nothing differs.
+	if test, err := stats.MannWhitneyUTest(floats(first), floats(second), stats.LocationDiffers); err == nil {
+		c.P = test.P
+	}
+	c.Differ = c.P <= significance
+	c.Low, c.High = ratioInterval(first, second)
+	return c
+}
+
+// ratioInterval is the interval of [Comparison]; zeros for too few values.
+func ratioInterval(first, second []time.Duration) (low, high float64) {
+	u := stats.UDist{N1: len(first), N2: len(second)}
+	k := 0
+	for 2*u.CDF(float64(k)) <= significance {
+		k++
+	}
+	if k == 0 {
+		return 0, 0
+	}
+	var ratios []float64
+	for _, b := range second {
+		for _, a := range first {
+			ratios = append(ratios, float64(b)/float64(a))
+		}
+	}
+	slices.Sort(ratios)
+	return ratios[k-1], ratios[len(ratios)-k]
+}

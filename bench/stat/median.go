@@ -1,0 +1,113 @@
+package stat
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Value is what a sample consists of: times, or numbers such as rates and ratios.
+type Value interface{ time.Duration | float64 }
+
+// Estimate is the median of a sample with an interval for the median of what was sampled.
+//
+// The interval goes from the k-th smallest to the k-th largest value, with the largest k for which
+// it covers the true median with a probability of at least 95 %. The number of values below the
+// median is binomial with probability ½, whatever the distribution of the values, so that the
+// probability is
+//
+//	1 − 2 · P(Binomial(n, ½) ≤ k−1)
+//
+// (W. J. Conover, Practical Nonparametric Statistics, 3rd ed., 1999, section 3.2). Fewer than 6
+// values have no such interval. Low and High are then their whole range, and Confidence,
+// 1 − 2^(1−n), is below 95 %.
+//
+// In JSON, the members of an estimate of times are called value_ns, low_ns and high_ns.
+type Estimate[T Value] struct {
+	// N is the number of values.
+	N int
+	// Value is the middle value, or the mean of the two middle ones.
+	Value T
+	// Low and High are the ends of the interval.
+	Low, High T
+	// Confidence is the probability that the interval covers the true median: 0 for a single value.
+	Confidence float64
+}
+
+// Median returns the median of values and its interval. It returns the zero value for no values.
+func Median[T Value](values []T) Estimate[T] {
+	n := len(values)
+	if n == 0 {
+		return Estimate[T]{}
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	k, coverage := intervalRank(n)
+	return Estimate[T]{
+		N: n, Value: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k-1], High: sorted[n-k], Confidence: coverage,
+	}
+}
+
+// intervalRank returns the rank k of the interval's lower end among n values in ascending order, and
+// the probability that the interval covers the median. The upper end has the same rank from above.
+func intervalRank(n int) (k int, coverage float64) {
+	below := distuv.Binomial{N: float64(n), P: 0.5}.CDF
+	k = 1
+	for k < (n+1)/2 && 1-2*below(float64(k)) >= Confidence {
+		k++
+	}
+	return k, max(0, 1-2*below(float64(k-1)))
+}
+
+// Precision returns the greater distance from the median to an end of the interval, as a fraction of
+// the median.
+func (e Estimate[T]) Precision() float64 {
+	return float64(max(e.High-e.Value, e.Value-e.Low)) / float64(e.Value)
+}
+
+// Within reports whether the interval has 95 % confidence and its ends are within target, a fraction,
+// of the median.
+func (e Estimate[T]) Within(target float64) bool {
+	return e.Confidence >= Confidence && e.Precision() <= target
+}
+
+// times and numbers are estimates as JSON has them.
+type (
+	times struct {
+		N          int           `json:"n"`
+		Value      time.Duration `json:"value_ns"`
+		Low        time.Duration `json:"low_ns"`
+		High       time.Duration `json:"high_ns"`
+		Confidence float64       `json:"confidence"`
+	}
+	numbers struct {
+		N          int     `json:"n"`
+		Value      float64 `json:"value"`
+		Low        float64 `json:"low"`
+		High       float64 `json:"high"`
+		Confidence float64 `json:"confidence"`
+	}
+)
+
+// MarshalJSON encodes the estimate.
+func (e Estimate[T]) MarshalJSON() ([]byte, error) {
+	switch e := any(e).(type) {
+	case Estimate[time.Duration]:
+		return json.Marshal(times(e))
+	case Estimate[float64]:
+		return json.Marshal(numbers(e))
+	}
+	panic("stat: a Value that is neither")
+}
+
+// UnmarshalJSON decodes what MarshalJSON encodes.
+func (e *Estimate[T]) UnmarshalJSON(text []byte) error {
+	switch e := any(e).(type) {
+	case *Estimate[time.Duration]:
+		return json.Unmarshal(text, (*times)(e))
+	case *Estimate[float64]:
+		return json.Unmarshal(text, (*numbers)(e))
+	}
+	panic("stat: a Value that is neither")
+}

@@ -1,0 +1,199 @@
+package workload
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// RequestLength is the length of one request, in tokens; in JSON, [input, output].
+type RequestLength struct {
+	Input, Output int
+}
+
+// MarshalJSON is [input, output].
+func (l RequestLength) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{l.Input, l.Output}) }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (l *RequestLength) UnmarshalJSON(text []byte) error {
+	var pair [2]int
+	err := json.Unmarshal(text, &pair)
+	l.Input, l.Output = pair[0], pair[1]
+	return err
+}
+
+// Distribution says how lengths differ from request to request. The zero value is no distribution; make one
+// with [ParseDistribution].
+type Distribution struct {
+	text string
+	draw func(*rand.Rand) float64
+}
+
+// ParseDistribution reads a distribution of lengths, in tokens:
+//
+//	128                every length is 128
+//	uniform:64,256     every length from 64 to 256 is equally likely
+//	normal:128,32      mean 128, standard deviation 32
+//	lognormal:128,0.5  median 128; the logarithms have a standard deviation of 0.5
+//
+// Lengths are rounded, and drawn again when they are below 1. Anything else is an error, and so is a
+// distribution that gives such lengths hardly ever.
+func ParseDistribution(text string) (Distribution, error) {
+	fail := func() (Distribution, error) {
+		return Distribution{}, fmt.Errorf("bench: no length distribution %q; examples: 128, uniform:64,256, normal:128,32, lognormal:128,0.5", text)
+	}
+	kind, rest, found := strings.Cut(text, ":")
+	if !found {
+		kind, rest = "fixed", text+",0"
+	}
+	first, second, _ := strings.Cut(rest, ",")
+	a, errA := strconv.ParseFloat(first, 64)
+	b, errB := strconv.ParseFloat(second, 64)
+	if errA != nil || errB != nil || !(a >= 1 && a <= math.MaxInt32) || !(b >= 0 && b <= math.MaxInt32) {
+		return fail()
+	}
+	d := Distribution{text: text}
+	switch kind {
+	case "fixed":
+		d.draw = func(*rand.Rand) float64 { return a }
+	case "uniform":
+		if a != math.Trunc(a) || b != math.Trunc(b) || b < a {
+			return fail()
+		}
+		d.draw = func(r *rand.Rand) float64 { return a + float64(r.IntN(int(b-a)+1)) }
+	case "normal":
+		d.draw = func(r *rand.Rand) float64 { return a + b*r.NormFloat64() }
+	case "lognormal":
+		if b > 5 { // most lengths would be 1 or astronomic
+			return fail()
+		}
+		d.draw = func(r *rand.Rand) float64 { return a * math.Exp(b*r.NormFloat64()) }
+	default:
+		return fail()
+	}
+	return d, nil
+}
+
+// String is what ParseDistribution read.
+func (d Distribution) String() string { return d.text }
+
+// length draws one length.
+func (d Distribution) length(r *rand.Rand) int {
+	for {
+		if n := math.Round(d.draw(r)); n >= 1 && n <= math.MaxInt32 {
+			return int(n)
+		}
+	}
+}
+
+// DrawLengths draws the lengths of n requests. Equal arguments give equal lengths.
+func DrawLengths(n int, input, output Distribution, seed uint64) []RequestLength {
+	r := lengthStream(seed)
+	lengths := make([]RequestLength, n)
+	for i := range lengths {
+		lengths[i] = RequestLength{Input: input.length(r), Output: output.length(r)}
+	}
+	return lengths
+}
+
+// PickLengths picks n of the lengths that [ReadLengths] read, in random order, each once before any twice. Equal
+// arguments give equal lengths. It panics when there are none.
+func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
+	order := lengthStream(seed).Perm(len(from))
+	lengths := make([]RequestLength, n)
+	for i := range lengths {
+		lengths[i] = from[order[i%len(order)]]
+	}
+	return lengths
+}
+
+func lengthStream(seed uint64) *rand.Rand {
+	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench lengths seed=%d", seed))))
+}
+
+// ReadLengths reads the lengths of real requests: JSON objects, one a line or in one array, of any of the forms
+//
+//	{"input_len": 128, "output_len": 64}
+//	{"prompt": "…", "completion": "…"}
+//	{"conversations": [{"value": "…"}, {"value": "…"}, …]}
+//
+// The last is ShareGPT's: the first turn is the prompt and the second the completion; a conversation of fewer turns is
+// left out. Texts are measured with the tokenizer, special tokens included. An object of another form, a
+// length below 1, a text without a tokenizer, and no length at all are errors.
+func ReadLengths(ctx context.Context, r io.Reader, t Tokenizer) ([]RequestLength, error) {
+	decoder := json.NewDecoder(r)
+	var lengths []RequestLength
+	for number := 1; ; number++ {
+		var values []sampleRequest
+		raw := json.RawMessage{}
+		err := decoder.Decode(&raw)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil && raw[0] == '[' {
+			err = json.Unmarshal(raw, &values)
+		} else if err == nil {
+			values = make([]sampleRequest, 1)
+			err = json.Unmarshal(raw, &values[0])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("bench: reading lengths: value %d: %w", number, err)
+		}
+		for i, value := range values {
+			if value.Conversations != nil && len(value.Conversations) < 2 {
+				continue
+			}
+			length, err := value.length(ctx, t)
+			if err != nil {
+				return nil, fmt.Errorf("bench: reading lengths: request %d: %w", number+i, err)
+			}
+			lengths = append(lengths, length)
+		}
+	}
+	if len(lengths) == 0 {
+		return nil, errors.New("bench: reading lengths: the file has no request")
+	}
+	return lengths, nil
+}
+
+// sampleRequest is one request of a file of lengths, in any of the forms.
+type sampleRequest struct {
+	InputLen      int    `json:"input_len"`
+	OutputLen     int    `json:"output_len"`
+	Prompt        string `json:"prompt"`
+	Completion    string `json:"completion"`
+	Conversations []struct {
+		Value string `json:"value"`
+	} `json:"conversations"`
+}
+
+func (s sampleRequest) length(ctx context.Context, t Tokenizer) (RequestLength, error) {
+	if s.Conversations != nil {
+		s.Prompt, s.Completion = s.Conversations[0].Value, s.Conversations[1].Value
+	}
+	if s.Prompt != "" && s.Completion != "" {
+		if t == nil {
+			return RequestLength{}, errors.New("it is text, and there is no tokenizer to measure it with")
+		}
+		prompt, err := t.Encode(ctx, s.Prompt)
+		if err != nil {
+			return RequestLength{}, err
+		}
+		completion, err := t.Encode(ctx, s.Completion)
+		if err != nil {
+			return RequestLength{}, err
+		}
+		s.InputLen, s.OutputLen = len(prompt), len(completion)
+	}
+	if s.InputLen < 1 || s.OutputLen < 1 {
+		return RequestLength{}, errors.New("it has neither input_len and output_len, nor prompt and completion, nor conversations; lengths must be at least 1")
+	}
+	return RequestLength{s.InputLen, s.OutputLen}, nil
+}

@@ -1,0 +1,89 @@
+package workload
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Vocabulary is the set of token IDs that synthetic prompts are made of.
+//
+// In JSON it is {"size": 50272, "without": [1, 2]}: the IDs from 0 to size−1 that are not listed.
+type Vocabulary struct {
+	ids []int32
+}
+
+// vocabularyJSON is a Vocabulary in JSON.
+type vocabularyJSON struct {
+	Size    int     `json:"size"`
+	Without []int32 `json:"without,omitempty"`
+}
+
+// MarshalJSON describes it by its size and what it lacks.
+func (v Vocabulary) MarshalJSON() ([]byte, error) {
+	var j vocabularyJSON
+	for _, id := range v.ids {
+		for ; int32(j.Size) < id; j.Size++ {
+			j.Without = append(j.Without, int32(j.Size))
+		}
+		j.Size++
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (v *Vocabulary) UnmarshalJSON(text []byte) error {
+	var j vocabularyJSON
+	err := json.Unmarshal(text, &j)
+	if err == nil {
+		*v, err = NewVocabulary(j.Size, j.Without)
+	}
+	return err
+}
+
+// NewVocabulary is the IDs 0 to size−1 without the special ones. Size and special IDs come from a tokenizer
+// (vllmgo.Tokenizer) or, without one, from a vllmgo.ModelConfig. It returns an error when no ID is left.
+func NewVocabulary(size int, special []int32) (Vocabulary, error) {
+	if size > math.MaxInt32 {
+		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)
+	}
+	var ids []int32
+	for id := range int32(max(size, 0)) {
+		if !slices.Contains(special, id) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens, %d of them special, leaves none for prompts", size, len(special))
+	}
+	return Vocabulary{ids: ids}, nil
+}
+
+// Size is the number of token IDs that prompts may contain.
+func (v Vocabulary) Size() int { return len(v.ids) }
+
+// Highest is the highest ID. It panics on the zero value.
+func (v Vocabulary) Highest() int32 { return v.ids[len(v.ids)-1] }
+
+// random draws an ID.
+func (v Vocabulary) random(r *rand.Rand) int32 { return v.ids[r.IntN(len(v.ids))] }
+
+// contains reports whether prompts may contain an ID.
+func (v Vocabulary) contains(id int32) bool {
+	_, found := slices.BinarySearch(v.ids, id)
+	return found
+}
+
+// canGive reports whether n distinct prompts of the given length exist.
+func (v Vocabulary) canGive(n, length int) bool {
+	distinct := 1
+	for range length {
+		if distinct >= n || len(v.ids) == 1 {
+			break
+		}
+		distinct *= len(v.ids) // at most n·len(ids): far from overflow
+	}
+	return distinct >= n
+}

@@ -1,0 +1,28 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/shirou/gopsutil/v4/load"
+	"golang.org/x/sys/unix"
+)
+
+// OtherLoadAverage is the machine's load average over the last minute, less the most that this process and those it waited
+// for can have added to it: their CPU time over a minute. 0 when it cannot be found out.
+func OtherLoadAverage() float64 {
+	if stubUsage != nil {
+		return 0
+	}
+	average, err := load.Avg()
+	if err != nil {
+		return 0
+	}
+	own := 0.0
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var usage unix.Rusage
+		if unix.Getrusage(who, &usage) == nil {
+			own += time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Minutes()
+		}
+	}
+	return max(0, average.Load1-own)
+}
