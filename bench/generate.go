@@ -58,7 +58,7 @@ func (t terms) params(requests []workload.Request) []vllmgo.SamplingParams {
 		if !t.detokenize {
 			params.Detokenize = new(false)
 		}
-		params, _ = workload.SetSampling(params, t.set)
+		params, _ = workload.Set{Sampling: t.set}.SamplingParams(params)
 		all = append(all, params)
 		equal = equal && r.OutputLen == requests[0].OutputLen
 	}

@@ -81,5 +81,5 @@ func TestWithDtype(t *testing.T) {
 
 // point returns a point of so many requests.
 func point(requests, inputLen, outputLen int) workload.Point {
-	return workload.Point{Study: workload.BatchSize, Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
+	return workload.Point{Study: string(workload.BatchSize), Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
 }

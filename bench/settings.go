@@ -26,7 +26,7 @@ func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
 	if s.Resume {
 		w, past, err := journal.Continue(path)
 		if err == nil {
-			if err = sameRun(past.Header, *header); err != nil {
+			if err = sameRun(past.Header, header); err != nil {
 				err = errors.Join(err, w.Close())
 			}
 		}
@@ -34,14 +34,8 @@ func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
 			return w, past, err
 		}
 	}
-	w, err := journal.Create(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := w.Append(journal.Record{Header: header}); err != nil {
-		return nil, nil, errors.Join(err, w.Close())
-	}
-	return w, &journal.Journal{Header: *header}, nil
+	w, err := journal.Create(path, header)
+	return w, &journal.Journal{Header: header}, err
 }
 
 // Settings are what a run is made of.
@@ -137,8 +131,8 @@ func (s *Settings) complete() error {
 	return s.Stopping.Validate()
 }
 
-func (s Settings) header() *journal.Header {
-	return &journal.Header{
+func (s Settings) header() journal.Header {
+	return journal.Header{
 		Schema:        journal.Schema,
 		Started:       time.Now().UTC(),
 		Command:       s.Command,

@@ -1,75 +1,73 @@
 package journal
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"vllmgo/internal/logfile"
 )
 
-// Writer appends to a journal's file and syncs each line, so that a crash loses no more than the
-// line being written.
-type Writer struct {
-	file *os.File
-}
+// FileName is the name of the journal in a results directory.
+const FileName = "journal.jsonl"
 
-// Create makes a new file; one that exists is an error.
-func Create(path string) (*Writer, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+// Schema is the version of the journal's format. [Read] refuses any other.
+const Schema = 2
+
+// Read reads a journal. It leaves out a last line that is damaged or cut short, and sets
+// Journal.Damaged. Any other damage is an error that names the line, and so are a missing header,
+// another schema, and a trial of an engine that the journal does not have.
+func Read(r io.Reader) (*Journal, error) {
+	j := new(Journal)
+	damaged, err := logfile.Read(r, j.add)
 	if err != nil {
-		return nil, fmt.Errorf("bench: creating the journal: %w", err)
+		return nil, fmt.Errorf("bench: %w", err)
 	}
-	return &Writer{file: file}, nil
+	j.Damaged = damaged
+	return j, nil
 }
 
-// Continue opens a file to append to, and returns what it holds. A damaged last line is cut off.
+// ReadFile reads the journal in a file; see [Read].
+func ReadFile(path string) (*Journal, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: reading the journal: %w", err)
+	}
+	defer file.Close()
+	return Read(file)
+}
+
+// Writer appends records to a journal's file. Each is on disk when Append returns, so that a crash
+// costs at most the record that was being written.
+type Writer struct{ file *logfile.Writer }
+
+// Create makes a new journal with a header. It returns an error when the file exists.
+func Create(path string, h Header) (*Writer, error) {
+	file, err := logfile.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	w := &Writer{file}
+	return w, w.Append(Record{Header: &h})
+}
+
+// Continue opens a journal to append to and returns what it holds. It cuts off a damaged last line.
 func Continue(path string) (*Writer, *Journal, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0o644)
+	j := new(Journal)
+	file, err := logfile.Continue(path, j.add)
 	if err != nil {
-		return nil, nil, fmt.Errorf("bench: opening the journal: %w", err)
+		return nil, nil, fmt.Errorf("bench: %w", err)
 	}
-	text, err := io.ReadAll(file)
-	var journal *Journal
-	if err == nil {
-		journal, err = Read(bytes.NewReader(text))
-	}
-	if err == nil && journal.Damaged {
-		text = bytes.TrimSuffix(text, []byte("\n"))
-		text = text[:bytes.LastIndexByte(text, '\n')+1]
-		err = file.Truncate(int64(len(text)))
-	}
-	if err == nil {
-		_, err = file.Seek(0, io.SeekEnd)
-	}
-	if err == nil && !bytes.HasSuffix(text, []byte("\n")) {
-		_, err = file.Write([]byte("\n"))
-	}
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("bench: continuing the journal: %w", err), file.Close())
-	}
-	return &Writer{file: file}, journal, nil
+	return &Writer{file}, j, nil
 }
 
+// Append writes a record.
 func (w *Writer) Append(r Record) error {
-	if err := AppendLine(w.file, r); err != nil {
-		return fmt.Errorf("bench: writing the journal: %w", err)
+	if err := w.file.Append(r); err != nil {
+		return fmt.Errorf("bench: %w", err)
 	}
 	return nil
 }
 
-// AppendLine writes a value as a line of JSON to a file and waits until it is on disk, so that a crash loses no more than
-// the line being written.
-func AppendLine(file *os.File, value any) error {
-	line, err := json.Marshal(value)
-	if err == nil {
-		_, err = file.Write(append(line, '\n'))
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	return err
-}
-
+// Close closes the file.
 func (w *Writer) Close() error { return w.file.Close() }

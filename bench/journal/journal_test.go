@@ -45,9 +45,10 @@ func TestJournalRoundTrip(t *testing.T) {
 	assert.True(t, first.Ended)
 
 	path := filepath.Join(t.TempDir(), journal.FileName)
-	w, err := journal.Create(path)
+	w, err := journal.Create(path, first.Header)
 	require.NoError(t, err)
-	for line := range strings.Lines(text) {
+	_, rest, _ := strings.Cut(text, "\n")
+	for line := range strings.Lines(rest) {
 		var r journal.Record
 		require.NoError(t, json.Unmarshal([]byte(line), &r))
 		require.NoError(t, w.Append(r))

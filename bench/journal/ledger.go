@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"vllmgo/bench/workload"
@@ -12,11 +13,11 @@ type PromptHashes map[workload.PointID][]string
 
 // PromptHashes returns the hashes of all trials.
 func (j *Journal) PromptHashes() PromptHashes {
-	ledger := make(PromptHashes)
+	hashes := make(PromptHashes)
 	for _, t := range j.Trials {
-		ledger[t.PointID] = append(ledger[t.PointID], t.Ledger.PromptsSHA256)
+		hashes[t.PointID] = append(hashes[t.PointID], t.Ledger.PromptsSHA256)
 	}
-	return ledger
+	return hashes
 }
 
 // Verify compares the requests of a trial with the hash. It accepts a trial that has no hash.
@@ -30,12 +31,15 @@ func (h PromptHashes) Verify(p workload.PointID, trial int, requests []workload.
 	return nil
 }
 
-// VerifyRequests draws the requests of all trials of a journal again, without an engine, and returns how many trials'
-// prompts have the SHA-256 that the journal has. The first that has another is an error. tokenizer is the
-// tokenizer that texts were made with; nil when prompts were token IDs.
+// VerifyRequests draws the requests of all trials again and compares their hashes with the journal's.
+// It needs no engine. It returns the number of trials whose hashes are equal, and an error at the first
+// that is not. tokenizer is the tokenizer of the texts, or nil when the prompts were token IDs.
 func (j *Journal) VerifyRequests(ctx context.Context, tokenizer workload.Tokenizer) (trials int, err error) {
-	if j.Header.Text != (tokenizer != nil) {
-		return 0, fmt.Errorf("bench: prompts were texts: %v; a tokenizer is there: %v", j.Header.Text, tokenizer != nil)
+	switch {
+	case j.Header.Text && tokenizer == nil:
+		return 0, errors.New("bench: the prompts of this run were texts, which need the model's tokenizer")
+	case !j.Header.Text && tokenizer != nil:
+		return 0, errors.New("bench: the prompts of this run were token IDs, which need no tokenizer")
 	}
 	hashes := j.PromptHashes()
 	from := workload.Requests{Vocabulary: j.Header.Vocabulary, Seed: j.Header.Seed, Tokenizer: tokenizer, TokenizerName: j.Header.Model}

@@ -1,20 +1,132 @@
 package journal
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
+
+	"vllmgo/bench/workload"
+	"vllmgo/internal/logfile"
+	"vllmgo/vllmgo"
 )
+
+// SoakFileName is the name of a soak test's journal in a results directory.
+const SoakFileName = "soak.jsonl"
+
+// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other, and
+// takes a journal without one for the first.
+const SoakSchema = 1
+
+// Soak is everything that a soak test recorded, as read from its file.
+type Soak struct {
+	Header  SoakHeader
+	Windows []SoakWindow
+	// End is the last line; nil when the test did not come to its end.
+	End *SoakEnd
+	// Damaged is true when the last line was damaged and left out, as after a crash.
+	Damaged bool
+}
+
+// SoakRecord is one line of a soak test's journal. Exactly one member is set.
+type SoakRecord struct {
+	Header *SoakHeader `json:"header,omitempty"`
+	Window *SoakWindow `json:"window,omitempty"`
+	End    *SoakEnd    `json:"end,omitempty"`
+}
+
+// SoakHeader is what is known before a soak test starts.
+type SoakHeader struct {
+	// Schema is [SoakSchema].
+	Schema        int            `json:"schema"`
+	Started       time.Time      `json:"started"`
+	Command       []string       `json:"command"`
+	Model         string         `json:"model"`
+	RandomWeights bool           `json:"random_weights"`
+	Engine        vllmgo.Info    `json:"engine"`
+	Point         workload.Point `json:"point"`
+	Seed          uint64         `json:"seed"`
+	Machine       Machine        `json:"machine"`
+}
 
 // SoakWindow is a part of a soak test.
 type SoakWindow struct {
-	// Requests is the number of requests that have ended since the test's start.
+	// Requests is the number of requests that have ended since the test started.
 	Requests int `json:"requests"`
-	// Elapsed is the window's time, and the tokens are those of the requests that ended in it.
+	// Elapsed is the window's time. The tokens are those of the requests that ended in it.
 	Elapsed      time.Duration `json:"elapsed_ns"`
 	InputTokens  int           `json:"input_tokens"`
 	OutputTokens int           `json:"output_tokens"`
-	// GoHeap is the memory of Go's objects at the window's end, just after a garbage collection. Process is the resident
-	// memory of this process, Go, Python and all, and Children that of its descendants, such as vLLM's engine core.
+	// GoHeap is the memory of Go's objects at the end of the window, after a garbage collection, in
+	// bytes. Process is the resident memory of the process, Go, Python and all. Children is that of its
+	// descendants, such as vLLM's engine core.
 	GoHeap   int64 `json:"go_heap_bytes"`
 	Process  int64 `json:"process_bytes"`
 	Children int64 `json:"children_bytes"`
 }
+
+// SoakEnd is the last line of a soak test that succeeded.
+type SoakEnd struct {
+	// PromptsSHA256 is the [workload.TokenHash] of all prompts.
+	PromptsSHA256 string `json:"prompts_sha256"`
+}
+
+// ReadSoak reads the journal of a soak test from a file. It treats damage as [Read] does.
+func ReadSoak(path string) (*Soak, error) {
+	s := new(Soak)
+	damaged, err := logfile.ReadFile(path, s.add)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	s.Damaged = damaged
+	return s, nil
+}
+
+// add takes in one line of the file.
+func (s *Soak) add(line []byte) error {
+	var r SoakRecord
+	if err := json.Unmarshal(line, &r); err != nil {
+		return err
+	}
+	switch {
+	case s.Header.Started.IsZero() && r.Header == nil:
+		return errors.New("the first line is not a header")
+	case s.Header.Started.IsZero():
+		if r.Header.Schema > SoakSchema {
+			return fmt.Errorf("schema %d; this program reads %d", r.Header.Schema, SoakSchema)
+		}
+		s.Header = *r.Header
+	case r.Window != nil:
+		s.Windows = append(s.Windows, *r.Window)
+	case r.End != nil:
+		s.End = r.End
+	default:
+		return errors.New("neither window nor end")
+	}
+	return nil
+}
+
+// SoakWriter appends records to the journal of a soak test, as [Writer] does.
+type SoakWriter struct{ file *logfile.Writer }
+
+// CreateSoak makes a new journal of a soak test. It returns an error when the file exists.
+func CreateSoak(path string, h SoakHeader) (*SoakWriter, error) {
+	file, err := logfile.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	h.Schema = SoakSchema
+	w := &SoakWriter{file}
+	return w, w.Append(SoakRecord{Header: &h})
+}
+
+// Append writes a record.
+func (w *SoakWriter) Append(r SoakRecord) error {
+	if err := w.file.Append(r); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (w *SoakWriter) Close() error { return w.file.Close() }

@@ -80,7 +80,7 @@ func Compare(first, second *Results) *Comparison {
 
 // identity is the same for points that do the same work under the same name.
 func identity(p workload.Point) string {
-	return fmt.Sprint(p.ID(), p.Label, p.Completions(), p.AllLengths())
+	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), p.EachLength())
 }
 
 // differences are what two runs differ in besides their points.

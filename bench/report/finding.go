@@ -24,9 +24,9 @@ func (s StudyResult) finding() string {
 	switch {
 	case len(rows) == 0:
 		return "No row was measured, so there is no finding."
-	case s.Study.Name == workload.BatchSize:
+	case s.Study.Sweep == workload.BatchSize:
 		text = batchSizeFinding(rows)
-	case s.Study.Name == workload.SequenceLength:
+	case s.Study.Sweep == workload.SequenceLength:
 		text = sequenceLengthFinding(rows)
 	default:
 		text = peakAndDips(rows)

@@ -82,7 +82,7 @@ func newLatency(j *journal.Journal, row Row) *Latency {
 	var queue, ttft, itl, tpot, e2e, elapsed []time.Duration
 	good, total := 0, time.Duration(0)
 	var passes []journal.LatencyPass
-	lengths := row.AllLengths()
+	lengths := row.EachLength()
 	for _, pass := range j.Latencies {
 		if pass.PointID != row.ID() {
 			continue

@@ -44,7 +44,7 @@ func (l Light) bound() string {
 func newLight(p workload.Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size journal.ModelSize, limits journal.Limits, devices int) Light {
 	var input, output, longest, context, prefill float64
 	n := float64(p.Completions())
-	for _, l := range p.AllLengths() {
+	for _, l := range p.EachLength() {
 		in, out := float64(l.Input), float64(l.Output)
 		input += in
 		output += n * out

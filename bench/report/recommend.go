@@ -62,7 +62,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 // rows of its study that are about as quick, the one with the most throughput. Rows of the batch-size study are
 // preferred: their requests are alike, while a shorter prompt is quicker by itself.
 func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
-	alike := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return row.Study != workload.BatchSize })
+	alike := slices.DeleteFunc(slices.Clone(rows), func(row Row) bool { return r.sweep(row) != workload.BatchSize })
 	if len(alike) > 0 && len(alike) < len(rows) {
 		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", format.Count(len(alike), "row"))
 	}
@@ -123,4 +123,14 @@ func loadCost(e journal.Engine) string {
 		costs = append(costs, format.Bytes(*e.GPUMemory)+" of GPU memory")
 	}
 	return format.List(costs)
+}
+
+// sweep returns the sweep of a row's study.
+func (r *Results) sweep(row Row) workload.Sweep {
+	for _, s := range r.Studies {
+		if s.Study.Name == row.Study {
+			return s.Study.Sweep
+		}
+	}
+	return ""
 }

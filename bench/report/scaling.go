@@ -148,16 +148,15 @@ func (s *Scaling) add(run Run, study workload.Study, row Row) error {
 // scalingPoint is a point's name without its tensor_parallel_size, and a key that is equal for points that differ in
 // nothing else. args are the settings of its engine.
 func scalingPoint(p workload.Point, args vllmgo.EngineArgs) (name, key string, err error) {
-	labels := strings.Split(p.Label, ", ")
-	labels = slices.DeleteFunc(labels, func(label string) bool {
-		return strings.HasPrefix(strings.TrimPrefix(label, "engine."), "tensor_parallel_size=")
+	others := slices.DeleteFunc(slices.Clone(p.Coordinates), func(c workload.Coordinate) bool {
+		return strings.TrimPrefix(c.Axis, "engine.") == "tensor_parallel_size"
 	})
 	name = p.String()
-	if p.Label != "" {
-		name = cmp.Or(strings.Join(labels, ", "), p.Shape())
+	if len(p.Coordinates) > 0 {
+		name = cmp.Or(workload.CoordinatesText(others), p.Shape())
 	}
-	args.Model, args.TensorParallelSize = "", 0 // the folder of random weights has another name each time
-	p.Label, p.Value, p.Set.Engine = "", 0, nil // which args have
+	args.Model, args.TensorParallelSize = "", 0        // the folder of random weights has another name each time
+	p.Coordinates, p.Value, p.Set.Engine = nil, 0, nil // args have the settings
 	text, err := json.Marshal([]any{p, args})
 	return name, string(text), err
 }

@@ -76,7 +76,7 @@ func TestScaling(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "scaling.txt"))
 	require.NoError(t, err)
 	assert.Equal(t, report.String(), string(text))
-	file, err := os.Open(filepath.Join(dir, "scaling-"+workload.BatchSize+".png"))
+	file, err := os.Open(filepath.Join(dir, "scaling-"+string(workload.BatchSize)+".png"))
 	require.NoError(t, err)
 	defer file.Close()
 	_, err = png.Decode(file)

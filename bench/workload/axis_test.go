@@ -37,9 +37,10 @@ func TestNewStudy(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, grid.Points, 8)
 	last := grid.Points[7]
-	assert.Equal(t, Point{Study: "grid", Value: 8, Label: "dtype=bfloat16, requests=2, sampling.temperature=0.5", Requests: 2, InputLen: 8, OutputLen: 4,
-		Set: Set{Engine: map[string]any{"dtype": "bfloat16"}, Sampling: map[string]any{"temperature": 0.5}}}, last)
-	assert.Equal(t, last.Label, last.String())
+	assert.Equal(t, Point{Study: "grid", Value: 8, Requests: 2, InputLen: 8, OutputLen: 4,
+		Coordinates: []Coordinate{{"dtype", "bfloat16"}, {"requests", 2.0}, {"sampling.temperature", 0.5}},
+		Set:         Set{Engine: map[string]any{"dtype": "bfloat16"}, Sampling: map[string]any{"temperature": 0.5}}}, last)
+	assert.Equal(t, "dtype=bfloat16, requests=2, sampling.temperature=0.5", last.String())
 	assert.Equal(t, 1, grid.Points[0].Value)
 
 	alone, err := NewStudy("alone", base)
@@ -55,11 +56,11 @@ func TestNewStudy(t *testing.T) {
 	for text, want := range map[string]string{
 		"max_num_seqs=many":        "engine setting max_num_seqs=many: json: cannot unmarshal",
 		"max_num_seqs=0":           "max_num_seqs is 0; it must be at least 1",
-		"requests=1.5":             "requests=1.5 is no whole number",
+		"requests=1.5":             "requests=1.5: the value must be an integer",
 		"sampling.temprature=1":    "sampling setting temprature=1: there is no such field",
-		"sample.temperature=1":     "before the point stands engine, sampling or env",
+		"sample.temperature=1":     "the prefix must be engine., sampling. or env.",
 		"sampling.temperature=hot": "sampling setting temperature=hot",
-		"model=a,b":                "model is the same for a whole run",
+		"model=a,b":                "model must be the same for a whole run",
 		"requests=2,2":             "must name it and have values of their own",
 	} {
 		_, err := NewStudy("bad", base, axis(t, text))
@@ -67,12 +68,12 @@ func TestNewStudy(t *testing.T) {
 	}
 	base.Lengths = []RequestLength{{1, 1}}
 	_, err = NewStudy("bad", base, axis(t, "requests=1,2"))
-	assert.ErrorContains(t, err, "cannot vary while each request has a length of its own")
+	assert.ErrorContains(t, err, "cannot vary when each request has its own length")
 }
 
 func TestSetEngine(t *testing.T) {
 	base := vllmgo.EngineArgs{Model: "m", Extra: map[string]any{"swap_space": 4}}
-	args, err := setEngine(base, map[string]any{"dtype": "float16", "enforce_eager": true, "max_num_seqs": 8.0, "a_later_setting": 2.0, "engine_mode": "in-process"})
+	args, err := Set{Engine: map[string]any{"dtype": "float16", "enforce_eager": true, "max_num_seqs": 8.0, "a_later_setting": 2.0, "engine_mode": "in-process"}}.EngineArgs(base)
 	require.NoError(t, err)
 	assert.Equal(t, vllmgo.EngineArgs{Model: "m", Dtype: "float16", EnforceEager: true, MaxNumSeqs: 8, EngineMode: vllmgo.InProcess,
 		Extra: map[string]any{"swap_space": 4, "a_later_setting": 2.0}}, args)

@@ -14,7 +14,7 @@ import (
 func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
 	blockSize = max(1, blockSize)
 	var demands []int
-	for _, l := range p.AllLengths() {
+	for _, l := range p.EachLength() {
 		for range p.Completions() {
 			demands = append(demands, (l.Input+l.Output+blockSize-1)/blockSize*blockSize)
 		}

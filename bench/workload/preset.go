@@ -6,13 +6,6 @@ import (
 	"vllmgo/internal/format"
 )
 
-// The names of the three studies, also the names of their files.
-const (
-	BatchSize      = "batch-size"
-	SequenceLength = "sequence-length"
-	RequestCount   = "request-count"
-)
-
 // Presets are the names that [Preset] knows.
 func Presets() []string { return []string{"notebook", "full", "quick", "throughput", "latency"} }
 
@@ -65,7 +58,7 @@ const maxNumSeqs = 256
 
 func batchSizeStudy(outputLen int, scaled string) Study {
 	s := Study{
-		Name: BatchSize, Parameter: "batch size", Unit: "requests submitted at once",
+		Name: string(BatchSize), Sweep: BatchSize, Parameter: "batch size", Unit: "requests submitted at once",
 		MaxNumBatchedTokens: 2048, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
 	}
 	for _, n := range []int{1, 2, 4, 8, 16, 32} {
@@ -76,7 +69,7 @@ func batchSizeStudy(outputLen int, scaled string) Study {
 
 func sequenceLengthStudy(requests int, scaled string) Study {
 	s := Study{
-		Name: SequenceLength, Parameter: "sequence length", Unit: "input tokens a request, and as many output tokens",
+		Name: string(SequenceLength), Sweep: SequenceLength, Parameter: "sequence length", Unit: "input tokens a request, and as many output tokens",
 		MaxNumBatchedTokens: 4096, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
 	}
 	for _, n := range []int{32, 64, 128, 256, 512} {
@@ -87,7 +80,7 @@ func sequenceLengthStudy(requests int, scaled string) Study {
 
 func requestCountStudy(inputLen, outputLen int, scaled string) Study {
 	s := Study{
-		Name: RequestCount, Parameter: "request count", Unit: "requests submitted at once",
+		Name: string(RequestCount), Sweep: RequestCount, Parameter: "request count", Unit: "requests submitted at once",
 		MaxNumBatchedTokens: 4096, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
 	}
 	for _, n := range []int{10, 50, 100, 200, 500} {

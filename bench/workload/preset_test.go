@@ -46,7 +46,7 @@ func TestPresetQuickKeepsWhatIsSwept(t *testing.T) {
 			q := quick[i].Points[j]
 			assert.Equal(t, p.Value, q.Value)
 			switch p.Study {
-			case SequenceLength:
+			case string(SequenceLength):
 				assert.Equal(t, p.InputLen, q.InputLen)
 				assert.Equal(t, p.OutputLen, q.OutputLen)
 			default:

@@ -79,11 +79,11 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 		}
 	}
 	var err error
-	if r.Single, err = r.pass(ctx, 0, "single", p.AllLengths()[:1]); err != nil {
+	if r.Single, err = r.pass(ctx, 0, "single", p.EachLength()[:1]); err != nil {
 		return nil, err
 	}
 	for i := range warmUpPasses {
-		pass, err := r.pass(ctx, 0, fmt.Sprintf("warm-up %d", i+1), p.AllLengths())
+		pass, err := r.pass(ctx, 0, fmt.Sprintf("warm-up %d", i+1), p.EachLength())
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 
 // Trial draws the requests of the point's measured pass number trial, from 1.
 func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error) {
-	return r.pass(ctx, trial, "measured", r.point.AllLengths())
+	return r.pass(ctx, trial, "measured", r.point.EachLength())
 }
 
 // pass draws requests that differ from each other and from all of the warm-up; those of trial 0 are added to it.
@@ -147,7 +147,7 @@ func (q Requests) check(p Point) error {
 		return fmt.Errorf("bench: %s has %d requests and the lengths of %d", p, p.Requests, len(p.Lengths))
 	}
 	equal := make(map[int]int) // requests by input length
-	for _, l := range p.AllLengths() {
+	for _, l := range p.EachLength() {
 		if l.Input < 1 || l.Output < 1 {
 			return fmt.Errorf("bench: %s has a request of %d input and %d output tokens; each must be at least 1", p, l.Input, l.Output)
 		}

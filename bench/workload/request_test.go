@@ -11,7 +11,7 @@ import (
 )
 
 func testPoint(requests, inputLen, outputLen int) Point {
-	return Point{Study: BatchSize, Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
+	return Point{Study: string(BatchSize), Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
 }
 
 func testVocabulary(t *testing.T, size int, special ...int32) Vocabulary {
@@ -38,7 +38,7 @@ func TestRequestProperties(t *testing.T) {
 		special := rapid.SliceOfN(rapid.Int32Range(0, int32(size)-1), 0, 5).Draw(t, "special")
 		v, err := NewVocabulary(size, special)
 		require.NoError(t, err)
-		p := Point{Study: RequestCount, Value: 7, Requests: rapid.IntRange(1, 40).Draw(t, "requests")}
+		p := Point{Study: string(RequestCount), Value: 7, Requests: rapid.IntRange(1, 40).Draw(t, "requests")}
 		p.SharedPrefix = rapid.IntRange(0, 5).Draw(t, "prefix")
 		for range p.Requests {
 			p.Lengths = append(p.Lengths, RequestLength{

@@ -42,7 +42,7 @@ func (q Requests) CheckSequence(p Point) error {
 	if err := q.check(p); err != nil {
 		return err
 	}
-	shortest := slices.MinFunc(p.AllLengths(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
+	shortest := slices.MinFunc(p.EachLength(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
 	// The birthday bound, n² / (2·V^length).
 	if log := 2*math.Log(float64(p.Requests)) - float64(shortest)*math.Log(float64(q.Vocabulary.Size())); log > math.Log(2e-9) {
 		return fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", p.Requests, shortest)

@@ -7,10 +7,12 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Study is a sweep: points that differ in one swept value, under one engine setting.
+// Study is a sweep: points that differ in what is swept and share all else.
 type Study struct {
-	// Name identifies the study and names its files: [BatchSize], [SequenceLength] or [RequestCount].
+	// Name identifies the study and names its files, such as "batch-size".
 	Name string `json:"name"`
+	// Sweep says which of the notebook's sweeps it is; empty for any other study. Findings depend on it.
+	Sweep Sweep `json:"sweep,omitempty"`
 	// Parameter is the swept parameter in words, such as "batch size".
 	Parameter string `json:"parameter"`
 	// Unit is what the swept values count, such as "requests submitted at once".
@@ -19,13 +21,25 @@ type Study struct {
 	MaxNumBatchedTokens int `json:"max_num_batched_tokens"`
 	// MaxNumSeqs is vLLM's max_num_seqs: the most sequences in one engine step.
 	MaxNumSeqs int `json:"max_num_seqs"`
-	// Scaled says what a preset changed against the full study; empty when nothing.
+	// Scaled says how a preset differs from the full study; empty when it does not.
 	Scaled string `json:"scaled,omitempty"`
 	// Points are the points in the order in which they are measured.
 	Points []Point `json:"points"`
 }
 
-// Fixed says which of requests and lengths are the same for all points; empty when none.
+// Sweep is one of the three sweeps of the notebook. Each is also the name of its study in the presets.
+type Sweep string
+
+const (
+	// BatchSize submits 1, 2, 4, … requests at once.
+	BatchSize Sweep = "batch-size"
+	// SequenceLength varies the length of prompts and outputs, which are equal.
+	SequenceLength Sweep = "sequence-length"
+	// RequestCount submits tens to hundreds of requests at once.
+	RequestCount Sweep = "request-count"
+)
+
+// Fixed returns in words which of requests and lengths are the same for all points; empty when none.
 func (s Study) Fixed() string {
 	first := s.Points[0]
 	requests, lengths := true, true
@@ -42,7 +56,7 @@ func (s Study) Fixed() string {
 	return ""
 }
 
-// Validate says what is wrong with a study.
+// Validate returns an error that says what is wrong with the study; nil when nothing is.
 func (s Study) Validate() error {
 	if s.MaxNumSeqs < 1 || s.MaxNumBatchedTokens < 1 {
 		return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",
@@ -64,18 +78,19 @@ func (s Study) Validate() error {
 		if err != nil {
 			return err
 		}
-		if _, err := SetSampling(vllmgo.SamplingParams{}, p.Set.Sampling); err != nil {
+		if _, err := p.Set.SamplingParams(vllmgo.SamplingParams{}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// EngineArgs are base with the settings of the study and of one of its points: the study's limits, and no prefix
-// caching, since a prompt that the cache answers is not measured.
+// EngineArgs returns base with the settings of the study and of one of its points: the study's limits,
+// the point's engine arguments, and no prefix caching unless the point asks for it, since a prompt that
+// the cache answers is not measured.
 func (s Study) EngineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
 	base.MaxNumBatchedTokens = s.MaxNumBatchedTokens
 	base.MaxNumSeqs = s.MaxNumSeqs
 	base.EnablePrefixCaching = new(false)
-	return setEngine(base, p.Set.Engine)
+	return p.Set.EngineArgs(base)
 }

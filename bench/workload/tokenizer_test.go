@@ -91,7 +91,7 @@ func TestTextProperties(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				ctx := context.Background()
 				q := textRequests(t, tokenizer, rapid.Uint64().Draw(t, "seed"))
-				p := Point{Study: RequestCount, Value: 1, Requests: rapid.IntRange(1, 4).Draw(t, "requests"), OutputLen: 1,
+				p := Point{Study: string(RequestCount), Value: 1, Requests: rapid.IntRange(1, 4).Draw(t, "requests"), OutputLen: 1,
 					InputLen: rapid.IntRange(8, 60).Draw(t, "length"), SharedPrefix: rapid.SampledFrom([]int{0, 4}).Draw(t, "prefix")}
 				r, err := q.Point(ctx, p)
 				require.NoError(t, err)

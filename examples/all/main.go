@@ -8,4 +8,4 @@ import (
 	"vllmgo/internal/cli"
 )
 
-func main() { cli.Main(workload.BatchSize, workload.SequenceLength, workload.RequestCount) }
+func main() { cli.Main(string(workload.BatchSize), string(workload.SequenceLength), string(workload.RequestCount)) }

@@ -8,4 +8,4 @@ import (
 	"vllmgo/internal/cli"
 )
 
-func main() { cli.Main(workload.BatchSize) }
+func main() { cli.Main(string(workload.BatchSize)) }

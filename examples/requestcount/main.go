@@ -8,4 +8,4 @@ import (
 	"vllmgo/internal/cli"
 )
 
-func main() { cli.Main(workload.RequestCount) }
+func main() { cli.Main(string(workload.RequestCount)) }

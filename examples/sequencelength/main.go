@@ -8,4 +8,4 @@ import (
 	"vllmgo/internal/cli"
 )
 
-func main() { cli.Main(workload.SequenceLength) }
+func main() { cli.Main(string(workload.SequenceLength)) }

@@ -36,10 +36,11 @@ func Settings(t *testing.T, lab *fake.Lab) bench.Settings {
 }
 
 // Tiny cuts studies down to a few points of a few tokens.
-func Tiny(studies ...string) []workload.Study {
+func Tiny(sweeps ...workload.Sweep) []workload.Study {
 	var all []workload.Study
-	for i, name := range studies {
-		s := workload.Study{Name: name, Parameter: strings.ReplaceAll(name, "-", " "), Unit: "requests", MaxNumBatchedTokens: 1024 << i, MaxNumSeqs: 8}
+	for i, sweep := range sweeps {
+		name := string(sweep)
+		s := workload.Study{Name: name, Sweep: sweep, Parameter: strings.ReplaceAll(name, "-", " "), Unit: "requests", MaxNumBatchedTokens: 1024 << i, MaxNumSeqs: 8}
 		for _, n := range []int{1, 2, 4} {
 			s.Points = append(s.Points, workload.Point{Study: name, Value: n, Requests: n, InputLen: 8, OutputLen: 4})
 		}
@@ -50,7 +51,7 @@ func Tiny(studies ...string) []workload.Study {
 
 // Point returns a point of the study batch-size.
 func Point(requests, inputLen, outputLen int) workload.Point {
-	return workload.Point{Study: workload.BatchSize, Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
+	return workload.Point{Study: string(workload.BatchSize), Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
 }
 
 // Vocabulary returns a vocabulary without special tokens.

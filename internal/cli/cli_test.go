@@ -180,7 +180,7 @@ func TestRun(t *testing.T) {
 	lib := newFakeLibrary("cpu", "facebook/opt-125m")
 	var stdout, stderr bytes.Buffer
 	args := []string{"batchsize", "-out", dir, "-seed", "3", "-engine-mode", "in-process"}
-	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{workload.BatchSize}), stderr.String())
+	require.Equal(t, 0, runHere(t.Context(), args, &stdout, &stderr, lib.library, []string{string(workload.BatchSize)}), stderr.String())
 
 	recorded := journalOf(t, dir)
 	assert.Equal(t, args, recorded.Header.Command)
@@ -189,7 +189,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, 98, recorded.Header.Vocabulary.Size(), "100 tokens that both know, without 1 and 99")
 	assert.False(t, recorded.Header.RandomWeights)
 	require.Len(t, recorded.Header.Studies, 1)
-	assert.Equal(t, workload.BatchSize, recorded.Header.Studies[0].Name)
+	assert.Equal(t, string(workload.BatchSize), recorded.Header.Studies[0].Name)
 	assert.Len(t, recorded.Trials, 6*6, "fake times are all alike")
 	assert.Equal(t, stat.UntilPrecise(0.02, 210*time.Second), recorded.Header.Stopping)
 
@@ -211,7 +211,7 @@ func TestRunOnGPU(t *testing.T) {
 	dir := t.TempDir()
 	lib := newFakeLibrary("cuda", "some/model")
 	args := []string{"all", "-out", dir, "-model", "some/model", "-tensor-parallel-size", "2"}
-	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{workload.BatchSize, workload.RequestCount}))
+	require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{string(workload.BatchSize), string(workload.RequestCount)}))
 	assert.Equal(t, "full", journalOf(t, dir).Header.Preset)
 	assert.Equal(t, stat.UntilPrecise(0.02, 30*time.Minute), journalOf(t, dir).Header.Stopping)
 	require.Len(t, lib.opened, 2)
@@ -234,7 +234,7 @@ func TestPresetNotebook(t *testing.T) {
 		dir := t.TempDir()
 		lib := newFakeLibrary("cpu", "m")
 		args := append([]string{"all", "-out", dir, "-model", "m", "-preset", "notebook"}, c.flags...)
-		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{workload.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, io.Discard, lib.library, []string{string(workload.BatchSize)}))
 		header := journalOf(t, dir).Header
 		assert.Equal(t, c.warmUp, header.WarmUp)
 		assert.Equal(t, c.stopping, header.Stopping)
@@ -249,7 +249,7 @@ func TestRandomWeights(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	var config []byte
 	lib.generate = func() { config, _ = os.ReadFile(filepath.Join(lib.opened[0].Model, "config.json")) }
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir}, &stdout, &stderr, lib.library, []string{string(workload.BatchSize)}))
 	assert.Equal(t, opt125mConfig, config)
 	assert.Equal(t, "dummy", lib.opened[0].LoadFormat)
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
@@ -265,7 +265,7 @@ func TestRandomWeights(t *testing.T) {
 
 	lib.findModel = nil // nobody is asked for what is only a shape
 	dir = t.TempDir()
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "llama-8b"}, &stdout, &stderr, lib.library, []string{string(workload.BatchSize)}))
 	assert.Equal(t, "dummy", lib.opened[1].LoadFormat)
 	assert.NoDirExists(t, lib.opened[1].Model)
 	assert.Contains(t, stdout.String(), "llama-8b, random weights")
@@ -295,7 +295,7 @@ func TestFloat16OnACPU(t *testing.T) {
 		lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) { return config, nil }
 		args := []string{"all", "-out", t.TempDir(), "-model", "m", "-dtype", c.flag}
 		var stderr bytes.Buffer
-		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{workload.BatchSize}))
+		require.Equal(t, 0, runHere(t.Context(), args, io.Discard, &stderr, lib.library, []string{string(workload.BatchSize)}))
 		assert.Equal(t, c.want, lib.opened[0].Dtype, "%+v", c)
 		assert.Equal(t, c.want == "bfloat16", strings.Contains(stderr.String(), "dtype bfloat16 instead"), "said when done")
 	}
@@ -308,7 +308,7 @@ func TestNoTokenizer(t *testing.T) {
 		return nil, errors.New("none here")
 	}
 	var stderr bytes.Buffer
-	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{workload.BatchSize}))
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m"}, io.Discard, &stderr, lib.library, []string{string(workload.BatchSize)}))
 	assert.Contains(t, stderr.String(), "no tokenizer (none here)")
 	assert.True(t, lib.opened[0].SkipTokenizerInit)
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
@@ -336,7 +336,7 @@ func TestFailedPointsGiveStatus1(t *testing.T) {
 	lib := newFakeLibrary("cpu", "m")
 	lib.open = func(context.Context, vllmgo.EngineArgs) (bench.Engine, error) { return nil, errors.New("no room") }
 	var stdout, stderr bytes.Buffer
-	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
+	assert.Equal(t, 1, runHere(t.Context(), []string{"all", "-out", t.TempDir(), "-model", "m"}, &stdout, &stderr, lib.library, []string{string(workload.BatchSize)}))
 	assert.Contains(t, stdout.String(), "the engine did not open: no room")
 	assert.Contains(t, stderr.String(), "not every point was measured")
 }
@@ -354,7 +354,7 @@ func TestInterruption(t *testing.T) {
 		}
 		dir := t.TempDir()
 		var stdout, stderr bytes.Buffer
-		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{workload.BatchSize}))
+		assert.Equal(t, status, runHere(ctx, []string{"all", "-out", dir, "-model", "m"}, &stdout, &stderr, lib.library, []string{string(workload.BatchSize)}))
 		require.Len(t, journalOf(t, dir).Trials, 1)
 		assert.Contains(t, stdout.String(), "│ batch size 1  │")
 		assert.Contains(t, stdout.String(), "(not measured)")

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,17 +15,11 @@ import (
 	"vllmgo/bench"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
-	"vllmgo/bench/workload"
 	"vllmgo/internal/machine"
-	"vllmgo/vllmgo"
 )
 
-const (
-	// soakWindows is the number of parts of a soak test.
-	soakWindows = 20
-	// soakJournal is the name of the file that has them.
-	soakJournal = "soak.jsonl"
-)
+// soakWindows is the number of parts of a soak test.
+const soakWindows = 20
 
 func (v *vllmbench) soakCommand() *cobra.Command {
 	var o options
@@ -46,7 +39,7 @@ and dropped when it comes. The table has throughput and memory for each twentiet
 			if err := o.check(); err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(o.out, soakJournal)); err == nil {
+			if _, err := os.Stat(filepath.Join(o.out, journal.SoakFileName)); err == nil {
 				return fmt.Errorf("--out is %s, which holds another soak test's results; choose another folder", o.out)
 			}
 			if o.requests < soakWindows {
@@ -95,87 +88,42 @@ func (v *vllmbench) soak(ctx context.Context, o options) (err error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(o.out, soakJournal), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
 	point := groups[0].Points[0]
-	err = journal.AppendLine(file, soakLine{Header: &soakHeader{
+	w, err := journal.CreateSoak(filepath.Join(o.out, journal.SoakFileName), journal.SoakHeader{
 		Started: time.Now().UTC(), Command: v.args, Model: settings.ModelName, RandomWeights: settings.RandomWeights,
 		Engine: engine.Info(), Point: point, Seed: o.seed, Machine: machine.Describe(),
-	}})
+	})
 	if err != nil {
 		return err
 	}
+	defer w.Close()
 	sum, err := bench.Soak(ctx, engine, bench.SoakSettings{
 		Point: point, Requests: settings.Requests, Windows: soakWindows,
-		Window: func(w journal.SoakWindow) error {
-			fmt.Fprintf(v.stderr, "%d of %d requests\n", w.Requests, point.Requests)
-			return journal.AppendLine(file, soakLine{Window: &w})
+		Window: func(window journal.SoakWindow) error {
+			fmt.Fprintf(v.stderr, "%d of %d requests\n", window.Requests, point.Requests)
+			return w.Append(journal.SoakRecord{Window: &window})
 		},
 	})
 	if err == nil {
-		err = journal.AppendLine(file, soakLine{End: &soakEnd{PromptsSHA256: sum}})
+		err = w.Append(journal.SoakRecord{End: &journal.SoakEnd{PromptsSHA256: sum}})
 	}
 	return errors.Join(err, soakReport(o.out, v.stdout))
 }
 
-// soakLine is a line of a soak test's journal, which has one of its fields.
-type soakLine struct {
-	Header *soakHeader         `json:"header,omitempty"`
-	Window *journal.SoakWindow `json:"window,omitempty"`
-	End    *soakEnd            `json:"end,omitempty"`
-}
-
-type soakHeader struct {
-	Started       time.Time       `json:"started"`
-	Command       []string        `json:"command"`
-	Model         string          `json:"model"`
-	RandomWeights bool            `json:"random_weights"`
-	Engine        vllmgo.Info     `json:"engine"`
-	Point         workload.Point  `json:"point"`
-	Seed          uint64          `json:"seed"`
-	Machine       journal.Machine `json:"machine"`
-}
-
-type soakEnd struct {
-	PromptsSHA256 string `json:"prompts_sha256"`
-}
-
 // soakReport prints a soak test's table and writes it into a file, from the journal in its directory.
 func soakReport(dir string, stdout io.Writer) error {
-	file, err := os.Open(filepath.Join(dir, soakJournal))
+	soak, err := journal.ReadSoak(filepath.Join(dir, journal.SoakFileName))
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	var h soakHeader
-	var end *soakEnd
-	var windows []journal.SoakWindow
-	for decoder := json.NewDecoder(file); ; {
-		var line soakLine
-		if err := decoder.Decode(&line); err == io.EOF {
-			break
-		} else if err != nil {
-			return fmt.Errorf("reading %s: %w", file.Name(), err)
-		}
-		switch {
-		case line.Header != nil:
-			h = *line.Header
-		case line.Window != nil:
-			windows = append(windows, *line.Window)
-		case line.End != nil:
-			end = line.End
-		}
-	}
+	h := soak.Header
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
 		h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion, h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
 	err = report.WriteSoak(&b, fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), report.ModelTitle(h.Model, h.RandomWeights),
-		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode), windows)
-	if end != nil {
-		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", end.PromptsSHA256)
+		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode), soak.Windows)
+	if soak.End != nil {
+		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", soak.End.PromptsSHA256)
 	}
 	_, printErr := fmt.Fprint(stdout, b.String())
 	return errors.Join(err, printErr, os.WriteFile(filepath.Join(dir, "soak.txt"), []byte(b.String()), 0o644))

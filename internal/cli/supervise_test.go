@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 		v := vllmbench{args: os.Args, stdout: os.Stdout, stderr: os.Stderr, lib: lib.library, worker: dir}
 		os.Exit(v.execute(withSignals(context.Background())))
 	}
-	os.Exit(work(withSignals(context.Background()), os.Args, dir, os.Stderr, lib.library, []string{workload.BatchSize, workload.RequestCount}))
+	os.Exit(work(withSignals(context.Background()), os.Args, dir, os.Stderr, lib.library, []string{string(workload.BatchSize), string(workload.RequestCount)}))
 }
 
 // runProcesses is a run with a process for each engine, as Main makes it.
@@ -133,7 +133,7 @@ func TestSuperviseGivesUp(t *testing.T) {
 	calls := 0
 	err := supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "before the journal")
-	require.Zero(t, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m", "-trials", "1"}, io.Discard, io.Discard, newFakeLibrary("cpu", "m").library, []string{workload.BatchSize}))
+	require.Zero(t, runHere(t.Context(), []string{"all", "-out", dir, "-model", "m", "-trials", "1"}, io.Discard, io.Discard, newFakeLibrary("cpu", "m").library, []string{string(workload.BatchSize)}))
 	err = supervise(t.Context(), dir, func(map[string]string) error { calls++; return crash{"it crashed"} })
 	assert.Equal(t, crash{"it crashed"}, err, "without doing anything")
 	assert.Equal(t, 2, calls)

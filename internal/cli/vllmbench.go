@@ -226,7 +226,7 @@ func (v *vllmbench) reportAgain(dir string) error {
 	case has(race.JournalName):
 		_, err := raceReport(dir, v.stdout)
 		return err
-	case has(soakJournal):
+	case has(journal.SoakFileName):
 		return soakReport(dir, v.stdout)
 	}
 	return writeReport(dir, v.stdout, v.stderr)

@@ -55,7 +55,7 @@ func TestVllmbenchRun(t *testing.T) {
 		"grid": {[]string{"--requests", "3", "--output-len", "5", "--axis", "max_num_seqs=1,2", "--axis", "env.VLLMGO_TEST_GRID=a,b", "--set", "sampling.temperature=1"},
 			func(t *testing.T, j *journal.Journal) {
 				require.Len(t, j.Header.Studies[0].Points, 4)
-				assert.Equal(t, "max_num_seqs=2, env.VLLMGO_TEST_GRID=b", j.Header.Studies[0].Points[3].Label)
+				assert.Equal(t, "max_num_seqs=2, env.VLLMGO_TEST_GRID=b", j.Header.Studies[0].Points[3].String())
 				assert.Equal(t, 1.0, j.Header.Studies[0].Points[3].Set.Sampling["temperature"])
 				assert.Len(t, j.Engines, 4)
 				assert.Len(t, j.Trials, 4)

@@ -1,8 +1,6 @@
 package race
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/logfile"
 	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
@@ -101,49 +100,22 @@ type record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-type journalWriter struct{ *os.File }
-
-// append writes a line and waits until it is on disk.
-func (w *journalWriter) append(r record) error {
-	if err := journal.AppendLine(w.File, r); err != nil {
-		return fmt.Errorf("race: writing the journal: %w", err)
-	}
-	return nil
-}
-
-// openJournal opens the journal of a race, and reads what it holds. One of another race is an error. A last line that
-// was cut off is dropped.
-func openJournal(s Settings) (*journalWriter, *Journal, error) {
+// openJournal opens the journal of a race and returns what it holds. The journal of another race is an error.
+func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, nil, err
 	}
-	path := filepath.Join(s.Dir, JournalName)
-	header := s.header()
-	past, err := ReadJournal(path)
+	path, header, past := filepath.Join(s.Dir, JournalName), s.header(), new(Journal)
+	w, err := logfile.Continue(path, past.add)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		past = &Journal{}
-	case err != nil:
-		return nil, nil, err
-	case !sameRace(past.Header, header):
-		return nil, nil, fmt.Errorf("race: %s is of a race with other settings or of another machine; choose another folder", path)
+		if w, err = logfile.Create(path); err == nil {
+			err = w.Append(record{Header: &header})
+		}
+	case err == nil && !sameRace(past.Header, header):
+		err = errors.Join(fmt.Errorf("race: %s is of a race with other settings or of another machine; choose another folder", path), w.Close())
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, nil, err
-	}
-	w := &journalWriter{file}
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) > 0 && text[len(text)-1] != '\n' {
-		err = file.Truncate(int64(bytes.LastIndexByte(text, '\n') + 1))
-	}
-	if err == nil && past.Header.Schema == 0 {
-		err = w.append(record{Header: &header})
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return w, past, nil
+	return w, past, err
 }
 
 // sameRace compares headers but for when and how they were started, and how many rounds there are to be.
@@ -170,39 +142,38 @@ func (s Settings) header() Header {
 	}
 }
 
-// ReadJournal reads a journal's file. A last line that was cut off is left out.
+// ReadJournal reads a race's journal. It leaves out a last line that is damaged or cut short.
 func ReadJournal(path string) (*Journal, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	j := &Journal{}
-	reader := bufio.NewReader(file)
-	for number := 1; ; number++ {
-		line, err := reader.ReadBytes('\n')
-		if err != nil {
-			break // the end, or a line that was cut off
-		}
-		var r record
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("race: %s, line %d: %w", path, number, err)
-		}
-		switch {
-		case r.Header != nil:
-			j.Header = *r.Header
-		case r.Loaded != nil:
-			j.Loaded = append(j.Loaded, *r.Loaded)
-		case r.Trial != nil:
-			j.Trials = append(j.Trials, *r.Trial)
-		case r.Failure != nil:
-			j.Failures = append(j.Failures, *r.Failure)
-		}
-	}
-	if j.Header.Schema != schema && j.Header.Schema != 0 {
-		return nil, fmt.Errorf("race: %s has schema %d; this program reads %d", path, j.Header.Schema, schema)
+	j := new(Journal)
+	if _, err := logfile.ReadFile(path, j.add); err != nil {
+		return nil, fmt.Errorf("race: %s: %w", path, err)
 	}
 	return j, nil
+}
+
+// add takes in one line of the file.
+func (j *Journal) add(line []byte) error {
+	var r record
+	if err := json.Unmarshal(line, &r); err != nil {
+		return err
+	}
+	switch {
+	case j.Header.Schema == 0 && r.Header == nil:
+		return errors.New("the first line is not a header")
+	case j.Header.Schema == 0 && r.Header.Schema != schema:
+		return fmt.Errorf("schema %d; this program reads %d", r.Header.Schema, schema)
+	case r.Header != nil:
+		j.Header = *r.Header
+	case r.Loaded != nil:
+		j.Loaded = append(j.Loaded, *r.Loaded)
+	case r.Trial != nil:
+		j.Trials = append(j.Trials, *r.Trial)
+	case r.Failure != nil:
+		j.Failures = append(j.Failures, *r.Failure)
+	default:
+		return errors.New("neither loaded, trial nor failure")
+	}
+	return nil
 }
 
 // trial is a contender's trial of a point in a round.

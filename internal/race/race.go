@@ -19,6 +19,7 @@ import (
 
 	"vllmgo/bench"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/logfile"
 	"vllmgo/vllmgo"
 )
 
@@ -101,7 +102,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 // runner is a race under way.
 type runner struct {
 	Settings
-	journal *journalWriter
+	journal *logfile.Writer
 	past    *Journal       // what the journal held before
 	out     map[string]int // the last engine settings with which a contender failed
 }
@@ -175,7 +176,7 @@ func (r *runner) stint(ctx context.Context, number int, g bench.EngineGroup, poi
 					}
 					continue
 				}
-				if err := r.journal.append(record{Trial: &t}); err != nil {
+				if err := r.journal.Append(record{Trial: &t}); err != nil {
 					return err
 				}
 			}
@@ -262,7 +263,7 @@ func (r *runner) load(ctx context.Context, racers []*racer, points []drawnPoint)
 			c.stop()
 			ready = append(ready, c)
 			loaded.Together = r.LoadTogether
-			if err := r.journal.append(record{Loaded: &loaded}); err != nil {
+			if err := r.journal.Append(record{Loaded: &loaded}); err != nil {
 				return ready, err
 			}
 			continue
@@ -299,7 +300,7 @@ func (r *runner) warmUp(ctx context.Context, c *racer, points []drawnPoint) (tim
 func (r *runner) fail(c *racer, reason error) error {
 	r.out[c.Name] = c.group
 	r.line("%s is out: %v", c.Name, reason)
-	return r.journal.append(record{Failure: &Failure{Contender: c.Name, Group: c.group, Reason: reason.Error()}})
+	return r.journal.Append(record{Failure: &Failure{Contender: c.Name, Group: c.group, Reason: reason.Error()}})
 }
 
 // logPath is where the output of a contender's processes goes.
