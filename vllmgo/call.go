@@ -42,6 +42,7 @@ type batch struct {
 	callBase
 	id      int64
 	prompts []Prompt
+	first   int      // what prompts[0] is called in errors
 	params  []string // in JSON: one for all prompts, or one for each
 	stream  *stream  // nil for Generate
 	report  *reporter
@@ -56,16 +57,16 @@ type batch struct {
 	finishedTokens, reportedRequests, reportedTokens int
 }
 
-// newBatch checks prompts and sampling parameters.
-func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, params SamplingParams) (*batch, error) {
-	if err := checkInput(prompts, l.info.MaxModelLen); err != nil {
+// newBatch checks prompts and sampling parameters. In errors the prompts count from first.
+func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params SamplingParams) (*batch, error) {
+	if err := checkInput(prompts, first, l.info.MaxModelLen); err != nil {
 		return nil, err
 	}
-	encoded, err := encodeParams(prompts, params)
+	encoded, err := encodeParams(prompts, first, params)
 	if err != nil {
 		return nil, err
 	}
-	return &batch{callBase: callBase{ctx: ctx}, prompts: prompts, params: encoded, unfinished: len(prompts)}, nil
+	return &batch{callBase: callBase{ctx: ctx}, prompts: prompts, first: first, params: encoded, unfinished: len(prompts)}, nil
 }
 
 // paramsOf returns the sampling parameters of a prompt, in JSON.

@@ -91,7 +91,7 @@ func (s *seqRun) begin(ctx context.Context, next func() (Prompt, bool)) bool {
 	r := seqResult{SeqOutput: SeqOutput{Index: s.nextIndex}}
 	s.running, s.nextIndex = s.running+1, s.nextIndex+1
 	prompts := []Prompt{prompt}
-	b, err := s.llm.newBatch(ctx, prompts, s.params)
+	b, err := s.llm.newBatch(ctx, prompts, r.Index, s.params)
 	if s.report != nil {
 		s.report.expect(prompts, s.params)
 	}

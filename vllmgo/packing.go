@@ -31,11 +31,12 @@ type packedRest struct {
 }
 
 // checkInput returns an error for prompts that are wrong whatever the model.
-func checkInput(prompts []Prompt, maxModelLen int) error {
+func checkInput(prompts []Prompt, first, maxModelLen int) error {
 	if len(prompts) == 0 {
 		return errors.New("vllmgo: there are no prompts")
 	}
 	for i, prompt := range prompts {
+		i += first
 		given := 0
 		for _, is := range []bool{prompt.Text != "", len(prompt.TokenIDs) > 0, prompt.Chat != nil} {
 			if is {
@@ -58,7 +59,7 @@ func checkInput(prompts []Prompt, maxModelLen int) error {
 }
 
 // encodeParams checks the sampling parameters of prompts and returns what packedInput has as Params.
-func encodeParams(prompts []Prompt, params SamplingParams) ([]string, error) {
+func encodeParams(prompts []Prompt, first int, params SamplingParams) ([]string, error) {
 	encoded, common := []string(nil), ""
 	for i, prompt := range prompts {
 		if prompt.Params == nil && common != "" {
@@ -67,7 +68,7 @@ func encodeParams(prompts []Prompt, params SamplingParams) ([]string, error) {
 		}
 		name := "SamplingParams"
 		if prompt.Params != nil {
-			name = fmt.Sprintf("prompt %d: Params", i)
+			name = fmt.Sprintf("prompt %d: Params", first+i)
 		}
 		p := prompt.params(params)
 		if err := p.check(); err != nil {

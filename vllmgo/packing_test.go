@@ -23,11 +23,11 @@ func TestPackMixesTextAndTokens(t *testing.T) {
 
 func TestEncodeParams(t *testing.T) {
 	prompts := make([]Prompt, 2)
-	encoded, err := encodeParams(prompts, SamplingParams{})
+	encoded, err := encodeParams(prompts, 0, SamplingParams{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"{}"}, encoded, "one for all")
 	prompts[1].Params = &SamplingParams{Temperature: new(0.0), MaxTokens: 3, Extra: map[string]any{"x": nil}}
-	encoded, err = encodeParams(prompts, SamplingParams{})
+	encoded, err = encodeParams(prompts, 0, SamplingParams{})
 	require.NoError(t, err)
 	require.Len(t, encoded, 2)
 	assert.Equal(t, "{}", encoded[0])
@@ -72,9 +72,9 @@ func TestInputIsRefused(t *testing.T) {
 		"prompt 1: Params: MaxTokens is -3":   {append(one, Prompt{Text: "a", Params: &SamplingParams{MaxTokens: -3}}), SamplingParams{}},
 		"StructuredOutputs needs exactly one": {one, SamplingParams{StructuredOutputs: &StructuredOutputs{Regex: "a", JSONObject: true}}},
 	} {
-		err := checkInput(input.prompts, 4)
+		err := checkInput(input.prompts, 0, 4)
 		if err == nil {
-			_, err = encodeParams(input.prompts, input.params)
+			_, err = encodeParams(input.prompts, 0, input.params)
 		}
 		assert.ErrorContains(t, err, message)
 	}
@@ -83,7 +83,7 @@ func TestInputIsRefused(t *testing.T) {
 		"sets seed twice":              {Seed: new(1), Extra: map[string]any{"seed": 2}},
 		`SamplingParams.Extra["x"]`:    {Extra: map[string]any{"x": func() {}}},
 	} {
-		_, err := encodeParams(one, params)
+		_, err := encodeParams(one, 0, params)
 		assert.ErrorContains(t, err, message)
 	}
 }

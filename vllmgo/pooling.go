@@ -41,7 +41,7 @@ type PoolingOutput struct {
 // Encode runs a pooling model: vLLM's LLM.encode. The engine must have been loaded as one; see [EngineArgs].Runner.
 // For rewards, the task is [Classify] or, for each token, [TokenClassify].
 func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([]PoolingOutput, error) {
-	if err := checkInput(prompts, l.info.MaxModelLen+1); err != nil {
+	if err := checkInput(prompts, 0, l.info.MaxModelLen+1); err != nil {
 		return nil, err
 	}
 	packed, err := pack(prompts, []string{})

@@ -30,7 +30,7 @@ type Delta struct {
 // range over the sequence is a request of its own.
 func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) iter.Seq2[Delta, error] {
 	return func(yield func(Delta, error) bool) {
-		b, err := l.newBatch(ctx, []Prompt{prompt}, params)
+		b, err := l.newBatch(ctx, []Prompt{prompt}, 0, params)
 		if err == nil {
 			b.stream = &stream{ready: make(chan struct{}, 1)}
 			err = l.start(b)
