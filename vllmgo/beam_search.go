@@ -23,7 +23,7 @@ type BeamSearchParams struct {
 // BeamSearch completes each prompt with its likeliest completions, best first: vLLM's LLM.beam_search. It has the
 // engine for itself. Texts begin with the prompt's text; token IDs are those of the completion alone.
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
-	if err := checkInput(prompts, nil, l.info.MaxModelLen); err != nil {
+	if err := checkInput(prompts, 0, l.info.MaxModelLen); err != nil {
 		return nil, err
 	}
 	if params.BeamWidth < 1 || params.MaxTokens < 1 {
@@ -50,7 +50,7 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 			}
 		}
 	}
-	if err := l.exclusive(ctx, &found, "beam_search", packed, encoded); err != nil {
+	if err := l.callAlone(ctx, &found, "beam_search", packed, encoded); err != nil {
 		return nil, err
 	}
 	g := &Generation{Outputs: make([]RequestOutput, len(found.Beams)), Elapsed: time.Duration(found.ElapsedNs)}

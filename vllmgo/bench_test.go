@@ -46,7 +46,7 @@ func BenchmarkConcurrency(b *testing.B) {
 		}
 		return prompts
 	}
-	params := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: output, IgnoreEOS: true}
+	params := exactly(output)
 	one := func(prompts []vllmgo.Prompt) {
 		g, err := llm.Generate(b.Context(), prompts, params)
 		if err != nil || len(g.Outputs[0].Outputs[0].TokenIDs) != output {
@@ -120,7 +120,8 @@ func BenchmarkOutside(b *testing.B) {
 			b.Error(err)
 		}
 	})
-	params := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 64, IgnoreEOS: true, Detokenize: new(false)}
+	params := exactly(64)
+	params.Detokenize = new(false)
 	for _, requests := range []int{1, 16, 64, 500} {
 		prompts := make([]vllmgo.Prompt, requests)
 		for i := range prompts {

@@ -60,7 +60,14 @@ func goroutines() []string {
 type calls struct{ llm *vllmgo.LLM }
 
 // forever is a request that ends only when it is cancelled or has filled the model's context.
-var forever = vllmgo.SamplingParams{MaxTokens: 1000, IgnoreEOS: true, Temperature: new(0.0)}
+var forever = exactly(1000)
+
+// exactly are greedy parameters for n tokens.
+func exactly(n int) vllmgo.SamplingParams {
+	params := vllmgo.Greedy(n)
+	params.IgnoreEOS = true
+	return params
+}
 
 // short makes a call and sees that nothing but its own comes back, from an engine with nothing else to do.
 func (c *calls) short(t *testing.T) {
@@ -114,7 +121,7 @@ func (c *calls) stream(t *testing.T, ctx context.Context, params vllmgo.Sampling
 
 // testMerged shows that calls from many goroutines end like one call, each with its own outputs.
 func (c *calls) testMerged(t *testing.T) {
-	params := vllmgo.SamplingParams{MaxTokens: 16, IgnoreEOS: true, Temperature: new(0.0)}
+	params := exactly(16)
 	prompts := numbered(64)
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -141,21 +148,17 @@ func (c *calls) testMerged(t *testing.T) {
 
 // testJoined shows that a call that runs alone goes on when another comes, and that both get what is theirs.
 func (c *calls) testJoined(t *testing.T) {
-	params := vllmgo.SamplingParams{MaxTokens: 300, IgnoreEOS: true, Temperature: new(0.0)}
+	params := exactly(300)
 	// Some of the requests are over when the other call comes, some run, and some have not begun.
 	prompts := numbered(40)
-	each := make([]vllmgo.SamplingParams, len(prompts))
-	for i := range each {
-		each[i] = params
-		if i < 8 {
-			each[i].MaxTokens = 2
-		}
+	for i := range prompts[:8] {
+		prompts[i].Params = new(exactly(2))
 	}
 	before, err := c.llm.Metrics(t.Context())
 	require.NoError(t, err)
 	done := make(chan *vllmgo.Generation)
 	go func() {
-		g, err := c.llm.Generate(t.Context(), prompts, each...)
+		g, err := c.llm.Generate(t.Context(), prompts, params)
 		assert.NoError(t, err)
 		done <- g
 	}()
@@ -172,7 +175,11 @@ func (c *calls) testJoined(t *testing.T) {
 	assert.True(t, first.Shared)
 	for i, output := range first.Outputs {
 		assert.Equal(t, prompts[i].TokenIDs, output.PromptTokenIDs)
-		assert.Len(t, output.Outputs[0].TokenIDs, each[i].MaxTokens)
+		want := params
+		if own := prompts[i].Params; own != nil {
+			want = *own
+		}
+		assert.Len(t, output.Outputs[0].TokenIDs, want.MaxTokens)
 	}
 	c.short(t)
 }
@@ -403,13 +410,13 @@ func (c *calls) testClose(t *testing.T) {
 	_, err := wait()
 	assert.ErrorIs(t, err, vllmgo.ErrClosed)
 	waitSeq()
-	_, err = c.llm.Generate(t.Context(), numbered(1))
+	_, err = c.llm.Generate(t.Context(), numbered(1), vllmgo.SamplingParams{})
 	assert.ErrorIs(t, err, vllmgo.ErrClosed)
-	for _, err := range c.llm.Stream(t.Context(), numbered(1)[0]) {
+	for _, err := range c.llm.Stream(t.Context(), numbered(1)[0], vllmgo.SamplingParams{}) {
 		assert.ErrorIs(t, err, vllmgo.ErrClosed)
 	}
 	errs, taken := 0, 0
-	for _, err := range c.llm.GenerateSeq(t.Context(), counted(numbered(300), forever, &taken)) {
+	for _, err := range c.llm.GenerateSeq(t.Context(), counted(numbered(300), &taken), forever) {
 		assert.ErrorIs(t, err, vllmgo.ErrClosed)
 		errs++
 	}

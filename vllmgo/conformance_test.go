@@ -92,27 +92,28 @@ func reference(t *testing.T, jobs ...referenceJob) []json.RawMessage {
 type conformanceCall struct {
 	name    string
 	prompts []vllmgo.Prompt
-	params  []vllmgo.SamplingParams
+	params  vllmgo.SamplingParams
 	beams   *vllmgo.BeamSearchParams
 }
 
 func conformanceCalls() []conformanceCall {
-	with := func(change func(*vllmgo.SamplingParams)) []vllmgo.SamplingParams {
+	with := func(change func(*vllmgo.SamplingParams)) vllmgo.SamplingParams {
 		params := greedy
 		change(&params)
-		return []vllmgo.SamplingParams{params}
+		return params
 	}
 	schema := json.RawMessage(`{"type": "object", "properties": {"name": {"type": "string", "maxLength": 12},
 		"age": {"type": "integer", "minimum": 0, "maximum": 120}}, "required": ["name", "age"]}`)
 	text := vllmgo.Texts
-	structured := func(s vllmgo.StructuredOutputs) []vllmgo.SamplingParams {
+	structured := func(s vllmgo.StructuredOutputs) vllmgo.SamplingParams {
 		return with(func(p *vllmgo.SamplingParams) { p.StructuredOutputs, p.MaxTokens = &s, 60 })
 	}
 	return []conformanceCall{
-		{"greedy", text(prompts...), []vllmgo.SamplingParams{greedy}, nil},
-		{"token IDs", vllmgo.Tokens([]int32{504, 3575, 282, 4649, 314}, []int32{1, 2, 3}), []vllmgo.SamplingParams{greedy}, nil},
-		{"one params for each", text("a", "b"), []vllmgo.SamplingParams{
-			{Temperature: new(0.0), MaxTokens: 3, IgnoreEOS: true}, {Seed: new(5), MaxTokens: 5, IgnoreEOS: true, N: 2}}, nil},
+		{"greedy", text(prompts...), greedy, nil},
+		{"token IDs", vllmgo.Tokens([]int32{504, 3575, 282, 4649, 314}, []int32{1, 2, 3}), greedy, nil},
+		{"one params for each", []vllmgo.Prompt{
+			{Text: "a", Params: new(exactly(3))}, {Text: "b", Params: &vllmgo.SamplingParams{Seed: new(5), MaxTokens: 5, IgnoreEOS: true, N: 2}},
+		}, greedy, nil},
 		{"seed", text(prompts...), with(func(p *vllmgo.SamplingParams) {
 			p.Temperature, p.Seed, p.TopP, p.TopK, p.MinP = new(0.9), new(7), 0.95, 50, 0.01
 		}), nil},
@@ -146,8 +147,8 @@ func conformanceCalls() []conformanceCall {
 		{"chat", vllmgo.Chats(
 			vllmgo.Chat{Messages: []vllmgo.Message{{Role: "system", Content: "Answer briefly."}, {Role: "user", Content: "What is 2 + 2?"}}},
 			vllmgo.Chat{Messages: []vllmgo.Message{{Role: "user", Content: "Name a colour."}}},
-		), []vllmgo.SamplingParams{greedy}, nil},
-		{"beam search", text(prompts[:2]...), nil, &vllmgo.BeamSearchParams{BeamWidth: 3, MaxTokens: 8}},
+		), greedy, nil},
+		{"beam search", text(prompts[:2]...), greedy, &vllmgo.BeamSearchParams{BeamWidth: 3, MaxTokens: 8}},
 	}
 }
 
@@ -157,7 +158,7 @@ func adaptedCalls(adapter vllmgo.LoRA) []conformanceCall {
 	for i := range adapted {
 		adapted[i].LoRA = &adapter
 	}
-	return []conformanceCall{{"LoRA", adapted, []vllmgo.SamplingParams{greedy}, nil}}
+	return []conformanceCall{{"LoRA", adapted, greedy, nil}}
 }
 
 // forReference are the same calls for reference.py.
@@ -171,8 +172,8 @@ func forReference(calls []conformanceCall) []referenceCall {
 
 // forReference is the same call for reference.py.
 func (c conformanceCall) forReference() referenceCall {
-	call := referenceCall{Method: "generate", Params: c.params}
-	var inputs []any
+	call := referenceCall{Method: "generate"}
+	var inputs, params []any
 	for _, prompt := range c.prompts {
 		switch {
 		case prompt.Chat != nil:
@@ -184,17 +185,22 @@ func (c conformanceCall) forReference() referenceCall {
 		default:
 			inputs = append(inputs, prompt.Text)
 		}
+		if prompt.Params != nil {
+			params = append(params, *prompt.Params)
+		} else {
+			params = append(params, c.params)
+		}
 		if prompt.LoRA != nil {
 			call.LoRA = []string{prompt.LoRA.Name, prompt.LoRA.Path}
 		}
 	}
 	if c.beams != nil {
-		call.Method, call.Params = "beam_search", []any{c.beams}
+		call.Method, params = "beam_search", []any{c.beams}
 	}
 	if c.name == "unlimited" {
-		call.Params = []any{map[string]any{"temperature": 0, "max_tokens": nil, "ignore_eos": true}}
+		params = []any{map[string]any{"temperature": 0, "max_tokens": nil, "ignore_eos": true}}
 	}
-	call.Prompts = inputs
+	call.Prompts, call.Params = inputs, params
 	return call
 }
 
@@ -206,7 +212,7 @@ func testConformance(t *testing.T, llm *vllmgo.LLM, calls []conformanceCall, wan
 				compareBeams(t, llm, call, want[i])
 				return
 			}
-			g, err := llm.Generate(t.Context(), call.prompts, call.params...)
+			g, err := llm.Generate(t.Context(), call.prompts, call.params)
 			require.NoError(t, err)
 			assert.False(t, g.Shared)
 			assert.Positive(t, g.Elapsed)

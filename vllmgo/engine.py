@@ -1,4 +1,4 @@
-"""One vllm.LLM and what Go needs around it: see schedule.go for how its methods are used."""
+"""One vllm.LLM and what Go needs around it: see scheduler.go for how its methods are used."""
 
 import contextlib
 import gc
@@ -15,7 +15,7 @@ from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
 _loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
 _in_process = None  # the open in-process Engine: vLLM's distributed state allows one
 
-# What Go writes into Engine.signal, and Engine.step_for_llm obeys. See schedule.go.
+# What Go writes into Engine.signal, and Engine.step_for_llm obeys. See scheduler.go.
 GO_ON, STOP, HAND_OVER = 0, 1, 2
 
 
@@ -23,11 +23,11 @@ class HandedOver(Exception):
     """Raised out of LLM.generate between two steps: its requests go on in the step loop."""
 
 
-class Lone:
-    """A call of LLM.generate that has the engine for itself."""
+class Alone:
+    """A call of LLM.generate that is alone on the engine."""
 
-    def __init__(self, call, report):
-        self.call = call
+    def __init__(self, batch, report):
+        self.batch = batch
         self.report = report  # called with (finished requests, generated tokens), or None
         self.next_report = 0.0
         self.finished = []  # what LLM.generate was given so far
@@ -65,10 +65,10 @@ class Engine:
             envs.disable_envs_cache()
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
         self.llm = None
-        self.lone = None  # the Lone that runs
-        self.requests = {}  # of the step loop: external request ID → (call, index of the prompt)
+        self.alone = None  # the Alone that runs
+        self.requests = {}  # of the step loop: external request ID → (batch, index of the prompt)
         self.leftovers, self.held_gc = None, False  # see tidy
-        self.early = []  # outputs of a call that was handed over, from before the step loop
+        self.early = []  # outputs of a batch that was handed over, from before the step loop
         self.sampling_params = {}  # see sampling
         self.adapters = {}  # name of a LoRA adapter → its LoRARequest
         self.counters = None  # see metrics
@@ -117,17 +117,17 @@ class Engine:
         signal = self.signal[0]
         if signal == STOP:
             raise Cancelled
-        if signal == HAND_OVER and self.lone is not None:
+        if signal == HAND_OVER and self.alone is not None:
             raise HandedOver
         outputs = self.raw_step()
-        lone = self.lone
-        if lone is not None:
-            lone.finished.extend(outputs)
-            if lone.report is not None:
-                lone.finished_tokens += sum(len(c.token_ids) for output in outputs for c in output.outputs)
-                if time.monotonic() >= lone.next_report:
-                    lone.next_report = time.monotonic() + 0.1
-                    lone.report(len(lone.finished), lone.finished_tokens + self.generated(lone.call))
+        alone = self.alone
+        if alone is not None:
+            alone.finished.extend(outputs)
+            if alone.report is not None:
+                alone.finished_tokens += sum(len(c.token_ids) for output in outputs for c in output.outputs)
+                if time.monotonic() >= alone.next_report:
+                    alone.next_report = time.monotonic() + 0.1
+                    alone.report(len(alone.finished), alone.finished_tokens + sum(self.generated().values()))
         return outputs
 
     def record(self, *args, **kwargs):
@@ -196,10 +196,14 @@ class Engine:
             "LoadTime": self.load_ns,
         }
 
+    def default_sampling_params(self):
+        """What LLM.generate uses when it is given no SamplingParams, in JSON."""
+        return json.dumps(self.llm.llm_engine.vllm_config.model_config.get_diff_sampling_param())
+
     # ---- generation ----
 
-    def generate(self, call, packed, report):
-        """Calls LLM.generate once. Returns None when the call was handed over to the step loop.
+    def generate(self, batch, packed, report):
+        """Calls LLM.generate once. Returns None when the batch was handed over to the step loop.
 
         From here to tidy, which must follow, the garbage collector rests: its walks through Python's objects would hold up
         the engine. Reference counts go on freeing what is not used any more.
@@ -207,27 +211,27 @@ class Engine:
         self.held_gc = gc.isenabled()
         gc.disable()
         self.check_runner("generate")
-        sent, prompts, params, adapters, priorities = self.batch(packed)
-        lone = Lone(call, report)
-        self.lone = lone
+        sent, prompts, params, adapters, priorities = self.inputs(packed)
+        alone = Alone(batch, report)
+        self.alone = alone
         try:
             start_ns = time.perf_counter_ns()
             outputs = self.llm.generate(prompts, params, use_tqdm=False, lora_request=adapters, priority=priorities)
             elapsed_ns = time.perf_counter_ns() - start_ns
-            self.leftovers = sent, prompts, outputs, lone
+            self.leftovers = sent, prompts, outputs, alone
             return pack(outputs, elapsed_ns, sent)
         except HandedOver:
-            # Nothing but this call's requests is in the engine, and their external IDs are numbers that ascend.
-            self.early = lone.finished
+            # Nothing but this batch's requests is in the engine, and their external IDs are numbers that ascend.
+            self.early = alone.finished
             states = self.llm.llm_engine.output_processor.request_states.values()
-            ids = {state.external_req_id for state in states} | {output.request_id for output in lone.finished}
-            self.requests = {id: (call, index) for index, id in enumerate(sorted(ids, key=int))}
+            ids = {state.external_req_id for state in states} | {output.request_id for output in alone.finished}
+            self.requests = {id: (batch, index) for index, id in enumerate(sorted(ids, key=int))}
             return None
         except BaseException:
             self.abort_all()
             raise
         finally:
-            self.lone = None
+            self.alone = None
 
     def tidy(self):
         """Frees what a generation leaves, once its caller has the outputs and need not wait for it."""
@@ -235,21 +239,21 @@ class Engine:
         if self.held_gc:
             gc.enable()
 
-    def add(self, calls, indices, streams, packed):
-        """Adds requests to the step loop. calls (int64), indices (int32) and streams (bool) are buffers with an element
-        for each: its call, its prompt's index there, and whether the call is a stream.
+    def add(self, batches, indices, streams, packed):
+        """Adds requests to the step loop. batches (int64), indices (int32) and streams (bool) are buffers with an element
+        for each: its batch, its prompt's index there, and whether the batch is a stream.
 
         When a request is refused, those before it are in the engine; added is their number.
         """
         self.added = 0
         self.check_runner("generate")
-        calls, indices = memoryview(calls).cast("q"), memoryview(indices).cast("i")
+        batches, indices = memoryview(batches).cast("q"), memoryview(indices).cast("i")
         for prompt, params, adapter, priority in self.input(unpack(packed), streams):
-            id = f"{calls[self.added]}.{indices[self.added]}"
+            id = f"{batches[self.added]}.{indices[self.added]}"
             self.llm.llm_engine.add_request(
                 id, self.llm._preprocess_cmpl_one(prompt), params, lora_request=adapter, priority=priority
             )
-            self.requests[id] = calls[self.added], indices[self.added]
+            self.requests[id] = batches[self.added], indices[self.added]
             self.added += 1
 
     def step(self):
@@ -257,28 +261,29 @@ class Engine:
         outputs, self.early = self.early or self.raw_step(), []
         if not outputs:
             return None
-        calls, indices, finished = array("q"), array("i"), bytearray()
+        batches, indices, finished = array("q"), array("i"), bytearray()
         for output in outputs:
-            call, index = self.requests[output.request_id]
-            calls.append(call)
+            batch, index = self.requests[output.request_id]
+            batches.append(batch)
             indices.append(index)
             finished.append(output.finished)
             if output.finished:
                 del self.requests[output.request_id]
         packed = pack(outputs, 0)
-        packed |= {"Calls": calls.tobytes(), "Indices": indices.tobytes(), "Finished": bytes(finished)}
+        packed |= {"Batches": batches.tobytes(), "Indices": indices.tobytes(), "Finished": bytes(finished)}
         return packed
 
-    def generated(self, call):
-        """The number of tokens that a call's unfinished requests have so far."""
-        states = self.llm.llm_engine.output_processor.request_states.values()
-        if self.lone is None:
-            states = [s for s in states if self.requests.get(s.external_req_id, (None,))[0] == call]
-        return sum(state.detokenizer.num_output_tokens() for state in states)
+    def generated(self):
+        """The number of tokens that unfinished requests have so far, by batch."""
+        counts = {}
+        for state in self.llm.llm_engine.output_processor.request_states.values():
+            batch = self.alone.batch if self.alone else self.requests.get(state.external_req_id, (-1,))[0]
+            counts[batch] = counts.get(batch, 0) + state.detokenizer.num_output_tokens()
+        return counts
 
-    def abort(self, call):
-        """Removes a call's unfinished requests from the step loop."""
-        ids = [id for id, (owner, _) in self.requests.items() if owner == call]
+    def abort(self, batch):
+        """Removes a batch's unfinished requests from the step loop."""
+        ids = [id for id, (owner, _) in self.requests.items() if owner == batch]
         self.llm.llm_engine.abort_request(ids)
         for id in ids:
             del self.requests[id]
@@ -309,13 +314,13 @@ class Engine:
 
     # ---- inputs ----
 
-    def batch(self, packed):
+    def inputs(self, packed):
         """The prompts as Go sent them, and prompts, sampling parameters, LoRA adapters and priorities as LLM.generate takes
         them: one object of sampling parameters when all requests have the same, and None for what nobody has."""
         unpacked = unpack(packed)
         sent, params, adapters, priorities, chats = unpacked
         if len(params) <= 1 and not (adapters or priorities or chats):
-            return sent, sent, self.sampling(params[0] if params else "", False), None, None
+            return sent, sent, self.sampling(params[0], False), None, None
         prompts, params, adapters, priorities = map(list, zip(*self.input(unpacked), strict=True))
         return sent, prompts, params, adapters if any(adapters) else None, priorities if any(priorities) else None
 
@@ -332,13 +337,13 @@ class Engine:
                 raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
             yield (
                 self.render(next(chats)) if prompt is None else prompt,
-                self.sampling(params[min(i, len(params) - 1)] if params else "", bool(streams and streams[i])),
+                self.sampling(params[min(i, len(params) - 1)], bool(streams and streams[i])),
                 self.adapter(*adapters[i]) if adapters and adapters[i] else None,
                 priorities[i] if priorities else 0,
             )
 
     def sampling(self, text, stream):
-        """The SamplingParams that JSON stands for; those of the model for an empty text.
+        """The SamplingParams that JSON stands for.
 
         vLLM copies them for each request, so that one object serves all requests with the same text.
         """
@@ -348,7 +353,7 @@ class Engine:
 
             if len(self.sampling_params) >= 1000:
                 self.sampling_params.clear()
-            known = sampling_params(json.loads(text)) if text else self.llm.get_default_sampling_params()
+            known = sampling_params(json.loads(text))
             known.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
             self.sampling_params[text, stream] = known
         return known
@@ -390,10 +395,15 @@ class Engine:
             raise
         return pack_pooled(outputs)
 
-    def score(self, queries, documents):
+    def score(self, queries, documents, params):
+        from vllm import PoolingParams
+
         self.check_runner("pooling")
         try:
-            outputs = self.llm.score(queries[0] if len(queries) == 1 else queries, documents, use_tqdm=False)
+            outputs = self.llm.score(
+                queries[0] if len(queries) == 1 else queries, documents, use_tqdm=False,
+                pooling_params=PoolingParams(**json.loads(params)),
+            )  # fmt: skip
         except BaseException:
             self.abort_all()
             raise

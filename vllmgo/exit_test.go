@@ -3,6 +3,7 @@ package vllmgo_test
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -38,7 +39,17 @@ func TestMain(m *testing.M) {
 		return
 	}
 	testenv.LimitMemory()
-	os.Exit(m.Run())
+	flag.Parse()
+	if _, err := testenv.FindSmolLM2(); err != nil && !testenv.Required() {
+		fmt.Fprintln(os.Stderr, "the examples are skipped:", err)
+		_ = flag.Set("test.skip", "^Example") // an example cannot skip itself
+	}
+	code := m.Run()
+	if err := closeExamples(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // exitProgram opens an engine, keeps it busy, says which processes there are, and ends.

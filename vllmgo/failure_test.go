@@ -132,7 +132,7 @@ func TestSleep(t *testing.T) {
 	args := tiny(t, vllmgo.OwnProcess)
 	args.EnableSleepMode = true
 	llm := open(t, args)
-	greedy := vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 8, IgnoreEOS: true}
+	greedy := exactly(8)
 	before, err := llm.Generate(t.Context(), numbered(2), greedy)
 	require.NoError(t, err)
 	awake := freeGPUMemory(t)

@@ -2,35 +2,45 @@ package vllmgo
 
 import "context"
 
-// Generate completes prompts. params are the sampling parameters: none (the model's defaults), one for all
-// prompts, or one for each.
+// A CallOption changes how one call runs.
+type CallOption func(*callOptions)
+
+type callOptions struct {
+	onProgress func(Progress)
+}
+
+func optionsOf(options []CallOption) callOptions {
+	var all callOptions
+	for _, option := range options {
+		option(&all)
+	}
+	return all
+}
+
+// Generate completes prompts. A prompt with its own Params uses those; the other prompts use params. The zero
+// SamplingParams are vLLM's defaults; [Greedy] and [LLM.DefaultSamplingParams] return other common choices.
 //
-// Alone on the engine, it is one call of vLLM's LLM.generate. Calls from several goroutines share the engine:
-// their requests are merged into one continuous batch; see [Generation].Shared.
+//	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.Greedy(8))
 //
-// Prompts that the model cannot take are errors, and none of the prompts runs. When ctx ends, the engine drops the
-// requests after the step that it is in, and Generate returns an error that wraps ctx's; the LLM can be used
-// as before. [WithProgress] makes it report how far it is.
-func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params ...SamplingParams) (*Generation, error) {
-	c, err := l.newCall(ctx, prompts, params)
+// A call that is the only one on the engine is one call of vLLM's LLM.generate. Calls from several goroutines share the
+// engine, which works on all their prompts at once; see [Generation].Shared.
+//
+// If the model cannot take one of the prompts, Generate returns an error and completes none. When ctx ends, the engine
+// drops the requests after its current step, and Generate returns an error that wraps the context's.
+func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params SamplingParams, options ...CallOption) (*Generation, error) {
+	b, err := l.newBatch(ctx, prompts, 0, params)
 	if err != nil {
 		return nil, err
 	}
-	c.report = newReporter(ctx, prompts, params)
-	if err = l.do(c); err != nil {
-		c.generation = nil
+	if fn := optionsOf(options).onProgress; fn != nil {
+		b.report = newReporter(fn)
+		b.report.expect(prompts, params)
+		b.report.expectNoMore()
+		defer b.report.close()
 	}
-	if c.report != nil {
-		c.report.end(c.generation)
-	}
-	return c.generation, err
-}
-
-// newCall checks prompts and sampling parameters.
-func (l *LLM) newCall(ctx context.Context, prompts []Prompt, params []SamplingParams) (*call, error) {
-	if err := checkInput(prompts, params, l.info.MaxModelLen); err != nil {
+	if err := l.do(b); err != nil {
 		return nil, err
 	}
-	encoded, err := encodeParams(params)
-	return &call{ctx: ctx, prompts: prompts, params: encoded}, err
+	b.reportEnd()
+	return b.generation, nil
 }

@@ -3,6 +3,7 @@ package vllmgo_test
 import (
 	"context"
 	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,11 +14,11 @@ import (
 )
 
 // counted is a sequence of prompts that counts how many were taken of it.
-func counted(prompts []vllmgo.Prompt, params vllmgo.SamplingParams, taken *int) iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams] {
-	return func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+func counted(prompts []vllmgo.Prompt, taken *int) iter.Seq[vllmgo.Prompt] {
+	return func(yield func(vllmgo.Prompt) bool) {
 		for _, prompt := range prompts {
 			*taken++
-			if !yield(prompt, params) {
+			if !yield(prompt) {
 				return
 			}
 		}
@@ -31,8 +32,14 @@ func (c *calls) testSeq(t *testing.T) {
 	prompts := numbered(400)
 	prompts[bad] = vllmgo.Prompt{}
 	taken, seen, most := 0, map[int]bool{}, 0
-	progress := vllmgo.WithProgress(t.Context(), func(vllmgo.Progress) { t.Error("a sequence has no progress") })
-	for output, err := range c.llm.GenerateSeq(progress, counted(prompts, vllmgo.SamplingParams{MaxTokens: 3, IgnoreEOS: true}, &taken)) {
+	var last vllmgo.Progress
+	report := vllmgo.OnProgress(func(p vllmgo.Progress) {
+		assert.GreaterOrEqual(t, p.GeneratedTokens, last.GeneratedTokens)
+		assert.GreaterOrEqual(t, p.FinishedRequests, last.FinishedRequests)
+		assert.Contains(t, []int{0, len(prompts)}, p.Requests, "unknown until the sequence has ended")
+		last = p
+	})
+	for output, err := range c.llm.GenerateSeq(t.Context(), counted(prompts, &taken), exactly(3), report) {
 		most = max(most, taken-len(seen))
 		assert.False(t, seen[output.Index], "prompt %d has two outputs", output.Index)
 		seen[output.Index] = true
@@ -45,10 +52,14 @@ func (c *calls) testSeq(t *testing.T) {
 		assert.Len(t, output.Outputs[0].TokenIDs, 3)
 	}
 	assert.Len(t, seen, len(prompts))
+	last.Elapsed = 0
+	assert.Equal(t, vllmgo.Progress{
+		Requests: len(prompts), FinishedRequests: len(prompts), GeneratedTokens: 3 * (len(prompts) - 1), MaxTokens: 3 * len(prompts),
+	}, last)
 	assert.LessOrEqual(t, most, window, "prompts that are under way")
 	assert.Greater(t, most, 16, "enough for full steps")
 	c.short(t)
-	for range c.llm.GenerateSeq(t.Context(), counted(nil, vllmgo.SamplingParams{}, &taken)) {
+	for range c.llm.GenerateSeq(t.Context(), counted(nil, &taken), vllmgo.SamplingParams{}) {
 		t.Error("no prompts have an output")
 	}
 }
@@ -58,18 +69,9 @@ func (c *calls) testSeqEnds(t *testing.T) {
 	prompts := numbered(300)
 	taken := 0
 	// The first prompts end, the rest would run for long.
-	mixed := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
-		for prompt := range counted(prompts, forever, &taken) {
-			params := forever
-			if taken <= 2 {
-				params.MaxTokens = 2
-			}
-			if !yield(prompt, params) {
-				return
-			}
-		}
-	}
-	for output, err := range c.llm.GenerateSeq(t.Context(), mixed) {
+	mixed := slices.Clone(prompts)
+	mixed[0].Params, mixed[1].Params = new(exactly(2)), new(exactly(2))
+	for output, err := range c.llm.GenerateSeq(t.Context(), counted(mixed, &taken), forever) {
 		require.NoError(t, err)
 		assert.Less(t, output.Index, 2)
 		break
@@ -79,7 +81,7 @@ func (c *calls) testSeqEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	errs := 0
-	for _, err := range c.llm.GenerateSeq(ctx, counted(prompts, forever, &taken)) {
+	for _, err := range c.llm.GenerateSeq(ctx, counted(prompts, &taken), forever) {
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		errs++
 	}
@@ -91,20 +93,20 @@ func (c *calls) testSeqEnds(t *testing.T) {
 func (c *calls) sequence(t *testing.T) (wait func()) {
 	t.Helper()
 	begun, ended := make(chan struct{}), make(chan []error, 1)
-	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+	prompts := func(yield func(vllmgo.Prompt) bool) {
 		taken := 0
-		for prompt, params := range counted(numbered(300), forever, &taken) {
+		for prompt := range counted(numbered(300), &taken) {
 			if taken == 100 {
 				close(begun)
 			}
-			if !yield(prompt, params) {
+			if !yield(prompt) {
 				return
 			}
 		}
 	}
 	go func() {
 		var errs []error
-		for _, err := range c.llm.GenerateSeq(context.Background(), prompts) {
+		for _, err := range c.llm.GenerateSeq(context.Background(), prompts, forever) {
 			errs = append(errs, err)
 		}
 		ended <- errs

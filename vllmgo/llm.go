@@ -2,6 +2,7 @@ package vllmgo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -16,9 +17,11 @@ type LLM struct {
 	// The scheduler's thread is the engine's own OS thread: torch's current device, its OpenMP pool and vLLM's
 	// thread binding belong to the thread that made the engine, and the engine's processes die when that thread does.
 	scheduler
-	info     Info
-	closeErr error
-	once     sync.Once
+	info Info
+	// defaultParams are DefaultSamplingParams, in JSON.
+	defaultParams string
+	closeErr      error
+	once          sync.Once
 }
 
 // New loads a model into an engine. It returns when the engine is ready, which takes seconds to minutes.
@@ -89,6 +92,12 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 		if err == nil {
 			err = py.Into(object, &l.info)
 		}
+		if err == nil {
+			err = callInto(py, &l.defaultParams, l.engine, "default_sampling_params")
+		}
+		if err == nil {
+			err = json.Unmarshal([]byte(l.defaultParams), &SamplingParams{})
+		}
 		if err != nil {
 			_, closeErr := l.engine.CallMethod(py, "close")
 			err = errors.Join(err, closeErr)
@@ -97,6 +106,18 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	})
 	l.maxInEngine = 2 * max(l.info.MaxNumSeqs, maxAddedAtOnce)
 	return err
+}
+
+// DefaultSamplingParams returns the sampling parameters that the model's authors recommend, from its
+// generation_config.json; the zero SamplingParams if they recommend none. Python's LLM.generate uses them when it is
+// given none. The caller may change the result.
+//
+//	params := llm.DefaultSamplingParams()
+//	params.MaxTokens = 256
+func (l *LLM) DefaultSamplingParams() SamplingParams {
+	var params SamplingParams
+	_ = json.Unmarshal([]byte(l.defaultParams), &params) // New has tried it
+	return params
 }
 
 // Info describes the engine.
@@ -120,10 +141,10 @@ func (l *LLM) Close() error {
 	return l.closeErr
 }
 
-// exclusive calls a method of the engine that needs it for itself, and gives its result to result, a pointer or
-// nil.
-func (l *LLM) exclusive(ctx context.Context, result any, method string, args ...any) error {
-	return l.do(&call{ctx: ctx, exclusive: func(py *pyembed.Py) error {
+// callAlone calls a method of the engine that must be alone on it. It converts the method's result to result, a pointer
+// or nil.
+func (l *LLM) callAlone(ctx context.Context, result any, method string, args ...any) error {
+	return l.do(&task{callBase: callBase{ctx: ctx}, run: func(py *pyembed.Py) error {
 		o, err := l.engine.CallMethod(py, method, args...)
 		if err != nil {
 			return err

@@ -13,17 +13,17 @@ type LoRA struct {
 
 // LoadLoRA loads an adapter now, so that the first request that uses it does not wait for it.
 func (l *LLM) LoadLoRA(ctx context.Context, adapter LoRA) error {
-	return l.exclusive(ctx, nil, "load_lora", adapter.Name, adapter.Path)
+	return l.callAlone(ctx, nil, "load_lora", adapter.Name, adapter.Path)
 }
 
 // DropLoRA drops an adapter; its name may then stand for another.
 func (l *LLM) DropLoRA(ctx context.Context, name string) error {
-	return l.exclusive(ctx, nil, "drop_lora", name)
+	return l.callAlone(ctx, nil, "drop_lora", name)
 }
 
 // LoadedLoRAs are the names of the adapters that the engine holds, sorted.
 func (l *LLM) LoadedLoRAs(ctx context.Context) ([]string, error) {
 	var names []string
-	err := l.exclusive(ctx, &names, "loaded_loras")
+	err := l.callAlone(ctx, &names, "loaded_loras")
 	return names, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -15,7 +16,7 @@ type packedInput struct {
 	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for the next chat.
 	Lengths, TokenIDs []byte
 	Texts             []string
-	// Params are SamplingParams in JSON: none, one for all prompts, or one for each.
+	// Params are SamplingParams in JSON: one for all prompts, or one for each.
 	Params []string
 	// Rest is a JSON object of what few prompts have; empty when none has.
 	Rest string
@@ -29,16 +30,13 @@ type packedRest struct {
 	Priorities []int      `json:"priorities,omitzero"`
 }
 
-// checkInput refuses what can be seen to be wrong without the engine.
-func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) error {
+// checkInput returns an error for prompts that are wrong whatever the model.
+func checkInput(prompts []Prompt, first, maxModelLen int) error {
 	if len(prompts) == 0 {
 		return errors.New("vllmgo: there are no prompts")
 	}
-	if len(params) > 1 && len(params) != len(prompts) {
-		return fmt.Errorf("vllmgo: %d prompts and %d SamplingParams: give none, one for all, or one for each",
-			len(prompts), len(params))
-	}
 	for i, prompt := range prompts {
+		i += first
 		given := 0
 		for _, is := range []bool{prompt.Text != "", len(prompt.TokenIDs) > 0, prompt.Chat != nil} {
 			if is {
@@ -57,22 +55,36 @@ func checkInput(prompts []Prompt, params []SamplingParams, maxModelLen int) erro
 			return fmt.Errorf("vllmgo: prompt %d is a chat without messages", i)
 		}
 	}
-	for i, p := range params {
-		if err := p.check(); err != nil {
-			return fmt.Errorf("vllmgo: SamplingParams %d: %w", i, err)
-		}
-	}
 	return nil
 }
 
-// encodeParams is what packedInput has as Params.
-func encodeParams(params []SamplingParams) ([]string, error) {
-	encoded := make([]string, len(params))
-	for i, p := range params {
-		var err error
-		if encoded[i], err = encodeJSON("SamplingParams", p); err != nil {
+// encodeParams checks the sampling parameters of prompts and returns what packedInput has as Params.
+func encodeParams(prompts []Prompt, first int, params SamplingParams) ([]string, error) {
+	encoded, common := []string(nil), ""
+	for i, prompt := range prompts {
+		if prompt.Params == nil && common != "" {
+			encoded = append(encoded, common)
+			continue
+		}
+		name := "SamplingParams"
+		if prompt.Params != nil {
+			name = fmt.Sprintf("prompt %d: Params", first+i)
+		}
+		p := prompt.params(params)
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("vllmgo: %s: %w", name, err)
+		}
+		text, err := encodeJSON(name, p)
+		if err != nil {
 			return nil, err
 		}
+		if prompt.Params == nil {
+			common = text
+		}
+		encoded = append(encoded, text)
+	}
+	if !slices.ContainsFunc(encoded, func(text string) bool { return text != encoded[0] }) {
+		encoded = encoded[:1]
 	}
 	return encoded, nil
 }
@@ -138,7 +150,7 @@ type packedOutput struct {
 	ElapsedNs                int64
 
 	// Of the step loop: what each output belongs to, and whether it is the request's last.
-	Calls    []byte // int64
+	Batches  []byte // int64
 	Indices  []byte
 	Finished []byte // bool
 }

@@ -22,7 +22,12 @@ func TestPackMixesTextAndTokens(t *testing.T) {
 }
 
 func TestEncodeParams(t *testing.T) {
-	encoded, err := encodeParams([]SamplingParams{{}, {Temperature: new(0.0), MaxTokens: 3, Extra: map[string]any{"x": nil}}})
+	prompts := make([]Prompt, 2)
+	encoded, err := encodeParams(prompts, 0, SamplingParams{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"{}"}, encoded, "one for all")
+	prompts[1].Params = &SamplingParams{Temperature: new(0.0), MaxTokens: 3, Extra: map[string]any{"x": nil}}
+	encoded, err = encodeParams(prompts, 0, SamplingParams{})
 	require.NoError(t, err)
 	require.Len(t, encoded, 2)
 	assert.Equal(t, "{}", encoded[0])
@@ -54,28 +59,31 @@ func TestPackTheRest(t *testing.T) {
 
 func TestInputIsRefused(t *testing.T) {
 	one := Tokens([]int32{1})
-	with := func(params SamplingParams) []SamplingParams { return []SamplingParams{params} }
 	for message, input := range map[string]struct {
 		prompts []Prompt
-		params  []SamplingParams
+		params  SamplingParams
 	}{
 		"there are no prompts":                {},
 		"prompt 1 is empty":                   {prompts: append(Texts("a"), Prompt{})},
 		"prompt 0 has more than one of":       {prompts: []Prompt{{Text: "a", TokenIDs: []int32{1}}}},
 		"prompt 0 is a chat without":          {prompts: Chats(Chat{})},
 		"prompt 0 has 4 tokens; the engine":   {prompts: Tokens([]int32{1, 2, 3, 4})},
-		"1 prompts and 2 SamplingParams":      {one, make([]SamplingParams, 2)},
-		"SamplingParams 0: MaxTokens is -2":   {one, with(SamplingParams{MaxTokens: -2})},
-		"StructuredOutputs needs exactly one": {one, with(SamplingParams{StructuredOutputs: &StructuredOutputs{Regex: "a", JSONObject: true}})},
+		"SamplingParams: MaxTokens is -2":     {one, SamplingParams{MaxTokens: -2}},
+		"prompt 1: Params: MaxTokens is -3":   {append(one, Prompt{Text: "a", Params: &SamplingParams{MaxTokens: -3}}), SamplingParams{}},
+		"StructuredOutputs needs exactly one": {one, SamplingParams{StructuredOutputs: &StructuredOutputs{Regex: "a", JSONObject: true}}},
 	} {
-		assert.ErrorContains(t, checkInput(input.prompts, input.params, 4), message)
+		err := checkInput(input.prompts, 0, 4)
+		if err == nil {
+			_, err = encodeParams(input.prompts, 0, input.params)
+		}
+		assert.ErrorContains(t, err, message)
 	}
 	for message, params := range map[string]SamplingParams{
 		"json: unsupported value: NaN": {TopP: nan()},
 		"sets seed twice":              {Seed: new(1), Extra: map[string]any{"seed": 2}},
 		`SamplingParams.Extra["x"]`:    {Extra: map[string]any{"x": func() {}}},
 	} {
-		_, err := encodeParams(with(params))
+		_, err := encodeParams(one, 0, params)
 		assert.ErrorContains(t, err, message)
 	}
 }

@@ -40,29 +40,24 @@ type PoolingOutput struct {
 
 // Encode runs a pooling model: vLLM's LLM.encode. The engine must have been loaded as one; see [EngineArgs].Runner.
 // For rewards, the task is [Classify] or, for each token, [TokenClassify].
-func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params ...PoolingParams) ([]PoolingOutput, error) {
-	if len(params) > 1 {
-		return nil, fmt.Errorf("vllmgo: %d PoolingParams: give none or one", len(params))
-	}
-	if err := checkInput(prompts, nil, l.info.MaxModelLen+1); err != nil {
+func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([]PoolingOutput, error) {
+	if err := checkInput(prompts, 0, l.info.MaxModelLen+1); err != nil {
 		return nil, err
 	}
 	packed, err := pack(prompts, []string{})
 	if err != nil {
 		return nil, err
 	}
-	encoded := "{}"
-	if len(params) == 1 {
-		if encoded, err = encodeJSON("PoolingParams", params[0]); err != nil {
-			return nil, err
-		}
+	encoded, err := encodeJSON("PoolingParams", params)
+	if err != nil {
+		return nil, err
 	}
 	var pooled struct {
 		PromptLengths []byte
 		Shapes        [][]int
 		Values        []byte
 	}
-	if err := l.exclusive(ctx, &pooled, "encode", packed, string(task), encoded); err != nil {
+	if err := l.callAlone(ctx, &pooled, "encode", packed, string(task), encoded); err != nil {
 		return nil, err
 	}
 	outputs, lengths, values := make([]PoolingOutput, len(prompts)), valuesOf[int32](pooled.PromptLengths), valuesOf[float32](pooled.Values)
@@ -78,18 +73,18 @@ func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, pa
 }
 
 // Embed gives each prompt's embedding: vLLM's LLM.embed.
-func (l *LLM) Embed(ctx context.Context, prompts []Prompt, params ...PoolingParams) ([][]float32, error) {
+func (l *LLM) Embed(ctx context.Context, prompts []Prompt, params PoolingParams) ([][]float32, error) {
 	return l.vectors(ctx, Embed, prompts, params)
 }
 
 // Classify gives the probabilities of each prompt's classes, in the order of the model's labels: vLLM's
 // LLM.classify.
-func (l *LLM) Classify(ctx context.Context, prompts []Prompt, params ...PoolingParams) ([][]float32, error) {
+func (l *LLM) Classify(ctx context.Context, prompts []Prompt, params PoolingParams) ([][]float32, error) {
 	return l.vectors(ctx, Classify, prompts, params)
 }
 
-func (l *LLM) vectors(ctx context.Context, task PoolingTask, prompts []Prompt, params []PoolingParams) ([][]float32, error) {
-	outputs, err := l.Encode(ctx, task, prompts, params...)
+func (l *LLM) vectors(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([][]float32, error) {
+	outputs, err := l.Encode(ctx, task, prompts, params)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +97,7 @@ func (l *LLM) vectors(ctx context.Context, task PoolingTask, prompts []Prompt, p
 
 // Score says how well each document goes with the query: vLLM's LLM.score, by a cross-encoder's own score or by
 // the cosine of embeddings, whichever the model gives. There is one query for all documents, or one for each.
-func (l *LLM) Score(ctx context.Context, queries, documents []string) ([]float32, error) {
+func (l *LLM) Score(ctx context.Context, queries, documents []string, params PoolingParams) ([]float32, error) {
 	if len(documents) == 0 {
 		return nil, errors.New("vllmgo: there are no documents")
 	}
@@ -110,8 +105,12 @@ func (l *LLM) Score(ctx context.Context, queries, documents []string) ([]float32
 		return nil, fmt.Errorf("vllmgo: %d queries and %d documents: give one query for all, or one for each",
 			len(queries), len(documents))
 	}
+	encoded, err := encodeJSON("PoolingParams", params)
+	if err != nil {
+		return nil, err
+	}
 	var scores []byte
-	if err := l.exclusive(ctx, &scores, "score", queries, documents); err != nil {
+	if err := l.callAlone(ctx, &scores, "score", queries, documents, encoded); err != nil {
 		return nil, err
 	}
 	return valuesOf[float32](scores), nil

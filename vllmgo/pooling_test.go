@@ -31,7 +31,7 @@ func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
 	assert.Equal(t, "pooling", llm.Info().Runner)
 	var vectors [][]float32
 	require.NoError(t, json.Unmarshal(want[0], &vectors))
-	got, err := llm.Embed(t.Context(), vllmgo.Texts(append([]string{query}, documents...)...))
+	got, err := llm.Embed(t.Context(), vllmgo.Texts(append([]string{query}, documents...)...), vllmgo.PoolingParams{})
 	require.NoError(t, err)
 	require.Len(t, got, 3)
 	for i := range vectors {
@@ -42,7 +42,7 @@ func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
 
 	var wantScores []float32
 	require.NoError(t, json.Unmarshal(want[1], &wantScores))
-	scores, err := llm.Score(t.Context(), []string{query}, documents)
+	scores, err := llm.Score(t.Context(), []string{query}, documents, vllmgo.PoolingParams{})
 	require.NoError(t, err)
 	assert.InDeltaSlice(t, wantScores, scores, poolingTolerance)
 	assert.InDelta(t, dot(got[0], got[1]), scores[0], 1e-3)
@@ -53,18 +53,17 @@ func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
 
 	for message, call := range map[string]func() error{
 		`load it with EngineArgs.Runner "generate"`: func() error {
-			_, err := llm.Generate(t.Context(), vllmgo.Texts("a"))
+			_, err := llm.Generate(t.Context(), vllmgo.Texts("a"), vllmgo.SamplingParams{})
 			return err
 		},
 		"does not support 'classify'; it supports": func() error {
-			_, err := llm.Classify(t.Context(), vllmgo.Texts("a"))
+			_, err := llm.Classify(t.Context(), vllmgo.Texts("a"), vllmgo.PoolingParams{})
 			return err
 		},
-		"prompt 0 is empty":         func() error { _, err := llm.Embed(t.Context(), vllmgo.Texts("")); return err },
-		"there are no documents":    func() error { _, err := llm.Score(t.Context(), []string{"a"}, nil); return err },
-		"2 queries and 3 documents": func() error { _, err := llm.Score(t.Context(), make([]string, 2), make([]string, 3)); return err },
-		"2 PoolingParams: give none or": func() error {
-			_, err := llm.Embed(t.Context(), vllmgo.Texts("a"), make([]vllmgo.PoolingParams, 2)...)
+		"prompt 0 is empty":      func() error { _, err := llm.Embed(t.Context(), vllmgo.Texts(""), vllmgo.PoolingParams{}); return err },
+		"there are no documents": func() error { _, err := llm.Score(t.Context(), []string{"a"}, nil, vllmgo.PoolingParams{}); return err },
+		"2 queries and 3 documents": func() error {
+			_, err := llm.Score(t.Context(), make([]string, 2), make([]string, 3), vllmgo.PoolingParams{})
 			return err
 		},
 	} {
@@ -94,7 +93,7 @@ func TestClassifier(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, encoded, 0o644))
 	llm := open(t, args)
-	classes, err := llm.Classify(t.Context(), vllmgo.Tokens([]int32{1, 2, 3}, []int32{4}))
+	classes, err := llm.Classify(t.Context(), vllmgo.Tokens([]int32{1, 2, 3}, []int32{4}), vllmgo.PoolingParams{})
 	require.NoError(t, err)
 	require.Len(t, classes, 2)
 	for _, probabilities := range classes {
@@ -115,7 +114,7 @@ func TestTokenEmbedding(t *testing.T) {
 		Model: testenv.MiniLM(t), EnforceEager: true, EngineMode: vllmgo.InProcess,
 		Extra: map[string]any{"pooler_config": map[string]any{"task": "token_embed"}},
 	})
-	outputs, err := llm.Encode(t.Context(), vllmgo.TokenEmbed, vllmgo.Texts(query))
+	outputs, err := llm.Encode(t.Context(), vllmgo.TokenEmbed, vllmgo.Texts(query), vllmgo.PoolingParams{})
 	require.NoError(t, err)
 	assert.Equal(t, []int{outputs[0].NumPromptTokens, 384}, outputs[0].Shape)
 	assert.Len(t, outputs[0].Values, outputs[0].NumPromptTokens*384)

@@ -1,7 +1,6 @@
 package vllmgo
 
 import (
-	"context"
 	"io"
 	"sync"
 	"time"
@@ -9,19 +8,21 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress says how far a [LLM.Generate] is.
+// Progress tells how far a call is.
 type Progress struct {
-	// Requests is the number of prompts, FinishedRequests how many of them are done.
-	Requests, FinishedRequests int
-	// GeneratedTokens counts the tokens of all completions so far.
+	// Requests is the number of prompts; 0 while it is not known, since a sequence has not ended.
+	Requests int
+	// FinishedRequests is the number of prompts that are done.
+	FinishedRequests int
+	// GeneratedTokens is the number of tokens of all completions so far.
 	GeneratedTokens int
-	// MaxTokens is the most that GeneratedTokens can reach; 0 when SamplingParams do not say.
+	// MaxTokens is the highest possible value of GeneratedTokens; 0 while it is not known.
 	MaxTokens int
-	// Elapsed is the time since the call.
+	// Elapsed is the time since the call began.
 	Elapsed time.Duration
 }
 
-// TokensPerSecond is the rate of generated tokens since the call.
+// TokensPerSecond returns the mean rate of generated tokens.
 func (p Progress) TokensPerSecond() float64 {
 	if p.Elapsed <= 0 {
 		return 0
@@ -29,17 +30,20 @@ func (p Progress) TokensPerSecond() float64 {
 	return float64(p.GeneratedTokens) / p.Elapsed.Seconds()
 }
 
-// Done is the share of the work that is done, in [0, 1]: of the tokens that there can be, or of the requests.
+// Done returns the share of the work that is done, in [0, 1]: the share of the tokens or of the requests, whichever is
+// higher. It returns 0 while neither number is known.
 func (p Progress) Done() float64 {
-	done := float64(p.FinishedRequests) / float64(max(p.Requests, 1))
+	done := 0.0
+	if p.Requests > 0 {
+		done = float64(p.FinishedRequests) / float64(p.Requests)
+	}
 	if p.MaxTokens > 0 {
 		done = max(done, float64(p.GeneratedTokens)/float64(p.MaxTokens))
 	}
 	return done
 }
 
-// ETA is the time that is left at the rate so far; 0 while nothing is known. Completions that stop early make
-// it an upper bound.
+// ETA returns an estimate of the remaining time; 0 while it is not known. Completions that stop early make it too high.
 func (p Progress) ETA() time.Duration {
 	done := p.Done()
 	if done == 0 {
@@ -48,37 +52,35 @@ func (p Progress) ETA() time.Duration {
 	return time.Duration(float64(p.Elapsed) * (1 - done) / done)
 }
 
-type progressKey struct{}
-
-// WithProgress makes [LLM.Generate], given the context, call fn about ten times a second, and once more when all
-// requests are done. fn runs on a goroutine of its own, never twice at a time; a slow one misses reports, and
-// slows nothing down.
+// OnProgress makes a call report its progress to fn: about ten times a second, and once more when all requests are done.
 //
-// GeneratedTokens moves with every step of the engine; vLLM's own progress bar moves when requests end. When
-// other calls come to share the engine, that stays so.
-func WithProgress(ctx context.Context, fn func(Progress)) context.Context {
-	return context.WithValue(ctx, progressKey{}, fn)
+//	g, err := llm.Generate(ctx, prompts, params, vllmgo.OnProgress(vllmgo.ProgressBar(os.Stderr)))
+//
+// fn runs on its own goroutine, one report at a time. A slow fn misses reports, and delays only the end of its call.
+// GeneratedTokens grows with every step of the engine.
+func OnProgress(fn func(Progress)) CallOption {
+	return func(o *callOptions) { o.onProgress = fn }
 }
 
-// ProgressBar makes a function for [WithProgress] that draws a bar with generated tokens, tok/s and the time left.
-// w is a terminal as a rule: os.Stderr.
+// ProgressBar returns a function for [OnProgress] that draws a bar on a terminal: generated tokens, tokens a second and
+// the remaining time.
 func ProgressBar(w io.Writer) func(Progress) {
 	var bar *progressbar.ProgressBar
 	return func(p Progress) {
-		most := p.MaxTokens
-		if most == 0 {
-			most = -1
-		}
 		if bar == nil {
-			bar = progressbar.NewOptions(most, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("generating"),
+			bar = progressbar.NewOptions(-1, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("generating"),
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("tok"),
 				progressbar.OptionSetPredictTime(true))
 		}
-		if p.FinishedRequests == p.Requests && p.GeneratedTokens > 0 {
-			bar.ChangeMax(p.GeneratedTokens) // some may have ended early
+		ended := p.Requests > 0 && p.FinishedRequests == p.Requests
+		switch {
+		case ended && p.GeneratedTokens > 0:
+			bar.ChangeMax(p.GeneratedTokens) // some completions may have ended early
+		case p.MaxTokens > 0:
+			bar.ChangeMax(p.MaxTokens)
 		}
 		_ = bar.Set(p.GeneratedTokens) // drawing is all that can fail
-		if p.FinishedRequests == p.Requests {
+		if ended {
 			_, _ = io.WriteString(w, "\n")
 		}
 	}
@@ -87,32 +89,34 @@ func ProgressBar(w io.Writer) func(Progress) {
 // reportInterval is the time between two reports.
 const reportInterval = 100 * time.Millisecond
 
-// reporter hands reports from the engine's thread to the caller's function.
+// reporter hands the progress of one or more batches to the caller's function.
 type reporter struct {
-	// Used by the engine's thread alone.
-	last           time.Time
-	finishedTokens int
-
 	mu       sync.Mutex
 	progress Progress
-	ready    chan struct{}
-	ended    chan struct{}
+	// unbounded says that a request can have any number of tokens.
+	unbounded bool
+	// complete says that no more requests come. maxTokens and requests are their totals so far.
+	complete            bool
+	requests, maxTokens int
+
+	ready chan struct{}
+	ended chan struct{}
 }
 
-// newReporter returns nil when ctx asks for no reports.
-func newReporter(ctx context.Context, prompts []Prompt, params []SamplingParams) *reporter {
-	fn, _ := ctx.Value(progressKey{}).(func(Progress))
-	if fn == nil {
-		return nil
-	}
+func newReporter(fn func(Progress)) *reporter {
 	r := &reporter{ready: make(chan struct{}, 1), ended: make(chan struct{})}
-	r.progress = Progress{Requests: len(prompts), MaxTokens: maxTokens(len(prompts), params)}
 	started := time.Now()
 	go func() {
 		defer close(r.ended)
 		for range r.ready {
 			r.mu.Lock()
 			progress := r.progress
+			if r.complete {
+				progress.Requests = r.requests
+				if !r.unbounded {
+					progress.MaxTokens = r.maxTokens
+				}
+			}
 			r.mu.Unlock()
 			progress.Elapsed = time.Since(started)
 			fn(progress)
@@ -121,46 +125,69 @@ func newReporter(ctx context.Context, prompts []Prompt, params []SamplingParams)
 	return r
 }
 
-// set is called on the engine's thread.
-func (r *reporter) set(finished, tokens int) {
-	r.last = time.Now()
+// expect adds prompts to those that the reports are about.
+func (r *reporter) expect(prompts []Prompt, params SamplingParams) {
 	r.mu.Lock()
-	r.progress.FinishedRequests, r.progress.GeneratedTokens = finished, tokens
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.requests += len(prompts)
+	for _, prompt := range prompts {
+		most := prompt.params(params).mostTokens()
+		if most == 0 {
+			r.unbounded = true
+		}
+		r.maxTokens += most
+	}
+}
+
+// expectNoMore says that expect has been told all prompts.
+func (r *reporter) expectNoMore() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.complete = true
+}
+
+// set records how far a batch is: its finished requests and the tokens of all its completions so far.
+func (r *reporter) set(b *batch, finished, tokens int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.FinishedRequests += finished - b.reportedRequests
+	r.progress.GeneratedTokens += tokens - b.reportedTokens
+	b.reportedRequests, b.reportedTokens = finished, tokens
+	r.wake()
+}
+
+// failed records that a request could not begin.
+func (r *reporter) failed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.progress.FinishedRequests++
+	r.wake()
+}
+
+func (r *reporter) wake() {
 	select {
 	case r.ready <- struct{}{}:
 	default:
 	}
 }
 
-// end makes the last report, of a generation that ended well, and waits for the caller's function.
-func (r *reporter) end(generation *Generation) {
-	if generation != nil {
-		tokens := 0
-		for _, output := range generation.Outputs {
-			tokens += output.generatedTokens()
-		}
-		r.set(len(generation.Outputs), tokens)
-	}
+// close waits until the caller's function has had the last report.
+func (r *reporter) close() {
 	close(r.ready)
 	<-r.ended
 }
 
-// maxTokens is the most tokens that can be generated; 0 when that is the model's affair.
-func maxTokens(prompts int, params []SamplingParams) int {
-	if len(params) == 0 {
-		return 0
+// reportEnd reports that a batch has ended.
+func (b *batch) reportEnd() {
+	if b.report == nil {
+		return
 	}
-	sum := 0
-	for i := range prompts {
-		p := params[min(i, len(params)-1)]
-		switch {
-		case p.MaxTokens < 0:
-			return 0
-		case p.MaxTokens == 0:
-			p.MaxTokens = 16 // vLLM's default
+	tokens := b.reportedTokens
+	if b.generation != nil {
+		tokens = 0
+		for _, output := range b.generation.Outputs {
+			tokens += output.generatedTokens()
 		}
-		sum += p.MaxTokens * max(p.N, 1)
 	}
-	return sum
+	b.report.set(b, len(b.prompts), tokens)
 }

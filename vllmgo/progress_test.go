@@ -20,10 +20,23 @@ func TestProgressArithmetic(t *testing.T) {
 }
 
 func TestMaxTokens(t *testing.T) {
-	assert.Zero(t, maxTokens(2, nil))
-	assert.Equal(t, 32, maxTokens(2, []SamplingParams{{}}), "16 each is vLLM's default")
-	assert.Equal(t, 70, maxTokens(2, []SamplingParams{{MaxTokens: 10}, {MaxTokens: 20, N: 3}}))
-	assert.Zero(t, maxTokens(2, []SamplingParams{{MaxTokens: 10}, {MaxTokens: Unlimited}}))
+	two := make([]Prompt, 2)
+	assert.Equal(t, 32, maxTokens(two, SamplingParams{}), "16 each is vLLM's default")
+	two[1].Params = &SamplingParams{MaxTokens: 20, N: 3}
+	assert.Equal(t, 70, maxTokens(two, SamplingParams{MaxTokens: 10}))
+	two[1].Params = &SamplingParams{MaxTokens: Unlimited}
+	assert.Zero(t, maxTokens(two, SamplingParams{MaxTokens: 10}))
+}
+
+// maxTokens is the MaxTokens of the reports about prompts.
+func maxTokens(prompts []Prompt, params SamplingParams) int {
+	var last Progress
+	r := newReporter(func(p Progress) { last = p })
+	r.expect(prompts, params)
+	r.expectNoMore()
+	r.failed() // wakes the reporter
+	r.close()
+	return last.MaxTokens
 }
 
 func TestProgressBar(t *testing.T) {

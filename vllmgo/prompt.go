@@ -1,22 +1,31 @@
 package vllmgo
 
-// Prompt is one input: exactly one of Text, TokenIDs and Chat, and what goes with it.
+// Prompt is one input. It has exactly one of Text, TokenIDs and Chat. The other fields are options.
 type Prompt struct {
 	// Text is encoded by the engine's tokenizer.
 	Text string
 	// TokenIDs are what the model sees, as in vLLM's TokensPrompt.
 	TokenIDs []int32
-	// Chat is a conversation, which the model's chat template turns into a prompt.
+	// Chat is a conversation. The model's chat template turns it into a prompt.
 	Chat *Chat
 
-	// LoRA is the adapter that the model is used with; nil means none. It needs [EngineArgs].EnableLoRA.
+	// Params are the sampling parameters of this prompt; nil means those of the call.
+	Params *SamplingParams
+	// LoRA is an adapter to use with the model; nil means none. It needs [EngineArgs].EnableLoRA.
 	LoRA *LoRA
-	// Priority says how urgent the request is: lower values run first. It needs
-	// [EngineArgs].SchedulingPolicy "priority".
+	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy "priority".
 	Priority int
 }
 
-// Texts makes a prompt of each string.
+// params returns the sampling parameters of a prompt in a call with the given ones.
+func (p Prompt) params(call SamplingParams) SamplingParams {
+	if p.Params != nil {
+		return *p.Params
+	}
+	return call
+}
+
+// Texts returns a prompt for each string.
 func Texts(texts ...string) []Prompt {
 	prompts := make([]Prompt, len(texts))
 	for i, text := range texts {
@@ -25,7 +34,7 @@ func Texts(texts ...string) []Prompt {
 	return prompts
 }
 
-// Tokens makes a prompt of each slice of token IDs. The slices are not copied.
+// Tokens returns a prompt for each slice of token IDs. It does not copy the slices.
 func Tokens(ids ...[]int32) []Prompt {
 	prompts := make([]Prompt, len(ids))
 	for i := range ids {
@@ -34,7 +43,7 @@ func Tokens(ids ...[]int32) []Prompt {
 	return prompts
 }
 
-// Chats makes a prompt of each conversation.
+// Chats returns a prompt for each conversation.
 func Chats(chats ...Chat) []Prompt {
 	prompts := make([]Prompt, len(chats))
 	for i := range chats {

@@ -74,7 +74,7 @@ func TestRealModels(t *testing.T) {
 	})
 }
 
-var greedy = vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 24}
+var greedy = vllmgo.Greedy(24)
 
 // answersAlone are the tokens of each prompt's greedy completion, in a batch of its own.
 func answersAlone(t *testing.T, llm *vllmgo.LLM) [][]int32 {
@@ -120,7 +120,7 @@ func testBadInput(t *testing.T, llm *vllmgo.LLM) {
 			assert.ErrorContains(t, err, want, "streams refuse it too")
 		}
 	}
-	_, err := llm.Embed(t.Context(), one)
+	_, err := llm.Embed(t.Context(), one, vllmgo.PoolingParams{})
 	assert.ErrorContains(t, err, `load it with EngineArgs.Runner "pooling"`)
 	_, err = llm.BeamSearch(t.Context(), one, vllmgo.BeamSearchParams{MaxTokens: 3})
 	assert.ErrorContains(t, err, "BeamWidth is 0 and MaxTokens is 3: both must be at least 1")
@@ -276,15 +276,15 @@ func testPrefixCache(t *testing.T, llm *vllmgo.LLM) {
 
 // testProgress shows that tokens are reported while requests of equal length all run, alone and shared.
 func testProgress(t *testing.T, llm *vllmgo.LLM) {
-	params := vllmgo.SamplingParams{MaxTokens: 48, IgnoreEOS: true, Temperature: new(0.0)}
+	params := exactly(48)
 	many := make([][]int32, 16)
 	for i := range many {
 		many[i] = []int32{int32(i + 100), 7}
 	}
 	generate := func(t *testing.T) []vllmgo.Progress {
 		var reports []vllmgo.Progress
-		ctx := vllmgo.WithProgress(t.Context(), func(p vllmgo.Progress) { reports = append(reports, p) })
-		_, err := llm.Generate(ctx, vllmgo.Tokens(many...), params)
+		_, err := llm.Generate(t.Context(), vllmgo.Tokens(many...), params,
+			vllmgo.OnProgress(func(p vllmgo.Progress) { reports = append(reports, p) }))
 		require.NoError(t, err)
 		last := reports[len(reports)-1]
 		last.Elapsed = 0

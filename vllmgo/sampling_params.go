@@ -6,11 +6,13 @@ import (
 	"fmt"
 )
 
-// SamplingParams say how the tokens of a completion are chosen and when it ends, under the names that
-// vLLM gives them (https://docs.vllm.ai/en/latest/api/vllm/sampling_params/).
+// SamplingParams control how the tokens of a completion are chosen and when it ends. The names are vLLM's
+// (https://docs.vllm.ai/en/latest/api/vllm/sampling_params/).
 //
-// A zero value means vLLM's default. Where zero or false is itself meaningful, the field is a pointer and
-// nil means the default: greedy decoding is SamplingParams{Temperature: new(0.0)}.
+// A zero field means vLLM's default: SamplingParams{} is Python's SamplingParams(), which samples 16 tokens at
+// temperature 1. A field whose zero has another meaning is a pointer, and nil means the default. [Greedy] returns
+// parameters for greedy decoding. [LLM.DefaultSamplingParams] returns those that the model's authors recommend, which
+// Python uses when it is given none.
 type SamplingParams struct {
 	// N is the number of completions for each prompt; 0 means 1.
 	N int `json:"n,omitzero"`
@@ -85,6 +87,11 @@ type SamplingParams struct {
 	Extra map[string]any `json:"-"`
 }
 
+// Greedy returns parameters for greedy decoding: the likeliest token at each place, and at most maxTokens of them.
+func Greedy(maxTokens int) SamplingParams {
+	return SamplingParams{Temperature: new(0.0), MaxTokens: maxTokens}
+}
+
 // Unlimited, as SamplingParams.MaxTokens, generates until the model ends or its length is reached.
 const Unlimited = -1
 
@@ -119,7 +126,18 @@ type StructuredOutputs struct {
 	WhitespacePattern           string `json:"whitespace_pattern,omitzero"`
 }
 
-// check finds what is wrong whatever the model.
+// mostTokens returns the most tokens that a prompt's completions can have; 0 if the parameters do not bound them.
+func (p SamplingParams) mostTokens() int {
+	switch {
+	case p.MaxTokens < 0:
+		return 0
+	case p.MaxTokens == 0:
+		p.MaxTokens = 16 // vLLM's default
+	}
+	return p.MaxTokens * max(p.N, 1)
+}
+
+// check returns an error for parameters that are wrong whatever the model.
 func (p SamplingParams) check() error {
 	if p.MaxTokens < Unlimited {
 		return fmt.Errorf("MaxTokens is %d: give a number above 0, 0 for vLLM's default, or Unlimited", p.MaxTokens)

@@ -2,7 +2,6 @@ package vllmgo
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"sync"
 )
@@ -29,16 +28,12 @@ type Delta struct {
 // Streams and other calls share the engine; see the package's documentation. The stream ends with an error when
 // ctx ends, the LLM is closed, or the engine fails. Leaving the loop removes the request from the engine. Each
 // range over the sequence is a request of its own.
-func (l *LLM) Stream(ctx context.Context, prompt Prompt, params ...SamplingParams) iter.Seq2[Delta, error] {
+func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) iter.Seq2[Delta, error] {
 	return func(yield func(Delta, error) bool) {
-		if len(params) > 1 {
-			yield(Delta{}, fmt.Errorf("vllmgo: one prompt and %d SamplingParams: give none or one", len(params)))
-			return
-		}
-		c, err := l.newCall(ctx, []Prompt{prompt}, params)
+		b, err := l.newBatch(ctx, []Prompt{prompt}, 0, params)
 		if err == nil {
-			c.stream = &stream{ready: make(chan struct{}, 1)}
-			err = l.start(c)
+			b.stream = &stream{ready: make(chan struct{}, 1)}
+			err = l.start(b)
 		}
 		if err != nil {
 			yield(Delta{}, err)
@@ -46,23 +41,23 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params ...SamplingParam
 		}
 		for ended := false; !ended; {
 			select {
-			case <-c.stream.ready:
+			case <-b.stream.ready:
 			case <-ctx.Done():
-				_ = l.wait(c) // the error is c.err
+				_ = l.wait(b) // the error is b.err
 				ended = true
-			case <-c.done:
+			case <-b.done:
 				ended = true
 			}
-			for _, delta := range c.stream.take() {
+			for _, delta := range b.stream.take() {
 				if !yield(delta, nil) {
-					l.stop(c, context.Canceled)
-					<-c.done
+					l.stop(b, context.Canceled)
+					<-b.done
 					return
 				}
 			}
 		}
-		if c.err != nil {
-			yield(Delta{}, c.err)
+		if b.err != nil {
+			yield(Delta{}, b.err)
 		}
 	}
 }

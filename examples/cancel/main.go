@@ -36,7 +36,7 @@ func main() {
 		tokens += len(delta.TokenIDs)
 	}
 	fmt.Println("some tokens came before:", tokens > 0)
-	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 2})
+	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.Greedy(2))
 	if err != nil {
 		log.Print(err)
 		return

@@ -28,7 +28,7 @@ func main() {
 		{Role: "system", Content: "You answer in one short sentence."},
 		{Role: "user", Content: question},
 	}}
-	g, err := llm.Generate(ctx, vllmgo.Chats(chat), vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 64})
+	g, err := llm.Generate(ctx, vllmgo.Chats(chat), vllmgo.Greedy(64))
 	if err != nil {
 		log.Print(err)
 		return

@@ -24,7 +24,7 @@ func main() {
 		"How do I bake bread?", // the question
 		"The stock market fell on Monday.", "Knead the dough and let it rise.", "Ovens were built of clay.",
 	}
-	vectors, err := llm.Embed(ctx, vllmgo.Texts(sentences...))
+	vectors, err := llm.Embed(ctx, vllmgo.Texts(sentences...), vllmgo.PoolingParams{})
 	if err != nil {
 		log.Print(err)
 		return

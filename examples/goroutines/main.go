@@ -28,8 +28,7 @@ func main() {
 	var group sync.WaitGroup
 	for i := range answers {
 		group.Go(func() {
-			g, err := llm.Generate(ctx, vllmgo.Texts(fmt.Sprintf("%d plus one is", i)),
-				vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 16})
+			g, err := llm.Generate(ctx, vllmgo.Texts(fmt.Sprintf("%d plus one is", i)), vllmgo.Greedy(16))
 			if err != nil {
 				log.Print(err)
 				return

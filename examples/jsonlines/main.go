@@ -1,5 +1,5 @@
-// Jsonlines completes any number of prompts, of which it holds few at a time. It reads them as JSON strings from standard input,
-// and writes an object with index and text for each when it ends. Its exit status is 1 when one failed:
+// Jsonlines completes any number of prompts and holds few of them at a time. It reads JSON strings from standard input,
+// and writes an object with an index and a text for each. Its exit status is 1 if one failed:
 // go run ./examples/jsonlines -model MODEL <prompts.jsonl >outputs.jsonl
 package main
 
@@ -25,16 +25,16 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = complete(ctx, llm, os.Stdin, os.Stdout, vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: *tokens})
+	err = complete(ctx, llm, os.Stdin, os.Stdout, vllmgo.Greedy(*tokens))
 	if err = errors.Join(err, llm.Close()); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// complete completes the prompts of in. Prompts that fail do not end it; the error counts them.
+// complete completes the prompts of in. It goes on after prompts that fail; the error counts them.
 func complete(ctx context.Context, llm *vllmgo.LLM, in io.Reader, out io.Writer, params vllmgo.SamplingParams) error {
 	var readErr error
-	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+	prompts := func(yield func(vllmgo.Prompt) bool) {
 		for decoder := json.NewDecoder(in); ; {
 			var text string
 			switch err := decoder.Decode(&text); {
@@ -43,13 +43,13 @@ func complete(ctx context.Context, llm *vllmgo.LLM, in io.Reader, out io.Writer,
 			case err != nil:
 				readErr = fmt.Errorf("reading the prompts: %w", err)
 				return
-			case !yield(vllmgo.Prompt{Text: text}, params):
+			case !yield(vllmgo.Prompt{Text: text}):
 				return
 			}
 		}
 	}
 	encoder, failed := json.NewEncoder(out), 0
-	for output, err := range llm.GenerateSeq(ctx, prompts) {
+	for output, err := range llm.GenerateSeq(ctx, prompts, params) {
 		if err != nil {
 			log.Printf("prompt %d: %v", output.Index, err)
 			failed++

@@ -25,9 +25,9 @@ func main() {
 		log.Fatal(err)
 	}
 	defer llm.Close()
-	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.SamplingParams{
-		Temperature: new(0.0), MaxTokens: 4, Logprobs: new(3),
-	})
+	params := vllmgo.Greedy(4)
+	params.Logprobs = new(3)
+	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), params)
 	if err != nil {
 		log.Print(err)
 		return

@@ -31,7 +31,7 @@ func main() {
 	g, err := llm.Generate(ctx, []vllmgo.Prompt{
 		{Text: prompt},
 		{Text: prompt, LoRA: &vllmgo.LoRA{Name: "adapter", Path: *adapter}},
-	}, vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 16})
+	}, vllmgo.Greedy(16))
 	if err != nil {
 		log.Print(err)
 		return

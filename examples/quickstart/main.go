@@ -28,7 +28,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer llm.Close()
-	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 32})
+	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.Greedy(32))
 	if err != nil {
 		log.Fatal(err)
 	}

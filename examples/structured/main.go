@@ -1,4 +1,4 @@
-// Structured makes a model fill in a Go struct: go run ./examples/structured -model MODEL
+// Structured lets a model fill in a Go struct: go run ./examples/structured -model MODEL
 package main
 
 import (
@@ -17,7 +17,7 @@ type city struct {
 	Population int
 }
 
-// schema is the JSON schema of city. It bounds the texts, since a small model may not find an end by itself.
+// schema is the JSON schema of city. It bounds the texts: a small model may not find their end by itself.
 const schema = `{
 	"type": "object",
 	"properties": {
@@ -38,10 +38,9 @@ func main() {
 		log.Fatal(err)
 	}
 	defer llm.Close()
-	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France as JSON:\n"), vllmgo.SamplingParams{
-		Temperature: new(0.0), MaxTokens: 100,
-		StructuredOutputs: &vllmgo.StructuredOutputs{JSON: json.RawMessage(schema)},
-	})
+	params := vllmgo.Greedy(100)
+	params.StructuredOutputs = &vllmgo.StructuredOutputs{JSON: json.RawMessage(schema)}
+	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France as JSON:\n"), params)
 	if err != nil {
 		log.Print(err)
 		return

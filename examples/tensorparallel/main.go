@@ -29,7 +29,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer llm.Close()
-	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.SamplingParams{Temperature: new(0.0), MaxTokens: 16})
+	g, err := llm.Generate(ctx, vllmgo.Texts(prompt), vllmgo.Greedy(16))
 	if err != nil {
 		log.Print(err)
 		return

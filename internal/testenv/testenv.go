@@ -39,20 +39,33 @@ func VLLM(t testing.TB) {
 	}
 }
 
-// SmolLM2 is the folder of SmolLM2-135M-Instruct, a small real model, which scripts/make-test-model makes.
+// SmolLM2 returns the folder of SmolLM2-135M-Instruct, a small real model that scripts/make-test-model makes. It skips the
+// test when there is none.
 func SmolLM2(t testing.TB) string {
 	t.Helper()
 	VLLM(t)
-	dir := filepath.Join(root(), ".cache", "models", "smollm2-135m")
-	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
-		missing(t, "this test needs the test model (make test makes it): "+err.Error())
+	dir, err := FindSmolLM2()
+	if err != nil {
+		missing(t, err.Error())
 	}
 	return dir
 }
 
+// FindSmolLM2 is [SmolLM2] for programs that are no tests.
+func FindSmolLM2() (string, error) {
+	dir := filepath.Join(root(), ".cache", "models", "smollm2-135m")
+	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+		return "", fmt.Errorf("this test needs the test model (make test makes it): %w", err)
+	}
+	return dir, nil
+}
+
+// Required reports whether tests fail, instead of being skipped, when vLLM or a model is missing.
+func Required() bool { return os.Getenv("VLLMGO_REQUIRE_VLLM") != "" }
+
 func missing(t testing.TB, why string) {
 	t.Helper()
-	if os.Getenv("VLLMGO_REQUIRE_VLLM") != "" {
+	if Required() {
 		t.Fatal(why)
 	}
 	t.Skip(why)

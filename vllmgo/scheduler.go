@@ -1,0 +1,208 @@
+package vllmgo
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"vllmgo/pyembed"
+)
+
+// scheduler decides which calls use the engine.
+//
+// The engine belongs to one goroutine at a time, the driver. It runs while there are calls, and takes them from a
+// queue in their order:
+//
+//   - A task is alone on the engine. It waits until the calls before it have ended, and later calls wait for it.
+//   - A batch that is the only call is alone too: it is one call of LLM.generate.
+//   - Streams, and batches that are not alone, share the step loop, which merges their requests.
+//
+// When a batch is alone and another call comes, the batch leaves LLM.generate between two steps, and its requests go
+// on in the step loop.
+type scheduler struct {
+	thread *pyembed.Thread
+	engine *pyembed.Object
+	// maxInEngine is the most requests of the step loop that are in the engine at a time. The others wait here, where
+	// calls take turns; vLLM serves requests in the order in which they come.
+	maxInEngine int
+	// signal tells engine.py's step_for_llm what to do.
+	signal []int32
+
+	mu      sync.Mutex
+	lastID  int64
+	queue   []call
+	alone   call // the call that is alone on the engine; nil if there is none
+	closed  bool
+	running bool
+	drivers sync.WaitGroup
+}
+
+// The values of signal. engine.py has the same.
+const (
+	signalGoOn int32 = iota
+	signalStop
+	signalHandOver
+)
+
+// do queues a call and waits for its end. When the call's context ends, the call stops between two steps.
+func (s *scheduler) do(c call) error {
+	if err := s.start(c); err != nil {
+		return err
+	}
+	return s.wait(c)
+}
+
+// start queues a call.
+func (s *scheduler) start(c call) error {
+	base := c.base()
+	base.started, base.done = time.Now(), make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("vllmgo: %w", ErrClosed)
+	}
+	if base.ctx.Err() != nil {
+		return fmt.Errorf("vllmgo: %w", reason(base.ctx))
+	}
+	if b, ok := c.(*batch); ok {
+		s.lastID++
+		b.id = s.lastID
+	}
+	s.queue = append(s.queue, c)
+	if !s.running {
+		s.running = true
+		s.drivers.Go(s.drive)
+	} else if _, ok := s.alone.(*batch); ok && s.signal[0] == signalGoOn {
+		atomic.StoreInt32(&s.signal[0], signalHandOver)
+	}
+	return nil
+}
+
+// wait waits for a call's end.
+func (s *scheduler) wait(c call) error {
+	base := c.base()
+	select {
+	case <-base.done:
+	case <-base.ctx.Done():
+		s.stop(c, reason(base.ctx))
+		<-base.done
+	}
+	return base.err
+}
+
+// stop makes a call end soon: a queued call at once, another call after the engine's current step.
+func (s *scheduler) stop(c call, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base := c.base()
+	if base.stopped == nil {
+		base.stopped = why
+	}
+	if s.alone == c {
+		atomic.StoreInt32(&s.signal[0], signalStop)
+	}
+	for i, queued := range s.queue {
+		if queued == c {
+			s.queue = append(s.queue[:i:i], s.queue[i+1:]...)
+			base.finish(fmt.Errorf("vllmgo: waiting for the engine: %w", why))
+			return
+		}
+	}
+}
+
+// close stops all calls and waits until nothing uses the engine. Later calls are refused.
+func (s *scheduler) close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, c := range s.queue {
+		c.base().finish(fmt.Errorf("vllmgo: %w", ErrClosed))
+	}
+	s.queue = nil
+	if s.alone != nil {
+		if base := s.alone.base(); base.stopped == nil {
+			base.stopped = ErrClosed
+		}
+		atomic.StoreInt32(&s.signal[0], signalStop)
+	}
+	s.mu.Unlock()
+	s.drivers.Wait()
+}
+
+// drive serves calls until there are none.
+func (s *scheduler) drive() {
+	for {
+		c, alone := s.next()
+		if c == nil {
+			return
+		}
+		if !alone {
+			s.loop(nil)
+			continue
+		}
+		switch c := c.(type) {
+		case *task:
+			s.runTask(c)
+		case *batch:
+			s.runBatch(c)
+		}
+	}
+}
+
+// next returns the first call of the queue, or nil when the queue is empty. It takes a call that is to be alone from the
+// queue, and leaves others there for the step loop.
+func (s *scheduler) next() (c call, alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		s.running = false
+		return nil, false
+	}
+	c = s.queue[0]
+	if b, ok := c.(*batch); ok && (b.stream != nil || s.followedByBatch()) {
+		return c, false
+	}
+	s.alone = c
+	s.queue = s.queue[1:]
+	atomic.StoreInt32(&s.signal[0], signalGoOn)
+	return c, true
+}
+
+// followedByBatch reports whether the second call in the queue is a batch.
+func (s *scheduler) followedByBatch() bool {
+	if len(s.queue) < 2 {
+		return false
+	}
+	_, ok := s.queue[1].(*batch)
+	return ok
+}
+
+// endAlone records that no call is alone on the engine any more.
+func (s *scheduler) endAlone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alone = nil
+}
+
+// stoppedError is the error of a batch that was stopped.
+func stoppedError(why error) error { return fmt.Errorf("vllmgo: generation stopped: %w", why) }
+
+// loop runs the step loop until no call is left for it. handedOver is a batch whose requests are in the engine
+// already, or nil.
+func (s *scheduler) loop(handedOver *batch) {
+	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}}
+	if handedOver != nil {
+		l.take(handedOver)
+		handedOver.chosen, handedOver.added = len(handedOver.prompts), len(handedOver.prompts)
+		l.inEngine = handedOver.unfinished
+	}
+	err := s.thread.Do(context.Background(), l.run)
+	if err == nil {
+		return
+	}
+	// The engine failed, and with it every batch that it worked on.
+	for _, b := range l.order {
+		b.finish(explain(err))
+	}
+}
