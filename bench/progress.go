@@ -14,11 +14,11 @@ import (
 	"vllmgo/internal/format"
 )
 
-// progress tells a person how far a run is: one line for each event, and on a terminal a last line that
-// says what is going on and gives way to the next.
+// progress prints how far a run is: a line for each event and, on a terminal, a last line that says what
+// is going on.
 //
-// The progress bars of other packages predict from wall time for each unit; here an ETA must tell loading
-// from generating and one batch size from another (see [eta]).
+// The progress bars of other packages predict from the time of each unit. Here an ETA must tell loading
+// from generating, and one batch size from another; see [eta].
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -34,7 +34,7 @@ type workLeft struct {
 	steps, tokens float64 // of one pass
 }
 
-// newProgress plans for the groups' points, after what was measured in the past.
+// newProgress returns the progress of the points of groups, after what was measured in the past.
 func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journal.Journal) *progress {
 	if w == nil {
 		w = io.Discard
@@ -55,13 +55,14 @@ func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journ
 	return p
 }
 
-// stepCost is what an engine step costs, in tokens: roughly, from runs on CPUs and GPUs. Only the sharing of the
-// budget rests on it.
+// stepCost is the cost of an engine step, in tokens: roughly, from runs on CPUs and GPUs. Only the sharing of
+// the budget depends on it.
 const stepCost = 40
 
-// share is the end of the first group's trials, whose engine is ready; zero when there is no budget. Groups share what is
-// left by what they have to compute, less what it takes to make the other groups' engines ready: each as much as the first.
-func (p *progress) share(groups []EngineGroup, ready time.Duration) time.Time {
+// deadline returns the deadline of the first group's trials; zero when there is no budget. ready is the time that
+// the group's engine took until its trials began, and each other engine is taken to need as much. What is then left of
+// the budget is shared by what the groups have to compute.
+func (p *progress) deadline(groups []EngineGroup, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end
 	}
@@ -79,6 +80,14 @@ func (p *progress) share(groups []EngineGroup, ready time.Duration) time.Time {
 	return time.Now().Add(time.Duration(float64(left) * first / all))
 }
 
+// loaded notes that an engine was loaded, in the given time, or was tried in vain, in none.
+func (p *progress) loaded(d time.Duration) {
+	p.eta.loads = max(0, p.eta.loads-1)
+	if d > 0 {
+		p.eta.load = d
+	}
+}
+
 // line prints a line that stays.
 func (p *progress) line(format string, args ...any) {
 	fmt.Fprintf(p.w, p.clear()+format+"\n", args...)
@@ -91,7 +100,7 @@ func (p *progress) status(format string, args ...any) {
 	}
 }
 
-// clear is what erases the status.
+// clear returns what erases the status.
 func (p *progress) clear() string {
 	if p.terminal {
 		return "\r\x1b[K"
@@ -99,7 +108,7 @@ func (p *progress) clear() string {
 	return ""
 }
 
-// pass takes in a pass of a point's requests or of a single one.
+// pass takes in a pass of some of a point's requests.
 func (p *progress) pass(point workload.Point, requests, maxNumSeqs int, elapsed time.Duration) {
 	steps, tokens := work(requests, point, maxNumSeqs)
 	p.eta.observe(steps, tokens, elapsed)
@@ -108,7 +117,7 @@ func (p *progress) pass(point workload.Point, requests, maxNumSeqs int, elapsed 
 // drop plans no further trials of a point.
 func (p *progress) drop(point workload.Point) { p.left[point.ID()].trials = 0 }
 
-// trialDone prints a point's latest trial, and how long the rest takes at most.
+// trialDone prints a point's latest trial and how long the rest takes at most.
 func (p *progress) trialDone(point *pointRun) {
 	p.done++
 	if left := p.left[point.ID()]; left.trials > 0 {

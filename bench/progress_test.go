@@ -20,8 +20,8 @@ func TestBudgetShares(t *testing.T) {
 	}
 	groups[1].Points[1] = point(1, 350, 10) // 510 and 1240 + 760 units
 	p := newProgress(nil, groups, stat.UntilPrecise(0.02, 100*time.Hour), &journal.Journal{})
-	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.share(groups, 0)).Hours(), 0.01)
-	assert.InDelta(t, 60*510.0/(510+1240+760), time.Until(p.share(groups, 40*time.Hour)).Hours(), 0.01, "the other engine needs as long")
-	assert.InDelta(t, 100, time.Until(p.share(groups[1:], 40*time.Hour)).Hours(), 0.01)
-	assert.Zero(t, newProgress(nil, groups, stat.FixedTrials(1), &journal.Journal{}).share(groups, 0))
+	assert.InDelta(t, 100*510.0/(510+1240+760), time.Until(p.deadline(groups, 0)).Hours(), 0.01)
+	assert.InDelta(t, 60*510.0/(510+1240+760), time.Until(p.deadline(groups, 40*time.Hour)).Hours(), 0.01, "the other engine needs as long")
+	assert.InDelta(t, 100, time.Until(p.deadline(groups[1:], 40*time.Hour)).Hours(), 0.01)
+	assert.Zero(t, newProgress(nil, groups, stat.FixedTrials(1), &journal.Journal{}).deadline(groups, 0))
 }

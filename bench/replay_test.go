@@ -47,7 +47,7 @@ func TestReplayRequests(t *testing.T) {
 		assert.Equal(t, 6, n)
 
 		again := s
-		again.Dir, again.Ledger = t.TempDir(), recorded.PromptHashes()
+		again.Dir, again.Expect = t.TempDir(), recorded.PromptHashes()
 		again.EngineArgs = vllmgo.EngineArgs{Model: "another"}
 		again.Requests = workload.Requests{Vocabulary: recorded.Header.Vocabulary, Seed: recorded.Header.Seed, Tokenizer: tokenizer}
 		again.Stopping = stat.FixedTrials(3)

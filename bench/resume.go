@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -12,7 +14,28 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// sameRun says what keeps a run from being continued with other settings or on another machine.
+// openJournal begins the run's journal or, with Resume, continues the one that is there.
+func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("bench: making the results directory: %w", err)
+	}
+	path, header := filepath.Join(s.Dir, journal.FileName), s.header()
+	if s.Resume {
+		w, past, err := journal.Continue(path)
+		if err == nil {
+			if err = sameRun(past.Header, header); err != nil {
+				err = errors.Join(err, w.Close())
+			}
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return w, past, err
+		}
+	}
+	w, err := journal.Create(path, header)
+	return w, &journal.Journal{Header: header}, err
+}
+
+// sameRun returns an error when a run has other settings than before, or is on another machine.
 func sameRun(past, now journal.Header) error {
 	for _, h := range []*journal.Header{&past, &now} {
 		h.Started, h.Command = time.Time{}, nil
@@ -37,6 +60,7 @@ func sameRun(past, now journal.Header) error {
 	return nil
 }
 
+// members returns the members of a header's JSON object.
 func members(h journal.Header) (map[string]json.RawMessage, error) {
 	text, err := json.Marshal(h)
 	if err != nil {
@@ -46,10 +70,9 @@ func members(h journal.Header) (map[string]json.RawMessage, error) {
 	return m, json.Unmarshal(text, &m)
 }
 
-// RecordCrash puts into the journal of a results directory that the process which wrote it died, for the given reason, so
-// that a resumed run does not try again what it was doing: the point under way or, when an engine was being
-// loaded, all points that need it get a failure. Without the call a resumed run tries again, as it should after a
-// process that was killed for a reason of its own.
+// RecordCrash marks the work in progress as failed, in the journal of a results directory whose process
+// has died for the given reason. A resumed run then goes on with the rest. The work in progress is a point
+// or, when an engine was loading, all points that need it. Without the call a resumed run tries again.
 func RecordCrash(dir, reason string) error {
 	w, past, err := journal.Continue(filepath.Join(dir, journal.FileName))
 	if err != nil {
@@ -57,14 +80,16 @@ func RecordCrash(dir, reason string) error {
 	}
 	if begun := past.UnderWay; begun != nil {
 		for _, p := range begun.Points {
-			err = errors.Join(err, w.Append(journal.Record{Failure: &journal.Failure{Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason}}))
+			err = errors.Join(err, w.Append(journal.Record{Failure: &journal.Failure{
+				Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason,
+			}}))
 		}
 	}
 	return errors.Join(err, w.Close())
 }
 
-// NextEnv are the environment variables that the next engine of an unfinished run needs before Python starts; nil when
-// it needs none.
+// NextEnv returns the environment variables that the next engine of an unfinished run needs before Python
+// starts; nil when it needs none.
 func NextEnv(j *journal.Journal) map[string]string {
 	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
 	if err != nil {

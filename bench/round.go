@@ -12,38 +12,39 @@ import (
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/machine"
-	"vllmgo/vllmgo"
 )
 
-// engineRun is the measuring on one engine.
+// errEngineLost says that an engine cannot be used any more. Its unmeasured points need another one.
+var errEngineLost = errors.New("the engine is lost")
+
+// engineRun measures points in one engine.
 type engineRun struct {
 	*runner
 	Engine
 	rec *journal.Engine
-	// points are those that are not done: at the end, those that need another engine.
+	// points are those that are not done. At the end, they need another engine.
 	points   []*pointRun
-	groups   []EngineGroup // that of the engine, and those to come
+	groups   []EngineGroup // the engine's group, and those that follow
 	began    time.Time     // when loading began
-	deadline time.Time     // zero: none
+	deadline time.Time     // of the trials; zero means none
 }
 
-// measure warms all points up and then measures them in rounds, until all are done, the budget is spent, or the
-// engine is lost. The error is the journal's.
+// measure warms all points up and measures them in rounds, until all are done, the budget is spent, or
+// the engine is lost.
 func (e *engineRun) measure(ctx context.Context) error {
 	for _, p := range slices.Clone(e.points) {
-		if lost, err := e.warmUp(ctx, p); lost || err != nil || ctx.Err() != nil {
+		if err := e.warmUp(ctx, p); err != nil {
 			return err
 		}
 	}
-	e.deadline = e.progress.share(e.groups, time.Since(e.began))
+	e.deadline = e.progress.deadline(e.groups, time.Since(e.began))
 	for round := 1; len(e.points) > 0; round++ {
 		for _, p := range e.order(round) {
+			measure := e.trial
 			if e.tooLong(p) {
-				e.done(p)
-				if err := e.journal.Append(journal.Record{Done: new(p.ID())}); err != nil {
-					return err
-				}
-			} else if lost, err := e.trial(ctx, p); lost || err != nil || ctx.Err() != nil {
+				measure = e.outOfBudget
+			}
+			if err := measure(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -51,8 +52,8 @@ func (e *engineRun) measure(ctx context.Context) error {
 	return nil
 }
 
-// order is the points in the random order of a round, which depends on the seed, the engine's number and
-// the round alone.
+// order returns the points in the random order of a round. It depends on the seed, the number of the
+// engine and the round alone.
 func (e *engineRun) order(round int) []*pointRun {
 	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench order seed=%d engine=%d round=%d", e.Requests.Seed, e.rec.Number, round))
 	points := slices.Clone(e.points)
@@ -60,66 +61,61 @@ func (e *engineRun) order(round int) []*pointRun {
 	return points
 }
 
-// tooLong reports whether another trial of the point would end after the deadline. The first never is.
+// tooLong reports whether another trial of a point would end after the deadline. The first never is.
 func (e *engineRun) tooLong(p *pointRun) bool {
 	return len(p.times) > 0 && !e.deadline.IsZero() && time.Now().Add(p.cost).After(e.deadline)
 }
 
-// done takes a point off the list.
-func (e *engineRun) done(p *pointRun) {
-	e.points = slices.DeleteFunc(e.points, func(q *pointRun) bool { return q == p })
-	e.progress.drop(p.Point)
+// drop takes a point off the list.
+func (e *engineRun) drop(p workload.Point) {
+	e.points = slices.DeleteFunc(e.points, func(q *pointRun) bool { return q.ID() == p.ID() })
+	e.progress.drop(p)
 }
 
-// warmUp warms a point up. lost says that the engine cannot go on.
-func (e *engineRun) warmUp(ctx context.Context, p *pointRun) (lost bool, err error) {
+// outOfBudget records that a point has no more trials because the budget is spent.
+func (e *engineRun) outOfBudget(_ context.Context, p *pointRun) error {
+	e.drop(p.Point)
+	return e.journal.Append(journal.Record{Done: new(p.ID())})
+}
+
+// warmUp warms a point up.
+func (e *engineRun) warmUp(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: warming up, %s …", p, p.Shape())
 	if longest, _ := p.Longest(); longest > e.rec.Info.MaxModelLen {
-		return e.failed(p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
+		return e.failed(ctx, p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
 			longest, e.rec.Info.MaxModelLen))
 	}
 	if err := e.begin(p, 0); err != nil {
-		return false, err
+		return err
 	}
-	w, err := warmUp(ctx, e.limited(), p.Point, p.requests, e.WarmUp == journal.WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
+	w, err := warmUp(ctx, e.limited(), p, e.WarmUp == journal.WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
 		e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
 	})
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return false, nil
-	case err != nil:
-		return e.failed(p, 0, err)
+	if err != nil {
+		return e.failed(ctx, p, 0, err)
 	}
 	w.Engine = e.rec.Number
 	p.cost = w.Single
 	if len(w.Passes) > 0 {
 		p.cost = w.Passes[len(w.Passes)-1]
 	}
-	return false, e.journal.Append(journal.Record{WarmUp: &w})
+	return e.journal.Append(journal.Record{WarmUp: &w})
 }
 
 // trial measures a point once.
-func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err error) {
+func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	number := len(p.times) + 1
 	e.progress.status("%s, trial %d: %s …", p, number, p.Shape())
-	requests, err := p.requests.Trial(ctx, number)
-	if err == nil {
-		if differ := e.Ledger.Verify(p.ID(), number, requests); differ != nil {
-			err = mismatch{journal.CheckPrompts, differ}
-		}
-	}
+	requests, err := e.drawTrial(ctx, p, number)
 	if err := e.begin(p, number); err != nil {
-		return false, err
+		return err
 	}
-	var t journal.Trial
-	if err == nil {
-		t, err = runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
+	if err != nil {
+		return e.failed(ctx, p, number, err)
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return false, nil
-	case err != nil:
-		return e.failed(p, number, err)
+	t, err := runTrial(ctx, e.limited(), p.Point, requests, e.terms(p), e.watch)
+	if err != nil {
+		return e.failed(ctx, p, number, err)
 	}
 	t.Trial = number
 	t.Engine = e.rec.Number
@@ -128,10 +124,22 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) (lost bool, err erro
 	p.cost = t.Elapsed + t.Outside
 	e.progress.pass(p.Point, p.Requests, e.rec.Args.MaxNumSeqs, t.Elapsed)
 	if e.Stopping.Done(p.times) {
-		e.done(p)
+		e.drop(p.Point)
 	}
 	e.progress.trialDone(p)
-	return false, e.journal.Append(journal.Record{Trial: &t})
+	return e.journal.Append(journal.Record{Trial: &t})
+}
+
+// drawTrial draws the requests of a trial and compares them with those of a run that is repeated.
+func (e *engineRun) drawTrial(ctx context.Context, p *pointRun, number int) ([]workload.Request, error) {
+	requests, err := p.requests.Trial(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Expect.Verify(p.ID(), number, requests); err != nil {
+		return nil, mismatch{journal.CheckPrompts, err}
+	}
+	return requests, nil
 }
 
 // begin records that a point's warm-up or trial begins.
@@ -139,10 +147,26 @@ func (e *engineRun) begin(p *pointRun, trial int) error {
 	return e.journal.Append(journal.Record{Begin: &journal.Begin{Engine: e.rec.Number, Points: []workload.PointID{p.ID()}, Trial: trial}})
 }
 
-// watch watches the machine and the engine's GPUs.
-func (e *engineRun) watch() func() journal.Usage { return machine.Watch(e.rec.GPUs, e.onGPUs) }
+// failed records that a point failed. It returns the cause when ctx has ended, which is no failure, and
+// errEngineLost after an error of the engine.
+func (e *engineRun) failed(ctx context.Context, p *pointRun, trial int, reason error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	e.drop(p.Point)
+	if err := e.fail(e.rec.Number, p.Point, trial, reason); err != nil {
+		return err
+	}
+	if _, lost := errors.AsType[engineError](reason); lost {
+		return errEngineLost
+	}
+	return nil
+}
 
-// limited is the engine with a time limit for each pass.
+// watch begins to watch the machine and the engine's GPUs.
+func (e *engineRun) watch() (stop func() journal.Usage) { return machine.Watch(e.rec.GPUs, e.onGPUs) }
+
+// limited returns the engine with a time limit for each pass.
 func (e *engineRun) limited() Engine {
 	if e.Timeout == 0 {
 		return e.Engine
@@ -150,45 +174,8 @@ func (e *engineRun) limited() Engine {
 	return limitedEngine{e.Engine, e.Timeout}
 }
 
-// failed records that a point failed. After an error of the engine's the engine is lost.
-func (e *engineRun) failed(p *pointRun, trial int, reason error) (lost bool, err error) {
-	e.done(p)
-	_, lost = errors.AsType[engineError](reason)
-	return lost, e.fail(e.rec.Number, p.Point, trial, reason)
-}
-
-// terms are what is asked of the engine for a point's requests.
+// terms returns what is asked of the engine for a point's requests.
 func (e *engineRun) terms(p *pointRun) terms {
 	cache := e.rec.Args.EnablePrefixCaching
-	return terms{detokenize: !e.EngineArgs.SkipTokenizerInit, set: p.Set.Sampling, cache: cache != nil && *cache}
-}
-
-// limitedEngine is an engine whose passes must end in time.
-type limitedEngine struct {
-	Engine
-	limit time.Duration
-}
-
-// Generate stops the engine when the time is up, and gives up on it when it does not stop either.
-func (e limitedEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
-	limited, cancel := context.WithTimeout(ctx, e.limit)
-	defer cancel()
-	type result struct {
-		generation *vllmgo.Generation
-		err        error
-	}
-	results := make(chan result, 1)
-	go func() {
-		g, err := e.Engine.Generate(limited, prompts, params...)
-		results <- result{g, err}
-	}()
-	select {
-	case r := <-results:
-		if r.err != nil && limited.Err() != nil && ctx.Err() == nil {
-			r.err = fmt.Errorf("time-out: not done after %v", e.limit)
-		}
-		return r.generation, r.err
-	case <-time.After(e.limit + grace):
-		return nil, fmt.Errorf("time-out: not done after %v, and not stopped %v later", e.limit, grace)
-	}
+	return terms{detokenize: !e.EngineArgs.SkipTokenizerInit, set: p.Set, cache: cache != nil && *cache}
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"vllmgo/bench/journal"
@@ -17,84 +14,66 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// openJournal begins the run's journal or, with Resume, continues the one that is there.
-func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("bench: making the results directory: %w", err)
-	}
-	path, header := filepath.Join(s.Dir, journal.FileName), s.header()
-	if s.Resume {
-		w, past, err := journal.Continue(path)
-		if err == nil {
-			if err = sameRun(past.Header, header); err != nil {
-				err = errors.Join(err, w.Close())
-			}
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return w, past, err
-		}
-	}
-	w, err := journal.Create(path, header)
-	return w, &journal.Journal{Header: header}, err
-}
-
-// Settings are what a run is made of.
+// Settings say what [Run] measures and how.
 type Settings struct {
-	// Dir is the results directory, made when it does not exist. Required; it must hold no journal, unless Resume is
-	// set.
+	// Dir is the results directory. Run makes it when it does not exist. Required. It must not hold a
+	// journal, unless Resume is set.
 	Dir string
-	// Resume continues the run whose journal Dir holds, if it does: no trial is repeated or lost. All other settings
-	// must be as they were, and so must the machine.
+	// Resume continues the run whose journal is in Dir, if there is one. No trial is repeated or lost. All
+	// other settings must be as they were, and so must the machine.
 	Resume bool
-	// OneEngine loads one engine at most and leaves the rest of the run to a further call with Resume. With a process
-	// for each call, even an engine that takes its process with it ends only the point under way; see
-	// [RecordCrash].
+	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. When each call
+	// has its own process, an engine that takes its process with it costs no more than the point under way;
+	// see [RecordCrash].
 	OneEngine bool
-	// Latency also times each request, in passes of their own on further engines with statistics, which must be
-	// [TimedEngine]s.
-	Latency bool
-	// Goodput are the limits that a request must keep to count as good.
-	Goodput journal.Goodput
-	// Timeout is the longest that one pass may take; 0 means no limit. A point that takes longer fails, and the
-	// others go on in a fresh engine.
-	Timeout time.Duration
-	// Open loads an engine. Required.
-	Open OpenFunc
-	// EngineArgs are the settings common to all engines. Each study adds its max_num_batched_tokens and
-	// max_num_seqs and switches prefix caching off; on a CPU, Run adds the KV cache's size, unless
-	// KVCacheMemoryBytes is set.
-	EngineArgs vllmgo.EngineArgs
-	// ModelConfig is the model's configuration. Needed when Device is "cpu".
-	ModelConfig vllmgo.ModelConfig
-	// ModelSize is the model's size, from which the speed of light is computed; nil when it is not known.
-	ModelSize *journal.ModelSize
-	// Limits measures what the device is capable of, before an engine is loaded; nil when nobody can.
-	Limits func(context.Context) (journal.Limits, error)
-	// Device is the platform, "cpu", "cuda", …, as vllmgo.DetectDevice tells it.
-	Device string
-	// Requests say what prompts are drawn from. Its Vocabulary is required.
-	Requests workload.Requests
+
 	// Studies are what to measure. Required.
 	Studies []workload.Study
-	// Stopping says how often each point is measured; the zero value means once.
+	// Requests says what prompts are drawn from. Its Vocabulary is required.
+	Requests workload.Requests
+	// Stopping says how often each point is measured. The zero value means once.
 	Stopping stat.Stopping
-	// WarmUp says how points are warmed up; empty means [journal.WarmUpFull].
+	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull].
 	WarmUp journal.WarmUpMode
-	// Ledger are the SHA-256 of the prompts of each point's trials, in order, in a run that this one repeats; see
-	// [journal.Journal.PromptHashes]. A point whose prompts are others fails. nil when there is no such run.
-	Ledger journal.PromptHashes
-	// Cold puts the times after the notebook's warm-up beside the others in the tables.
-	Cold bool
+	// Latency also times each request, in separate passes on further engines with statistics. These must be
+	// [TimedEngine]s.
+	Latency bool
+	// Goodput has the limits that a request must keep to count as good.
+	Goodput journal.Goodput
+	// Timeout is the longest time that a pass may take. 0 means no limit. A point that takes longer fails,
+	// and the others go on in another engine.
+	Timeout time.Duration
+	// Expect has the hashes of the prompts of a run that this one repeats. A point with other prompts fails.
+	// nil means that no run is repeated.
+	Expect journal.PromptHashes
 
-	// ModelName is the model's name in tables; empty means EngineArgs.Model.
+	// Open loads an engine. Required.
+	Open OpenFunc
+	// EngineArgs are the settings of all engines. Each study adds its max_num_batched_tokens and
+	// max_num_seqs, and switches prefix caching off. On a CPU, Run adds the size of the KV cache, unless
+	// KVCacheMemoryBytes is set.
+	EngineArgs vllmgo.EngineArgs
+	// Device is vLLM's name for the platform, such as "cpu" or "cuda"; see [vllmgo.DetectDevice].
+	Device string
+	// ModelConfig is the model's configuration. Required when Device is "cpu".
+	ModelConfig vllmgo.ModelConfig
+	// ModelSize is the model's size, for the speed of light. nil means that it is not known.
+	ModelSize *journal.ModelSize
+	// Limits measures the limits of the device, for the speed of light. Run calls it before it loads an
+	// engine. nil means that they are not measured.
+	Limits func(context.Context) (journal.Limits, error)
+
+	// ModelName is the model's name in tables. Empty means EngineArgs.Model.
 	ModelName string
-	// RandomWeights marks every table, file and plot as measured with random weights.
+	// RandomWeights marks all results as measured with random weights.
 	RandomWeights bool
 	// Preset is the name of the preset that Studies came from, for tables.
 	Preset string
+	// Cold adds to the tables the times that the notebook's warm-up would have given.
+	Cold bool
 	// Command is the command line, for the record.
 	Command []string
-	// Progress is told how far the run is, with an ETA; nil means nobody.
+	// Progress receives a line for each event. nil means that nobody reads them.
 	Progress io.Writer
 }
 
@@ -131,6 +110,7 @@ func (s *Settings) complete() error {
 	return s.Stopping.Validate()
 }
 
+// header returns the journal's header.
 func (s Settings) header() journal.Header {
 	return journal.Header{
 		Schema:        journal.Schema,

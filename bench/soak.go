@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"iter"
 	"runtime"
 	"runtime/metrics"
 	"time"
@@ -14,42 +13,30 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// SeqEngine is an engine that completes requests as a sequence gives them. *vllmgo.LLM satisfies it.
-type SeqEngine interface {
-	Engine
-	GenerateSeq(ctx context.Context, prompts iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams]) iter.Seq2[vllmgo.SeqOutput, error]
-}
-
-// SoakSettings are what a soak test is made of: many requests, one after the other, of which the program holds only those
-// under way.
+// SoakSettings say what [Soak] sends.
 type SoakSettings struct {
-	// Point says how many requests, of which lengths.
+	// Point says how many requests there are, and of which lengths.
 	Point workload.Point
-	// Requests say what prompts are drawn from.
+	// Requests says what prompts are drawn from.
 	Requests workload.Requests
-	// Windows is the number of parts, of equally many requests, whose throughput and memory are compared.
+	// Windows is the number of windows. Each has equally many requests.
 	Windows int
-	// Window is called when one has ended; an error ends the test.
+	// Window receives each window when it has ended. Its error ends the test.
 	Window func(journal.SoakWindow) error
 }
 
-// Soak sends the point's requests through an engine, after a warm-up of 2·max_num_seqs, and checks each output against its
-// request as Run does. It returns the SHA-256 of all prompts, as [workload.HashRequests] makes it.
+// Soak sends the point's requests through an engine in one sequence and checks each output as [Run] does.
+// Before that it warms the engine up with 2·max_num_seqs requests. It returns the [workload.TokenHash] of
+// all prompts.
 //
-// Prompts are drawn as they are needed, and not compared with each other: lengths of which two could be alike with a
-// probability above 10⁻⁹ are an error. So are a shared prefix and an output that does not fit its request.
+// Prompts are drawn as the engine takes them, and dropped with their outputs, so that memory does not grow
+// with the number of requests; see [workload.Requests.Sequence] for the lengths that this refuses. An
+// output that differs from what was asked for is an error.
 func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 string, err error) {
 	if s.Windows < 1 || s.Point.Requests < s.Windows {
 		return "", fmt.Errorf("bench: a soak test of %d requests in %d windows; each window must have one", s.Point.Requests, s.Windows)
 	}
-	warmUp := s
-	warmUp.Point.Requests = 2 * engine.Info().MaxNumSeqs
-	warmUp.Point.Lengths = nil
-	if lengths := s.Point.Lengths; lengths != nil {
-		for i := range warmUp.Point.Requests {
-			warmUp.Point.Lengths = append(warmUp.Point.Lengths, lengths[i%len(lengths)])
-		}
-	}
+	warmUp := s.warmUp(2 * engine.Info().MaxNumSeqs)
 	for _, point := range []workload.Point{s.Point, warmUp.Point} {
 		if err := s.Requests.CheckSequence(point); err != nil {
 			return "", err
@@ -76,6 +63,18 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 	return soak.hash.String(), err
 }
 
+// warmUp returns the settings with so many requests of the point's lengths.
+func (s SoakSettings) warmUp(requests int) SoakSettings {
+	s.Point.Requests = requests
+	if lengths := s.Point.Lengths; lengths != nil {
+		s.Point.Lengths = make([]workload.RequestLength, requests)
+		for i := range requests {
+			s.Point.Lengths[i] = lengths[i%len(lengths)]
+		}
+	}
+	return s
+}
+
 // soak is a soak test under way.
 type soak struct {
 	SoakSettings
@@ -89,14 +88,14 @@ type soak struct {
 func newSoak(engine SeqEngine, s SoakSettings) *soak {
 	return &soak{
 		SoakSettings: s, engine: engine, hash: workload.NewTokenHash(), underWay: map[int]workload.Request{},
-		asked: terms{detokenize: s.Requests.Tokenizer != nil, set: s.Point.Set.Sampling},
+		asked: terms{detokenize: s.Requests.Tokenizer != nil, set: s.Point.Set},
 	}
 }
 
-// run sends the requests of a pass of the given name, and calls end after each one's end with how many have ended.
+// run sends the requests of a pass. After each request it calls end with the number that have ended.
 func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) error {
 	var drawErr error
-	prompts := func(yield func(vllmgo.Prompt, vllmgo.SamplingParams) bool) {
+	prompts := func(yield func(vllmgo.Prompt) bool) {
 		i := 0
 		for request, err := range s.Requests.Sequence(ctx, s.Point, pass) {
 			if drawErr = err; err != nil {
@@ -105,13 +104,15 @@ func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) 
 			s.underWay[i] = request
 			i++
 			s.hash.Add(request.TokenIDs)
-			if !yield(request.Prompt(), s.asked.params([]workload.Request{request})[0]) {
+			prompt := request.Prompt()
+			prompt.Params = new(s.asked.params(request.OutputLen))
+			if !yield(prompt) {
 				return
 			}
 		}
 	}
 	ended := 0
-	for output, err := range s.engine.GenerateSeq(ctx, prompts) {
+	for output, err := range s.engine.GenerateSeq(ctx, prompts, vllmgo.SamplingParams{}) {
 		request := s.underWay[output.Index]
 		delete(s.underWay, output.Index)
 		if err == nil {

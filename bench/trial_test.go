@@ -22,7 +22,7 @@ func measureOnce(t *testing.T, lab *fake.Lab, p workload.Point, full bool) (jour
 	require.NoError(t, err)
 	engine, err := lab.Open(t.Context(), vllmgo.EngineArgs{})
 	require.NoError(t, err)
-	w, err := warmUp(t.Context(), engine, p, requests, full, terms{detokenize: true}, func(int, time.Duration) {})
+	w, err := warmUp(t.Context(), engine, &pointRun{Point: p, requests: requests}, full, terms{detokenize: true}, func(int, time.Duration) {})
 	if err != nil {
 		return w, journal.Trial{}, err
 	}
@@ -46,7 +46,7 @@ func TestTrial(t *testing.T) {
 
 	want := vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: 50, MaxTokens: 50}
 	assert.Equal(t, want, lab.Params)
-	assert.Equal(t, new(false), terms{}.params([]workload.Request{{OutputLen: 1}})[0].Detokenize)
+	assert.Equal(t, new(false), terms{}.params(1).Detokenize)
 }
 
 func TestTrialOfDifferentLengths(t *testing.T) {

@@ -6,14 +6,17 @@ import (
 	"time"
 
 	"vllmgo/bench/journal"
-	"vllmgo/bench/workload"
 )
 
-// warmUp warms a point up: one request and, with full, passes of the full shape until one is not faster than the
-// one before it by more than 5 %, at most five. observe is told of each pass that ended, for the ETA.
-func warmUp(ctx context.Context, engine Engine, p workload.Point, requests *workload.PointRequests, full bool, asked terms, observe func(requests int, elapsed time.Duration)) (journal.WarmUp, error) {
+// stablePass is the ratio of a warm-up pass to the one before above which times are stable.
+const stablePass = 0.95
+
+// warmUp warms a point up with one request and, when full is true, with passes of the point's full shape.
+// The passes end with the first that is not faster than the one before by more than 5 %, or with the
+// fifth. warmUp calls observe after each pass.
+func warmUp(ctx context.Context, engine Engine, p *pointRun, full bool, asked terms, observe func(requests int, elapsed time.Duration)) (journal.WarmUp, error) {
 	w := journal.WarmUp{PointID: p.ID(), Stable: true}
-	single, _, err := generate(ctx, engine, requests.Single, asked)
+	single, _, err := generate(ctx, engine, p.requests.Single, asked)
 	if err != nil {
 		return w, fmt.Errorf("the single request: %w", err)
 	}
@@ -22,7 +25,7 @@ func warmUp(ctx context.Context, engine Engine, p workload.Point, requests *work
 	if !full {
 		return w, nil
 	}
-	for i, pass := range requests.WarmUp {
+	for i, pass := range p.requests.WarmUp {
 		g, _, err := generate(ctx, engine, pass, asked)
 		if err != nil {
 			return w, fmt.Errorf("warm-up pass %d: %w", i+1, err)
@@ -30,7 +33,7 @@ func warmUp(ctx context.Context, engine Engine, p workload.Point, requests *work
 		observe(p.Requests, g.Elapsed)
 		w.Passes = append(w.Passes, g.Elapsed)
 		if i > 0 {
-			if w.Stable = g.Elapsed.Seconds() > 0.95*w.Passes[i-1].Seconds(); w.Stable {
+			if w.Stable = g.Elapsed.Seconds() > stablePass*w.Passes[i-1].Seconds(); w.Stable {
 				break
 			}
 		}

@@ -263,7 +263,7 @@ func prepare(ctx context.Context, o options, stderr io.Writer, lib library, stud
 		}
 		return s, m.cleanup, err
 	}
-	s.Studies, s.Ledger, s.Requests.Vocabulary = past.Header.Studies, past.PromptHashes(), past.Header.Vocabulary
+	s.Studies, s.Expect, s.Requests.Vocabulary = past.Header.Studies, past.PromptHashes(), past.Header.Vocabulary
 	if highest := s.Requests.Vocabulary.Highest(); int(highest) >= s.ModelConfig.VocabSize {
 		return s, nil, fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, o.model, s.ModelConfig.VocabSize)
 	}

@@ -96,19 +96,23 @@ type fakeEngine struct {
 	generate func()
 }
 
-func (e fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
+func (e fakeEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, _ ...vllmgo.CallOption) (*vllmgo.Generation, error) {
 	e.generate()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	g := &vllmgo.Generation{Elapsed: time.Millisecond}
-	for i, p := range prompts {
+	for _, p := range prompts {
+		outputLen := params.MaxTokens
+		if p.Params != nil {
+			outputLen = p.Params.MaxTokens
+		}
 		if p.TokenIDs == nil {
 			p.TokenIDs, _ = letters{}.Encode(ctx, p.Text)
 		}
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs: p.TokenIDs,
-			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, params[min(i, len(params)-1)].MaxTokens), FinishReason: "length"}},
+			Outputs:        []vllmgo.CompletionOutput{{TokenIDs: make([]int32, outputLen), FinishReason: "length"}},
 		})
 	}
 	return g, nil

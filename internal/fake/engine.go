@@ -83,29 +83,32 @@ func (l *Lab) Open(ctx context.Context, args vllmgo.EngineArgs) (*Engine, error)
 	return &Engine{Lab: l, args: args}, nil
 }
 
-func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params ...vllmgo.SamplingParams) (*vllmgo.Generation, error) {
+func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, _ ...vllmgo.CallOption) (*vllmgo.Generation, error) {
 	e.Lab.Passes++
 	if e.Lab.OfShape == nil {
 		e.Lab.OfShape = make(map[int]int)
 	}
 	e.Lab.Shape = len(prompts)
 	e.Lab.OfShape[e.Lab.Shape]++
-	e.Lab.Params = params[0]
+	e.Lab.Params = params
 	if e.Lab.Block != nil && e.Lab.Block(ctx) {
 		<-ctx.Done()
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	outputLen := params[0].MaxTokens
+	outputLen := params.MaxTokens
 	e.Lab.Events = append(e.Lab.Events, fmt.Sprintf("generate %d %d/%d", len(prompts), len(prompts[0].TokenIDs), outputLen))
 	g := &vllmgo.Generation{}
 	tokens := 0
-	for i, p := range prompts {
+	for _, p := range prompts {
 		if p.TokenIDs == nil {
 			p.TokenIDs, _ = e.Lab.Tokenizer.Encode(ctx, p.Text)
 		}
-		outputLen := params[min(i, len(params)-1)].MaxTokens
+		outputLen := outputLen
+		if p.Params != nil {
+			outputLen = p.Params.MaxTokens
+		}
 		tokens += len(p.TokenIDs) + outputLen
 		g.Outputs = append(g.Outputs, vllmgo.RequestOutput{
 			PromptTokenIDs:  append([]int32(nil), p.TokenIDs...),
@@ -152,20 +155,19 @@ func OPT125M() vllmgo.ModelConfig {
 
 // GenerateSeq holds as many requests as vllmgo does, and ends them in an order of its own: the latest of those that it
 // holds first, then the earliest.
-func (e *Engine) GenerateSeq(ctx context.Context, prompts iter.Seq2[vllmgo.Prompt, vllmgo.SamplingParams]) iter.Seq2[vllmgo.SeqOutput, error] {
+func (e *Engine) GenerateSeq(ctx context.Context, prompts iter.Seq[vllmgo.Prompt], params vllmgo.SamplingParams, _ ...vllmgo.CallOption) iter.Seq2[vllmgo.SeqOutput, error] {
 	type held struct {
 		index  int
 		prompt vllmgo.Prompt
-		params vllmgo.SamplingParams
 	}
 	return func(yield func(vllmgo.SeqOutput, error) bool) {
-		next, stop := iter.Pull2(prompts)
+		next, stop := iter.Pull(prompts)
 		defer stop()
 		var holds []held
 		for index, more := 0, true; ; {
 			for more && len(holds) < 2*e.args.MaxNumSeqs {
 				h := held{index: index}
-				if h.prompt, h.params, more = next(); more {
+				if h.prompt, more = next(); more {
 					if e.Lab.Taken != nil {
 						e.Lab.Taken(h.prompt)
 					}
@@ -183,7 +185,7 @@ func (e *Engine) GenerateSeq(ctx context.Context, prompts iter.Seq2[vllmgo.Promp
 				holds = append(holds[:0], holds[1:]...)
 			}
 			output := vllmgo.SeqOutput{Index: h.index}
-			g, err := e.Generate(ctx, []vllmgo.Prompt{h.prompt}, h.params)
+			g, err := e.Generate(ctx, []vllmgo.Prompt{h.prompt}, params)
 			if err == nil {
 				output.RequestOutput = g.Outputs[0]
 			}

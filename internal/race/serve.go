@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 	"time"
 
@@ -92,20 +91,14 @@ func openLLM(ctx context.Context, s start) (contestant, string, error) {
 
 func (l llm) run(ctx context.Context, p pass) (answer, error) {
 	prompts := make([]vllmgo.Prompt, len(p.Prompts))
-	params := make([]vllmgo.SamplingParams, len(p.Prompts))
 	for i, ids := range p.Prompts {
 		prompts[i].TokenIDs = ids
-		n := p.OutputLens[i]
-		params[i] = vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: n, MaxTokens: n}
-		if !l.detokenize {
-			params[i].Detokenize = new(false)
+		if p.OutputLens[i] != p.OutputLens[0] {
+			prompts[i].Params = new(l.params(p.OutputLens[i]))
 		}
 	}
-	if slices.Min(p.OutputLens) == slices.Max(p.OutputLens) {
-		params = params[:1]
-	}
 	began := time.Now()
-	g, err := l.Generate(ctx, prompts, params...)
+	g, err := l.Generate(ctx, prompts, l.params(p.OutputLens[0]))
 	wall := time.Since(began)
 	if err != nil {
 		return answer{}, err
@@ -119,4 +112,14 @@ func (l llm) run(ctx context.Context, p pass) (answer, error) {
 	}
 	a.OutputsSHA256 = outputs.String()
 	return a, nil
+}
+
+// params returns parameters that ask for exactly so many tokens.
+func (l llm) params(outputLen int) vllmgo.SamplingParams {
+	params := vllmgo.Greedy(outputLen)
+	params.IgnoreEOS, params.MinTokens = true, outputLen
+	if !l.detokenize {
+		params.Detokenize = new(false)
+	}
+	return params
 }
