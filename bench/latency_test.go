@@ -102,7 +102,7 @@ func TestLatency(t *testing.T) {
 			assert.Equal(t, []report.Bin{{Low: 3981072, Count: 3 * l.Requests}}, l.ITL.Histogram)
 			assert.Len(t, row.Checks, 7, "those of the trials")
 		}
-		require.NoError(t, report.WriteFiles(s.Dir, r))
+		require.NoError(t, r.WriteFiles(s.Dir))
 		for _, study := range r.Studies {
 			assert.FileExists(t, filepath.Join(s.Dir, study.Study.Name+"-latency.png"))
 		}

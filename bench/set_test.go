@@ -45,7 +45,7 @@ func TestRunGrid(t *testing.T) {
 	journal, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 	require.NoError(t, err)
 	assert.Equal(t, s.Studies, journal.Header.Studies)
-	require.NoError(t, report.WriteFiles(s.Dir, report.New(journal)))
+	require.NoError(t, report.New(journal).WriteFiles(s.Dir))
 	report, err := os.ReadFile(filepath.Join(s.Dir, "report.txt"))
 	require.NoError(t, err)
 	assert.Contains(t, string(report), "│ max_num_seqs=4, sampling.temperature=1 │")

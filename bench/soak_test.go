@@ -55,10 +55,10 @@ func TestSoak(t *testing.T) {
 	assert.Equal(t, sum, workload.HashRequests(taken[512:]), "after the warm-up")
 
 	var table bytes.Buffer
-	require.NoError(t, report.WriteSoak(&table, "Soak", windows))
+	require.NoError(t, report.WriteSoak(&table, &journal.Soak{Windows: windows}))
 	assert.Contains(t, table.String(), "20010")
 	assert.Contains(t, table.String(), "from request 2001 to 19009: time for a request")
-	assert.NoError(t, report.WriteSoak(&table, "Soak", nil))
+	assert.NoError(t, report.WriteSoak(&table, &journal.Soak{}))
 }
 
 func TestSoakFails(t *testing.T) {
@@ -104,6 +104,6 @@ func BenchmarkSoak(b *testing.B) {
 	for b.Loop() {
 		windows, _, err := runSoak(b.Context(), b, &fake.Lab{}, 1_000_000, 20)
 		require.NoError(b, err)
-		require.NoError(b, report.WriteSoak(os.Stdout, "1,000,000 requests of 128 input and 8 output tokens, an engine that does nothing", windows))
+		require.NoError(b, report.WriteSoak(os.Stdout, &journal.Soak{Header: journal.SoakHeader{Command: []string{"an engine that does nothing"}, Point: workload.Point{Requests: 1_000_000, InputLen: 128, OutputLen: 8}}, Windows: windows}))
 	}
 }

@@ -7,12 +7,23 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"vllmgo/bench/journal"
 )
 
-// WriteFiles writes everything that is made from a journal into a directory, over what is there:
-// results.json; for each study NAME.csv, NAME.png when it has a measured row, NAME-latency.png when it has latencies, and
-// NAME-scheduler.png when it has the scheduler's counts; and report.txt.
-func WriteFiles(dir string, r *Results) error {
+// Read reads the journal in a results directory and computes the results.
+func Read(dir string) (*Results, error) {
+	j, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
+	if err != nil {
+		return nil, err
+	}
+	return New(j), nil
+}
+
+// WriteFiles writes the results into a directory, over what is there: results.json and report.txt; for each
+// study NAME.csv; NAME.png when a row was measured; NAME-latency.png when there are latencies; and
+// NAME-scheduler.png when there are counts of the scheduler.
+func (r *Results) WriteFiles(dir string) error {
 	err := errors.Join(
 		writeFile(dir, "results.json", r.WriteJSON),
 		writeFile(dir, "report.txt", r.WriteReport),

@@ -187,7 +187,7 @@ func TestReportWithoutEngine(t *testing.T) {
 	s := benchtest.Settings(t, lab)
 	require.NoError(t, bench.Run(t.Context(), s))
 	r := resultsOf(t, s)
-	require.NoError(t, WriteFiles(s.Dir, r))
+	require.NoError(t, r.WriteFiles(s.Dir))
 	report, err := os.ReadFile(filepath.Join(s.Dir, "report.txt"))
 	require.NoError(t, err)
 	assert.Contains(t, string(report), "dtype auto, cpu, TP 1, engine auto, preset quick")
@@ -269,9 +269,9 @@ func TestReplay(t *testing.T) {
 	s := benchtest.Settings(t, lab)
 	s.RandomWeights = true
 	require.NoError(t, bench.Run(t.Context(), s))
-	require.NoError(t, WriteFiles(s.Dir, resultsOf(t, s)))
+	require.NoError(t, resultsOf(t, s).WriteFiles(s.Dir))
 	again := t.TempDir()
-	require.NoError(t, WriteFiles(again, resultsOf(t, s)))
+	require.NoError(t, resultsOf(t, s).WriteFiles(again))
 
 	files, err := os.ReadDir(again)
 	require.NoError(t, err)

@@ -5,4 +5,4 @@ package main
 
 import "vllmgo/internal/cli"
 
-func main() { cli.Vllmbench() }
+func main() { cli.Main() }

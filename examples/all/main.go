@@ -1,11 +1,43 @@
-// Command all measures all three sweeps: batch size, sequence length and request count.
+// All measures the three sweeps: batch size, sequence length and request count.
 //
-// Run it with -h for its flags.
+//	go run ./examples/all --model facebook/opt-125m
 package main
 
 import (
-	"vllmgo/bench/workload"
-	"vllmgo/internal/cli"
+	"context"
+	"errors"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"vllmgo/bench/report"
+	"vllmgo/bench/vllm"
+	"vllmgo/vllmgo"
 )
 
-func main() { cli.Main(string(workload.BatchSize), string(workload.SequenceLength), string(workload.RequestCount)) }
+func main() {
+	model := flag.String("model", vllm.DefaultModel, "a Hugging Face `ID` or a folder")
+	preset := flag.String("preset", "", "full or quick (default quick on a CPU)")
+	out := flag.String("out", filepath.Join("results", time.Now().Format("20060102T150405")), "results `folder`")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := vllm.Run(ctx, vllm.Settings{
+		Dir:        *out,
+		EngineArgs: vllmgo.EngineArgs{Model: *model},
+		Preset:     *preset,
+		Command:    os.Args,
+		Progress:   os.Stderr,
+	})
+	results, readErr := report.Read(*out) // what was measured, also after Ctrl-C
+	if readErr != nil {
+		log.Fatal(errors.Join(err, readErr))
+	}
+	if err := errors.Join(err, results.WriteFiles(*out), results.WriteReport(os.Stdout)); err != nil {
+		log.Fatal(err)
+	}
+}

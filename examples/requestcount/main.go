@@ -1,11 +1,45 @@
-// Command requestcount measures how throughput depends on the number of requests queued at once, 10 to 500.
+// Requestcount measures throughput for 10, 50, 100, 200 and 500 requests submitted at once.
 //
-// Run it with -h for its flags.
+//	go run ./examples/requestcount --model facebook/opt-125m
 package main
 
 import (
+	"context"
+	"errors"
+	"flag"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"vllmgo/bench/report"
+	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/cli"
+	"vllmgo/vllmgo"
 )
 
-func main() { cli.Main(string(workload.RequestCount)) }
+func main() {
+	model := flag.String("model", vllm.DefaultModel, "a Hugging Face `ID` or a folder")
+	preset := flag.String("preset", "", "full or quick (default quick on a CPU)")
+	out := flag.String("out", filepath.Join("results", time.Now().Format("20060102T150405")), "results `folder`")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := vllm.Run(ctx, vllm.Settings{
+		Dir:        *out,
+		EngineArgs: vllmgo.EngineArgs{Model: *model},
+		Preset:     *preset,
+		Sweeps:     []workload.Sweep{workload.RequestCount},
+		Command:    os.Args,
+		Progress:   os.Stderr,
+	})
+	results, readErr := report.Read(*out) // what was measured, also after Ctrl-C
+	if readErr != nil {
+		log.Fatal(errors.Join(err, readErr))
+	}
+	if err := errors.Join(err, results.WriteFiles(*out), results.WriteReport(os.Stdout)); err != nil {
+		log.Fatal(err)
+	}
+}

@@ -1,7 +1,10 @@
+// Package benchtest is what tests of benchmarks share: settings, points, and machines with fake engines.
 package benchtest
 
 import (
+	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 
 	"vllmgo/bench"
 	"vllmgo/bench/journal"
+	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/fake"
 	"vllmgo/internal/machine"
@@ -60,4 +64,54 @@ func Vocabulary(t *testing.T, size int, special ...int32) workload.Vocabulary {
 	v, err := workload.NewVocabulary(size, special)
 	require.NoError(t, err)
 	return v
+}
+
+// Library is a machine with a device and a hub that has some models, and engines that do what they are
+// asked in no time.
+type Library struct {
+	vllm.Library
+	// Lab opens the engines, and Opened has their settings.
+	Lab    *fake.Lab
+	Opened []vllmgo.EngineArgs
+	// OnGenerate is called in each generation; nil means nothing.
+	OnGenerate func()
+}
+
+// NewLibrary returns a library of the given device and models. The models know 200 token IDs, of which 1 is
+// special, and their tokenizers 100, of which 99 is special.
+func NewLibrary(device string, models ...string) *Library {
+	l := &Library{Lab: &fake.Lab{}}
+	l.Lab.Tokenizer = fake.Letters{}
+	l.Lab.Block = func(context.Context) bool {
+		if l.OnGenerate != nil {
+			l.OnGenerate()
+		}
+		return false
+	}
+	open := fake.Opener[bench.Engine](l.Lab)
+	l.Library = vllm.Library{
+		DetectDevice: func(context.Context) (string, error) { return device, nil },
+		FindModel: func(_ context.Context, model string) error {
+			if slices.Contains(models, model) {
+				return nil
+			}
+			return vllmgo.ErrModelNotFound
+		},
+		LoadConfig: func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+			return vllmgo.ModelConfig{VocabSize: 200, SpecialTokenIDs: []int32{1}, MaxModelLen: 2048,
+				NumLayers: 1, NumKVHeads: 1, HeadDim: 1, NumAttentionHeads: 12, DtypeBytes: 2,
+				ModelType: "llama", HiddenSize: 10, IntermediateSize: 20}, nil
+		},
+		LoadTokenizer: func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return fake.Letters{}, nil },
+		Open: func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+			l.Opened = append(l.Opened, args)
+			return open(ctx, args)
+		},
+		Limits: func(_ context.Context, device, dtype string) (journal.Limits, error) {
+			return journal.Limits{Bandwidth: 1e9, FLOPS: 1e9}, nil
+		},
+		HasFloat16: func() bool { return false },
+	}
+	machine.Stub(func() journal.Usage { return journal.Usage{Cores: 1} })
+	return l
 }

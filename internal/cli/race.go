@@ -5,16 +5,17 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/race"
 	"vllmgo/vllmgo"
@@ -29,8 +30,9 @@ type raceOptions struct {
 	rounds, processRounds int
 	together, reload      bool
 	points                []string
-	// shareGPU gives each contender an equal share of the GPU's memory that one would have.
-	shareGPU bool
+
+	parsed []race.Contender
+	only   []workload.PointID // nil: all
 }
 
 func (v *vllmbench) raceCommand() *cobra.Command {
@@ -56,140 +58,148 @@ same --out.`,
   vllmbench race --contender vllmgo --contender tcmalloc:vllmgo,env.LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			o.resume = true // as far as the folder goes
-			if o.out == "" {
-				o.out = filepath.Join("results", "race-"+time.Now().Format("20060102T150405"))
-			}
-			if err := o.check(); err != nil {
+			if err := errors.Join(o.check(), r.check()); err != nil {
 				return err
 			}
-			r.shareGPU = !c.Flags().Changed("gpu-memory-utilization")
-			v.status = status(c.Context(), v.args, v.stderr, v.race(c.Context(), o, r))
-			return nil
+			if !c.Flags().Changed("gpu-memory-utilization") { // the contenders share the GPU
+				o.gpuMemoryUtilization /= float64(len(r.parsed))
+			}
+			return v.race(c.Context(), o.settings(), o.folder("race-"), r)
 		},
 	}
-	addFlags(c, &o)
 	f := c.Flags()
-	f.StringArrayVar(&r.contenders, "contender", []string{"vllmgo", "python", "http", "throughput", "throughput-warm"}, "who takes part; repeatable")
-	f.IntVar(&r.rounds, "rounds", 10, "how often each contender measures each point")
-	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
-	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times then are no fair ones, and on a GPU it needs --set kv_cache_memory_bytes=…")
-	f.BoolVar(&r.reload, "reload", false, "load all contenders anew for each round, each time another one first, since two engines of one contender may differ by more than two contenders; --rounds must then be a multiple of their number")
-	f.StringArrayVar(&o.set, "set", nil, "what to set for all points and contenders, NAME=VALUE; repeatable")
-	f.StringArrayVar(&r.points, "point", nil, "leave out all points but this, STUDY=VALUE, such as batch-size=8; repeatable")
-	for _, name := range []string{"trials", "target", "budget", "warmup", "timeout", "cold", "resume"} {
-		_ = f.MarkHidden(name) // what a race has no use for
-	}
+	o.addFlags(f)
+	o.addPresetFlag(f)
+	o.study.addSetFlag(f)
+	r.addFlags(f)
 	return c
 }
 
-// race runs a race and prints its tables.
-func (v *vllmbench) race(ctx context.Context, o options, r raceOptions) error {
-	s := race.Settings{
-		Dir: o.out, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds), LoadTogether: r.together, Reload: r.reload, Command: v.args, Progress: v.stderr,
-	}
+// addFlags defines the flags.
+func (r *raceOptions) addFlags(f *pflag.FlagSet) {
+	f.StringArrayVar(&r.contenders, "contender", []string{"vllmgo", "python", "http", "throughput", "throughput-warm"}, "who takes part; repeatable")
+	f.IntVar(&r.rounds, "rounds", 10, "`number` of times that each contender measures each point")
+	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
+	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times are then not comparable, and on a GPU it needs --set kv_cache_memory_bytes=…")
+	f.BoolVar(&r.reload, "reload", false, "load all contenders for each round, each time another one first, since two engines of one contender may differ by more than two contenders; --rounds must then be a multiple of their number")
+	f.StringArrayVar(&r.points, "point", nil, "measure only this point, `STUDY=VALUE`, such as batch-size=8; repeatable")
+}
+
+// check parses the flags and returns an error that says which is wrong.
+func (r *raceOptions) check() error {
 	if r.rounds < 1 || r.processRounds < 0 {
-		return fmt.Errorf("--rounds is %d and --process-rounds %d; they must be at least 1 and 0", r.rounds, r.processRounds)
+		return usagef("--rounds is %d and --process-rounds %d; they must be at least 1 and 0", r.rounds, r.processRounds)
 	}
-	needTokenizer := false
+	r.parsed, r.only = nil, nil
 	names := map[string]bool{}
 	for _, text := range r.contenders {
 		c, err := race.ParseContender(text)
 		if err != nil {
-			return err
+			return usageError{err}
 		}
 		if names[c.Name] {
-			return fmt.Errorf("two contenders are called %s; give them names: NAME:KIND", c.Name)
+			return usagef("two contenders are called %s; give them names: NAME:KIND", c.Name)
 		}
 		names[c.Name] = true
-		needTokenizer = needTokenizer || c.Kind.NeedsTokenizer()
-		s.Contenders = append(s.Contenders, c)
+		r.parsed = append(r.parsed, c)
 	}
-	if r.shareGPU {
-		o.gpuMemoryUtilization /= float64(len(s.Contenders))
+	for _, text := range r.points {
+		study, value, _ := strings.Cut(text, "=")
+		number, err := strconv.Atoi(value)
+		if err != nil {
+			return usagef("no point %q; an example: batch-size=8", text)
+		}
+		r.only = append(r.only, workload.PointID{Study: study, Value: number})
 	}
-	settings, cleanup, err := prepare(ctx, o, v.stderr, v.lib, nil, nil)
+	return nil
+}
+
+// race runs a race and prints its tables.
+func (v *vllmbench) race(ctx context.Context, s vllm.Settings, dir string, r raceOptions) (err error) {
+	s.Command, s.Progress, s.Library = v.args, v.stderr, v.library
+	settings, cleanup, err := vllm.Prepare(ctx, s)
+	defer cleanup()
 	if err != nil {
 		return err
 	}
-	defer cleanup()
-	if s.Studies, err = only(settings.Studies, r.points); err != nil {
+	studies, err := only(settings.Studies, r.only)
+	if err != nil {
 		return err
 	}
-	s.EngineArgs, s.Model, s.Device, s.Requests = settings.EngineArgs, settings.ModelConfig, settings.Device, settings.Requests
-	s.Name, s.Preset, s.RandomWeights = settings.ModelName, settings.Preset, settings.RandomWeights
-	if s.EngineArgs.EngineMode, err = v.lib.resolveMode(ctx, s.EngineArgs.EngineMode); err != nil {
+	args := settings.EngineArgs
+	if args.EngineMode, err = vllmgo.ResolveEngineMode(ctx, args.EngineMode); err != nil {
 		return err
 	}
-	if s.Python, err = vllmgo.Python(); err != nil {
+	python, err := vllmgo.Python()
+	if err != nil {
 		return err
 	}
-	if needTokenizer && s.EngineArgs.SkipTokenizerInit {
-		dir, err := makeTokenizer(ctx, s.Python, s.Model.VocabSize)
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		s.Tokenizer = dir
+	tokenizer, remove, err := r.tokenizer(ctx, python, args, settings.ModelConfig.VocabSize)
+	if err != nil {
+		return err
 	}
-	err = race.Run(ctx, s)
-	result, reportErr := raceReport(o.out, v.stdout)
+	defer remove()
+	err = race.Run(ctx, race.Settings{
+		Dir: dir, Contenders: r.parsed, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds),
+		LoadTogether: r.together, Reload: r.reload, Studies: studies, EngineArgs: args, Python: python, Tokenizer: tokenizer,
+		Model: settings.ModelConfig, Device: settings.Device, Requests: settings.Requests,
+		Name: settings.ModelName, Preset: settings.Preset, RandomWeights: settings.RandomWeights,
+		Command: v.args, Progress: v.stderr,
+	})
+	result, reportErr := v.raceReport(dir)
 	if err = errors.Join(err, reportErr); err == nil && !result.Complete() {
 		err = errors.New("not every contender measured every point; the end of the tables says why, and the same command tries again")
 	}
 	return err
 }
 
-// raceReport prints a race's tables and writes its files, from the journal in its directory.
-func raceReport(dir string, stdout io.Writer) (*race.Result, error) {
+// raceReport prints a race's tables and writes its files, from the journal in its folder.
+func (v *vllmbench) raceReport(dir string) (*race.Result, error) {
 	journal, err := race.ReadJournal(filepath.Join(dir, race.JournalName))
 	if err != nil {
 		return nil, err
 	}
 	result := race.NewResult(journal)
-	return result, errors.Join(result.WriteFiles(dir), result.Write(stdout))
+	return result, errors.Join(result.WriteFiles(dir), result.Write(v.stdout))
 }
 
-// only are the studies with the named points, all when there are no names.
-func only(studies []workload.Study, points []string) ([]workload.Study, error) {
+// only returns the studies with the given points; all when there are none.
+func only(studies []workload.Study, points []workload.PointID) ([]workload.Study, error) {
 	if points == nil {
 		return studies, nil
 	}
-	wanted := map[workload.PointID]bool{}
-	for _, text := range points {
-		study, value, _ := strings.Cut(text, "=")
-		number, err := strconv.Atoi(value)
-		if err != nil {
-			return nil, fmt.Errorf("no point %q; an example: batch-size=8", text)
-		}
-		wanted[workload.PointID{Study: study, Value: number}] = true
-	}
 	var rest []workload.Study
+	left := slices.Clone(points)
 	for _, s := range studies {
 		var kept []workload.Point
 		for _, p := range s.Points {
-			if wanted[p.ID()] {
+			if slices.Contains(points, p.ID()) {
 				kept = append(kept, p)
-				delete(wanted, p.ID())
+				left = slices.DeleteFunc(left, func(id workload.PointID) bool { return id == p.ID() })
 			}
 		}
 		if s.Points = kept; kept != nil {
 			rest = append(rest, s)
 		}
 	}
-	for p := range wanted {
-		return nil, fmt.Errorf("the preset has no point %s", p)
+	if len(left) > 0 {
+		return nil, usagef("the preset has no point %s", left[0])
 	}
 	return rest, nil
 }
 
-// makeTokenizer makes a tokenizer of as many words as a model has token IDs, in a folder that the caller removes.
-func makeTokenizer(ctx context.Context, python string, size int) (dir string, err error) {
+// tokenizer makes a tokenizer for contenders that need one, when the model has none, of as many words as the
+// model has token IDs. It returns the folder, or "" when nobody needs it, and what removes it.
+func (r *raceOptions) tokenizer(ctx context.Context, python string, args vllmgo.EngineArgs, size int) (dir string, remove func(), err error) {
+	needed := slices.ContainsFunc(r.parsed, func(c race.Contender) bool { return c.Kind.NeedsTokenizer() })
+	if !needed || !args.SkipTokenizerInit {
+		return "", func() {}, nil
+	}
 	if dir, err = os.MkdirTemp("", "vllmgo-tokenizer-"); err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if text, err := exec.CommandContext(ctx, python, "-c", tokenizerScript, dir, strconv.Itoa(size)).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("making a tokenizer: %w: %s", errors.Join(err, os.RemoveAll(dir)), text)
+		return "", nil, fmt.Errorf("making a tokenizer: %w: %s", errors.Join(err, os.RemoveAll(dir)), text)
 	}
-	return dir, nil
+	return dir, func() { os.RemoveAll(dir) }, nil
 }

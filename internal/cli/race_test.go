@@ -9,24 +9,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
 	"vllmgo/internal/race"
 )
 
 // What is wrong with a race is said before a contender loads.
 func TestRaceRefuses(t *testing.T) {
-	for message, args := range map[string][]string{
-		`no contender "rust"`:                             {"--contender", "rust"},
-		"two contenders are called python":                {"--contender", "python", "--contender", "python,max_num_seqs=8"},
-		`no setting "max_num_seqs"`:                       {"--contender", "vllmgo,max_num_seqs"},
-		"--rounds is 0":                                   {"--rounds", "0"},
-		`no point "batch-size"; an example: batch-size=8`: {"--contender", "vllmgo", "--point", "batch-size"},
-		"the preset has no point batch size 7":            {"--contender", "vllmgo", "--point", "batch-size=7", "--point", "batch-size=8"},
-		"model not found":                                 {"--model", "no/such"},
-		`no setting "max_num_seqs"; an example`:           {"--contender", "vllmgo", "--set", "max_num_seqs"},
+	for message, c := range map[string]struct {
+		status int
+		args   []string
+	}{
+		`no contender "rust"`:                             {2, []string{"--contender", "rust"}},
+		"two contenders are called python":                {2, []string{"--contender", "python", "--contender", "python,max_num_seqs=8"}},
+		`no setting "max_num_seqs"`:                       {2, []string{"--contender", "vllmgo,max_num_seqs"}},
+		"--rounds is 0":                                   {2, []string{"--rounds", "0"}},
+		`no point "batch-size"; an example: batch-size=8`: {2, []string{"--contender", "vllmgo", "--point", "batch-size"}},
+		"the preset has no point batch size 7":            {2, []string{"--contender", "vllmgo", "--point", "batch-size=7", "--point", "batch-size=8"}},
+		"model not found":                                 {1, []string{"--model", "no/such"}},
+		`no setting "max_num_seqs"; an example`:           {2, []string{"--contender", "vllmgo", "--set", "max_num_seqs"}},
 	} {
-		lib := newFakeLibrary("cpu", "facebook/opt-125m")
-		status, stdout, stderr := runVllmbench(t, lib.library, append([]string{"race", "--out", t.TempDir()}, args...)...)
-		assert.Equal(t, 1, status, message)
+		lib := benchtest.NewLibrary("cpu", "facebook/opt-125m")
+		status, stdout, stderr := runVllmbench(t, lib, append([]string{"race", "--out", t.TempDir()}, c.args...)...)
+		assert.Equal(t, c.status, status, message)
 		assert.Contains(t, stderr, message)
 		assert.Empty(t, stdout)
 	}
@@ -38,7 +42,7 @@ func TestOnly(t *testing.T) {
 	same, err := only(all, nil)
 	require.NoError(t, err)
 	assert.Equal(t, all, same)
-	some, err := only(all, []string{"request-count=50", "batch-size=8", "batch-size=1"})
+	some, err := only(all, []workload.PointID{{Study: "request-count", Value: 50}, {Study: "batch-size", Value: 8}, {Study: "batch-size", Value: 1}})
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 	assert.Equal(t, []int{1, 8}, []int{some[0].Points[0].Value, some[0].Points[1].Value})
@@ -51,7 +55,7 @@ func TestReplayRace(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, race.JournalName), text, 0o644))
-	status, stdout, stderr := runVllmbench(t, newFakeLibrary("cpu").library, "replay", "--report", dir)
+	status, stdout, stderr := runVllmbench(t, benchtest.NewLibrary("cpu"), "replay", "--report", dir)
 	require.Zero(t, status, stderr)
 	committed, err := os.ReadFile("../../docs/results/h100x2-race-llama-8b-tp2/race.txt")
 	require.NoError(t, err)

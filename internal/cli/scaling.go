@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 )
 
@@ -25,25 +23,22 @@ It needs neither vLLM nor the machine.`,
   vllmbench scaling --out scaling tp1 tp2
   vllmbench run --axis tensor_parallel_size=1,2,4 --out sizes && vllmbench scaling sizes`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			v.status = status(c.Context(), v.args, v.stderr, v.scaling(args, out))
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return v.scaling(args, out) },
 	}
 	c.Flags().StringVar(&out, "out", "", "also write table, CSV and plots into this `folder`")
 	return c
 }
 
-// scaling prints how the runs in folders scale and, unless out is empty, writes the files of that into it.
+// scaling prints how the runs in folders scale. Unless out is empty, it also writes the files of that into
+// it.
 func (v *vllmbench) scaling(folders []string, out string) error {
 	var runs []report.Run
-	for _, dir := range folders {
-		dir = folder(dir)
-		journal, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
+	for _, path := range folders {
+		results, err := readRun(path)
 		if err != nil {
 			return err
 		}
-		runs = append(runs, report.Run{Name: dir, Results: report.New(journal)})
+		runs = append(runs, report.Run{Name: folderOf(path), Results: results})
 	}
 	s, err := report.NewScaling(runs...)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,33 +13,12 @@ import (
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/benchtest"
 	"vllmgo/vllmgo"
 )
 
-// runVllmbench runs vllmbench's command line, measuring in this process.
-func runVllmbench(t *testing.T, lib library, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, log bytes.Buffer
-	args = append([]string{"vllmbench"}, args...)
-	v := vllmbench{args: args, stdout: &out, stderr: &log, lib: lib}
-	v.start = func(ctx context.Context, dir string, env map[string]string) error {
-		for name, value := range env {
-			t.Setenv(name, value)
-		}
-		t.Setenv(workerVariable, dir) // so that the folder may hold the run's own journal
-		defer os.Unsetenv(workerVariable)
-		worker := vllmbench{args: args, stdout: &out, stderr: &log, lib: lib, worker: dir}
-		if status := worker.execute(ctx); status != 0 {
-			return exitStatus(status)
-		}
-		return nil
-	}
-	return v.execute(t.Context()), out.String(), log.String()
-}
-
 func TestVllmbenchRun(t *testing.T) {
-	lib := newFakeLibrary("cpu", "m")
-	lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return letters{}, nil }
+	lib := benchtest.NewLibrary("cpu", "m")
 	dir := t.TempDir()
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 20, "output_len": 3}
@@ -75,24 +55,28 @@ func TestVllmbenchRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(dir, name)
 			args := append([]string{"run", "--model", "m", "--trials", "1", "--out", out}, c.args...)
-			status, stdout, stderr := runVllmbench(t, lib.library, args...)
+			run := runVllmbench
+			if name == "grid" { // whose environment variables need a process for each engine
+				run = runProcesses
+			}
+			status, stdout, stderr := run(t, lib, args...)
 			require.Zero(t, status, stderr)
 			j := journalOf(t, out)
 			assert.Empty(t, j.Failures)
 			c.check(t, j)
 			assert.Contains(t, stdout, "Results summary")
 
-			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--requests", out)
+			status, stdout, stderr = runVllmbench(t, lib, "replay", "--requests", out)
 			require.Zero(t, status, stderr)
 			assert.Contains(t, stdout, "are those of the journal")
 			again := out + "-again"
-			status, _, stderr = runVllmbench(t, lib.library, "replay", "--dtype", "float32", "--out", again, out)
+			status, _, stderr = run(t, lib, "replay", "--dtype", "float32", "--out", again, out)
 			require.Zero(t, status, stderr)
 			assert.Equal(t, j.PromptHashes(), journalOf(t, again).PromptHashes())
 			assert.Equal(t, "float32", journalOf(t, again).Header.EngineArgs.Dtype)
 			assert.Equal(t, j.Header.Text, journalOf(t, again).Header.Text)
 
-			status, stdout, stderr = runVllmbench(t, lib.library, "compare", out, filepath.Join(again, "report.txt"))
+			status, stdout, stderr = runVllmbench(t, lib, "compare", out, filepath.Join(again, "report.txt"))
 			require.Zero(t, status, stderr)
 			assert.Contains(t, stdout, "not shown to differ")
 			assert.NotContains(t, stdout, "prompts differ")
@@ -100,7 +84,7 @@ func TestVllmbenchRun(t *testing.T) {
 			report, err := os.ReadFile(filepath.Join(out, "report.txt"))
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
-			status, stdout, stderr = runVllmbench(t, lib.library, "replay", "--report", filepath.Join(out, journal.FileName))
+			status, stdout, stderr = runVllmbench(t, lib, "replay", "--report", filepath.Join(out, journal.FileName))
 			require.Zero(t, status, stderr)
 			assert.Equal(t, string(report), stdout)
 			assert.FileExists(t, filepath.Join(out, "report.txt"))
@@ -109,27 +93,30 @@ func TestVllmbenchRun(t *testing.T) {
 }
 
 func TestVllmbenchRefuses(t *testing.T) {
-	lib := newFakeLibrary("cpu", "m").library
+	lib := benchtest.NewLibrary("cpu", "m")
 	for want, c := range map[string]struct {
 		status int
 		args   []string
 	}{
 		"unknown flag: --speed":                     {2, []string{"run", "--speed", "1"}},
-		"-target is 0":                              {2, []string{"run", "--target", "0"}},
-		`no length distribution "long"`:             {1, []string{"run", "--requests", "2", "--input-len", "long"}},
-		`no axis "speed"`:                           {1, []string{"run", "--axis", "speed"}},
-		`no setting "speed"`:                        {1, []string{"run", "--set", "speed"}},
+		"--target is 0":                             {2, []string{"run", "--target", "0"}},
+		`no length distribution "long"`:             {2, []string{"run", "--requests", "2", "--input-len", "long"}},
+		`no axis "speed"`:                           {2, []string{"run", "--axis", "speed"}},
+		`no setting "speed"`:                        {2, []string{"run", "--set", "speed"}},
 		"prompts as text need a tokenizer":          {1, []string{"run", "--text"}},
-		"no such file":                              {1, []string{"run", "--lengths", "none.jsonl"}},
+		"no such file":                              {2, []string{"run", "--lengths", "none.jsonl"}},
 		"accepts 1 arg(s), received 0":              {2, []string{"replay"}},
 		"limits of goodput need --latency":          {2, []string{"run", "--goodput-ttft", "1s"}},
 		"reading the journal":                       {2, []string{"replay", t.TempDir()}},
+		"reading the journal: open missing":         {2, []string{"scaling", "missing"}},
+		"has no journal of a run":                   {2, []string{"replay", "--report", t.TempDir()}},
+		`--sweep is "batch"`:                        {2, []string{"run", "--sweep", "batch"}},
 		"accepts 2 arg(s), received 1":              {2, []string{"compare", "a"}},
 		"reading the journal: open none":            {2, []string{"compare", "none", "none"}},
 		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
 	} {
 		if want == "prompts as text need a tokenizer" {
-			lib.loadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return nil, os.ErrNotExist }
+			lib.LoadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return nil, os.ErrNotExist }
 		}
 		if c.args[0] == "run" {
 			c.args = append(c.args, "--model", "m", "--out", filepath.Join(t.TempDir(), "out"))
@@ -142,33 +129,26 @@ func TestVllmbenchRefuses(t *testing.T) {
 
 // A replay on a model with fewer tokens is refused before anything is loaded.
 func TestReplayNeedsTheVocabulary(t *testing.T) {
-	lib := newFakeLibrary("cpu", "m")
+	lib := benchtest.NewLibrary("cpu", "m")
 	out := filepath.Join(t.TempDir(), "out")
-	status, _, stderr := runVllmbench(t, lib.library, "run", "--model", "m", "--trials", "1", "--requests", "2", "--out", out)
+	status, _, stderr := runVllmbench(t, lib, "run", "--model", "m", "--trials", "1", "--requests", "2", "--out", out)
 	require.Zero(t, status, stderr)
-	lib.loadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+	lib.LoadConfig = func(context.Context, vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
 		return vllmgo.ModelConfig{VocabSize: 50, NumAttentionHeads: 1}, nil
 	}
-	status, _, stderr = runVllmbench(t, lib.library, "replay", "--out", out+"2", out)
+	status, _, stderr = runVllmbench(t, lib, "replay", "--out", out+"2", out)
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "the run that is repeated has token IDs up to 98, and m knows only 50")
 }
 
-// letters is a tokenizer with a token for each of the first hundred characters after the space; the last is special.
-type letters struct{ fakeTokenizer }
-
-func (letters) Encode(_ context.Context, text string) ([]int32, error) {
-	var ids []int32
-	for _, r := range text {
-		ids = append(ids, r-' ')
-	}
-	return ids, nil
-}
-
-func (letters) Decode(_ context.Context, ids []int32) (string, error) {
-	var text []rune
-	for _, id := range ids {
-		text = append(text, ' '+id)
-	}
-	return string(text), nil
+// runProcesses runs a command line, and measures each engine in a process that TestMain is.
+func runProcesses(t *testing.T, lib *benchtest.Library, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	args = append([]string{"vllmbench"}, args...)
+	text, err := json.Marshal(args)
+	require.NoError(t, err)
+	t.Setenv(argsVariable, string(text))
+	var out, log bytes.Buffer
+	v := vllmbench{args: args, stdout: &out, stderr: &log, library: lib.Library}
+	return v.execute(t.Context()), out.String(), log.String()
 }

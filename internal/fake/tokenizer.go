@@ -26,3 +26,31 @@ func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 func (ByteTokenizer) VocabSize() int { return 256 }
 
 func (ByteTokenizer) SpecialTokenIDs() []int32 { return nil }
+
+// Letters is a tokenizer with a token for each of the first hundred characters from the space on. The last
+// is special.
+type Letters struct{}
+
+// Encode returns a token for each character.
+func (Letters) Encode(_ context.Context, text string) ([]int32, error) {
+	var ids []int32
+	for _, r := range text {
+		ids = append(ids, r-' ')
+	}
+	return ids, nil
+}
+
+// Decode returns the character of each token.
+func (Letters) Decode(_ context.Context, ids []int32) (string, error) {
+	var text []rune
+	for _, id := range ids {
+		text = append(text, ' '+id)
+	}
+	return string(text), nil
+}
+
+// VocabSize returns 100.
+func (Letters) VocabSize() int { return 100 }
+
+// SpecialTokenIDs returns the last token.
+func (Letters) SpecialTokenIDs() []int32 { return []int32{99} }

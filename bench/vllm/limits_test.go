@@ -1,6 +1,7 @@
-package cli
+package vllm
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,13 +30,13 @@ func TestModelSize(t *testing.T) {
 	} {
 		config, err := vllmgo.LoadModelConfig(t.Context(), vllmgo.EngineArgs{Model: model})
 		require.NoError(t, err)
-		assert.Equal(t, &want, modelSize(config))
+		assert.Equal(t, &want, ModelSize(config))
 	}
 }
 
 func TestModelSizeUnknown(t *testing.T) {
 	known := vllmgo.ModelConfig{ModelType: "qwen2", NumLayers: 3, NumAttentionHeads: 4, NumKVHeads: 2, HeadDim: 5, HiddenSize: 7, IntermediateSize: 11, VocabSize: 13}
-	assert.Equal(t, &journal.ModelSize{Layers: 3 * (2*7*5*6 + 3*7*11), Head: 7 * 13}, modelSize(known))
+	assert.Equal(t, &journal.ModelSize{Layers: 3 * (2*7*5*6 + 3*7*11), Head: 7 * 13}, ModelSize(known))
 	for _, spoil := range []func(*vllmgo.ModelConfig){
 		func(c *vllmgo.ModelConfig) { c.ModelType = "mamba" },
 		func(c *vllmgo.ModelConfig) { c.HiddenSize = 0 },
@@ -43,19 +44,27 @@ func TestModelSizeUnknown(t *testing.T) {
 	} {
 		c := known
 		spoil(&c)
-		assert.Nil(t, modelSize(c))
+		assert.Nil(t, ModelSize(c))
 	}
 }
 
 func TestMeasureLimits(t *testing.T) {
-	_, err := measureLimits(t.Context(), "cpu", "auto")
+	_, err := MeasureLimits(t.Context(), "cpu", "auto")
 	require.ErrorContains(t, err, "type is not known")
 	testenv.VLLM(t)
-	limits, err := measureLimits(t.Context(), "cpu", "bfloat16")
+	limits, err := MeasureLimits(t.Context(), "cpu", "bfloat16")
 	require.NoError(t, err)
 	t.Logf("%+v", limits)
 	assert.Greater(t, limits.Bandwidth, 1e8)
 	assert.Greater(t, limits.FLOPS, 1e8)
-	_, err = measureLimits(t.Context(), "cpu", "float17")
+	_, err = MeasureLimits(t.Context(), "cpu", "float17")
 	assert.ErrorContains(t, err, "float17")
+}
+
+func TestEmbeddedConfig(t *testing.T) {
+	var config map[string]any
+	require.NoError(t, json.Unmarshal(opt125mConfig, &config))
+	assert.Equal(t, 50272.0, config["vocab_size"])
+	assert.Equal(t, []any{"OPTForCausalLM"}, config["architectures"])
+	assert.Equal(t, "float16", config["torch_dtype"])
 }

@@ -1,17 +1,33 @@
-package cli
+package vllm
 
 import (
 	"context"
 	"errors"
 
+	"vllmgo/bench"
 	"vllmgo/bench/journal"
 	"vllmgo/vllmgo"
 )
 
-// engine is an LLM that also says the times of its requests; see bench.TimedEngine.
+// Open loads an engine of vLLM's for [bench.Run]. The engine is a [bench.TimedEngine] and a
+// [bench.SeqEngine].
+func Open(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+	llm, err := vllmgo.New(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return engine{llm}, nil
+}
+
+// engine is an LLM that also says the times of its requests.
 type engine struct{ *vllmgo.LLM }
 
-// Times takes the requests' times from their outputs.
+var (
+	_ bench.TimedEngine = engine{}
+	_ bench.SeqEngine   = engine{}
+)
+
+// Times returns the times of the requests, which are in their outputs.
 func (engine) Times(g *vllmgo.Generation) ([]journal.RequestTimes, error) {
 	times := make([]journal.RequestTimes, len(g.Outputs))
 	for i, o := range g.Outputs {
@@ -23,7 +39,7 @@ func (engine) Times(g *vllmgo.Generation) ([]journal.RequestTimes, error) {
 	return times, nil
 }
 
-// Counters are the scheduler's counts.
+// Counters returns the scheduler's counts.
 func (e engine) Counters(ctx context.Context) (journal.Counters, error) {
 	m, err := e.Metrics(ctx)
 	return journal.Counters{Running: m.Running, Waiting: m.Waiting, Preemptions: m.Preemptions, KVUse: m.KVCacheUsage}, err

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/report"
+	"vllmgo/bench/vllm"
+)
+
+func (v *vllmbench) runCommand() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Measure a preset, or a study of any settings",
+		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a study of your own: every
+combination of the axes' values. An axis, and a setting that is the same for all points, is named
+
+  requests, input_len, output_len, shared_prefix
+  NAME                an engine argument of vLLM's, such as max_num_seqs or dtype
+  sampling.NAME       a sampling parameter of vLLM's, such as temperature
+  env.NAME            an environment variable`,
+		Example: `  vllmbench run --preset quick
+  vllmbench run --requests 32 --axis max_num_seqs=8,16,32 --axis enforce_eager=true,false
+  vllmbench run --requests 64 --input-len lognormal:256,0.8 --output-len uniform:16,128 --set sampling.temperature=1
+  vllmbench run --requests 200 --lengths ShareGPT_V3.json --text`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := errors.Join(o.check(), o.checkTrials()); err != nil {
+				return err
+			}
+			return v.measure(c.Context(), o.settings())
+		},
+	}
+	f := c.Flags()
+	o.addFlags(f)
+	o.addPresetFlag(f)
+	o.addTrialFlags(f)
+	o.study.addFlags(f)
+	f.BoolVar(&o.latency, "latency", false, "also time each request, in separate passes on an engine with statistics: queue, TTFT, TPOT, ITL, E2E")
+	f.DurationVar(&o.goodput.TTFT, "goodput-ttft", 0, "longest TTFT of a request that counts as good, such as 200ms (default no limit)")
+	f.DurationVar(&o.goodput.TPOT, "goodput-tpot", 0, "longest TPOT, likewise")
+	f.DurationVar(&o.goodput.E2E, "goodput-e2e", 0, "longest E2E latency, likewise")
+	f.BoolVar(&o.text, "text", false, "send prompts as text, of exact length, instead of token IDs")
+	return c
+}
+
+// measure measures, and prints the report of what was measured.
+func (v *vllmbench) measure(ctx context.Context, s vllm.Settings) error {
+	s.Command, s.Progress, s.Library, s.OneProcess = v.args, v.stderr, v.library, v.oneProcess
+	err := vllm.Run(ctx, s)
+	if errors.Is(err, vllm.ErrInUse) {
+		return usagef("--out is %s, which holds the results of another run; choose another folder, or go on with that run by --resume", s.Dir)
+	}
+	if reportErr := v.report(s.Dir); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+		err = errors.Join(err, reportErr)
+	}
+	return err
+}
+
+// report prints the report of a run and writes its files, from the journal in its folder.
+func (v *vllmbench) report(dir string) error {
+	results, err := report.Read(dir)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(results.WriteFiles(dir), results.WriteReport(v.stdout))
+	fmt.Fprintf(v.stderr, "results are in %s\n", dir)
+	if err == nil && !results.Complete() {
+		err = errors.New("not every point was measured; the report says which and why")
+	}
+	return err
+}
+
+// readRun reads the results of a run whose folder, or a file in it, the command line names.
+func readRun(path string) (*report.Results, error) {
+	results, err := report.Read(folderOf(path))
+	return results, asUsage(err)
+}
+
+// readJournal reads the journal of a run that the command line names.
+func readJournal(path string) (*journal.Journal, error) {
+	j, err := journal.ReadFile(filepath.Join(folderOf(path), journal.FileName))
+	return j, asUsage(err)
+}

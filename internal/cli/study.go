@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"vllmgo/bench/workload"
+)
+
+// study is the flags that describe a study of the user's own, and the settings of all points.
+type study struct {
+	name                string
+	requests            int // 0: the points are those of a preset
+	inputLen, outputLen string
+	lengths             string // a file
+	sharedPrefix        int
+	axes                []string
+	set                 []string
+	seed                uint64
+
+	// What parse makes of them.
+	parsedAxes    []workload.Axis
+	settings      []setting
+	input, output workload.Distribution
+	shape         workload.Study // the study, with requests of one token when lengths are drawn or read
+}
+
+// setting is a setting of all points.
+type setting struct {
+	name  string
+	value any
+}
+
+// addFlags defines the flags.
+func (s *study) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&s.name, "name", "study", "`name` of your own study, and of its files")
+	f.IntVar(&s.requests, "requests", 0, "`number` of requests of each point of your own study (default 32)")
+	s.addLengthFlags(f, "64")
+	f.StringVar(&s.lengths, "lengths", "", "`file` with lengths or texts of real requests: JSON lines or an array, such as ShareGPT's")
+	f.IntVar(&s.sharedPrefix, "shared-prefix", 0, "`number` of tokens that all prompts begin with")
+	f.StringArrayVar(&s.axes, "axis", nil, "what to vary, `NAME=VALUE,VALUE…`; repeat it for a grid")
+	s.addSetFlag(f)
+}
+
+// addLengthFlags defines the flags for the lengths of requests.
+func (s *study) addLengthFlags(f *pflag.FlagSet, outputLen string) {
+	f.StringVar(&s.inputLen, "input-len", "128", "`length` of prompts: a number, uniform:LOW,HIGH, normal:MEAN,SD or lognormal:MEDIAN,SIGMA")
+	f.StringVar(&s.outputLen, "output-len", outputLen, "`length` of outputs, likewise")
+}
+
+// addSetFlag defines the flag for the settings of all points.
+func (s *study) addSetFlag(f *pflag.FlagSet) {
+	f.StringArrayVar(&s.set, "set", nil, "what to set for all points, `NAME=VALUE`; repeatable")
+}
+
+// custom reports whether the flags describe a study.
+func (s *study) custom() bool { return s.requests > 0 }
+
+// parse parses the flags, so that a wrong one is an error before Python starts.
+func (s *study) parse() (err error) {
+	if s.requests == 0 && (len(s.axes) > 0 || s.lengths != "") {
+		s.requests = 32
+	}
+	s.settings = nil
+	for _, text := range s.set {
+		name, value, found := strings.Cut(text, "=")
+		if !found {
+			return usagef("no setting %q; an example: max_num_seqs=8", text)
+		}
+		s.settings = append(s.settings, setting{name, workload.ParseValue(value)})
+	}
+	if !s.custom() {
+		_, err = s.apply(presetShapes())
+		return asUsage(err)
+	}
+	s.parsedAxes = nil
+	for _, text := range s.axes {
+		axis, err := workload.ParseAxis(text)
+		if err != nil {
+			return usageError{err}
+		}
+		s.parsedAxes = append(s.parsedAxes, axis)
+	}
+	if s.input, err = workload.ParseDistribution(s.inputLen); err != nil {
+		return usageError{err}
+	}
+	if s.output, err = workload.ParseDistribution(s.outputLen); err != nil {
+		return usageError{err}
+	}
+	if s.lengths != "" {
+		if _, err := os.Stat(s.lengths); err != nil {
+			return usageError{err}
+		}
+	}
+	point := s.point()
+	if input, output, fixed := s.fixedLengths(); fixed {
+		point.InputLen, point.OutputLen = input, output
+	} else {
+		point.Lengths = make([]workload.RequestLength, s.requests)
+	}
+	if s.shape, err = workload.NewStudy(s.name, point, s.parsedAxes...); err == nil {
+		_, err = s.apply([]workload.Study{s.shape})
+	}
+	return asUsage(err)
+}
+
+// presetShapes returns studies that settings can be tried on.
+func presetShapes() []workload.Study {
+	studies, _ := workload.Preset("full") // which exists
+	return studies
+}
+
+// asUsage returns err as an error of the command line.
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// point returns the point that the axes vary, without lengths.
+func (s *study) point() workload.Point {
+	return workload.Point{Requests: s.requests, SharedPrefix: s.sharedPrefix}
+}
+
+// fixedLengths returns the lengths of all requests, and whether all have the same.
+func (s *study) fixedLengths() (input, output int, fixed bool) {
+	input, errIn := strconv.Atoi(s.inputLen)
+	output, errOut := strconv.Atoi(s.outputLen)
+	return input, output, s.lengths == "" && errIn == nil && errOut == nil
+}
+
+// plan returns the studies to measure: the study of the flags or the given ones, with the settings of all
+// points. t measures texts; nil means that there is no tokenizer.
+func (s *study) plan(ctx context.Context, studies []workload.Study, t workload.Tokenizer) ([]workload.Study, error) {
+	if _, _, fixed := s.fixedLengths(); s.custom() && !fixed {
+		point := s.point()
+		if s.lengths == "" {
+			point.Lengths = workload.DrawLengths(s.requests, s.input, s.output, s.seed)
+		} else {
+			all, err := s.readLengths(ctx, t)
+			if err != nil {
+				return nil, err
+			}
+			point.Lengths = workload.PickLengths(s.requests, all, s.seed)
+		}
+		made, err := workload.NewStudy(s.name, point, s.parsedAxes...)
+		if err != nil {
+			return nil, err
+		}
+		studies = []workload.Study{made}
+	}
+	return s.apply(studies)
+}
+
+// readLengths reads the file of lengths.
+func (s *study) readLengths(ctx context.Context, t workload.Tokenizer) ([]workload.RequestLength, error) {
+	file, err := os.Open(s.lengths)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	all, err := workload.ReadLengths(ctx, file, t)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.lengths, err)
+	}
+	return all, nil
+}
+
+// apply returns the studies with the settings of all points.
+func (s *study) apply(studies []workload.Study) (_ []workload.Study, err error) {
+	for _, setting := range s.settings {
+		for i := range studies {
+			if studies[i], err = studies[i].With(setting.name, setting.value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return studies, nil
+}
