@@ -21,7 +21,7 @@ setup: ## Set up Python with vLLM in .venv, if it is not there
 	@scripts/setup >/dev/null
 
 bench: ## Run the three benchmarks and print their tables
-	@python=$$(scripts/setup); go build -o bin/all ./examples/all; VLLMGO_PYTHON=$$python exec bin/all $(strip $(flags))
+	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench run $(strip $(flags))
 
 race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))

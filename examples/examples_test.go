@@ -22,7 +22,7 @@ import (
 // build builds an example and returns the program's path.
 func build(t *testing.T, name string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), name)
+	program := filepath.Join(t.TempDir(), filepath.Base(name))
 	output, err := exec.Command("go", "build", "-o", program, "./"+name).CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return program
@@ -90,17 +90,8 @@ func TestOtherModule(t *testing.T) {
 	require.NoError(t, err)
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
-	dir := t.TempDir()
-	gomod := strings.ReplaceAll(block(t, string(readme), "```go-mod\n"), "../vllmgo", root)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(gomod), 0o644))
 	program := strings.ReplaceAll(block(t, string(readme), "```go\n"), "HuggingFaceTB/SmolLM2-135M-Instruct", model)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644))
-	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", "program", "."}} {
-		cmd := exec.Command("go", args...)
-		cmd.Dir = dir
-		output, err := cmd.CombinedOutput()
-		require.NoError(t, err, "go %v: %s", args, output)
-	}
+	dir := otherModule(t, program)
 	python, err := vllmgo.Python() // there is no .venv above the folder
 	require.NoError(t, err)
 	cmd := exec.Command(filepath.Join(dir, "program"))
@@ -109,6 +100,26 @@ func TestOtherModule(t *testing.T) {
 	output, err := cmd.Output()
 	require.NoError(t, err)
 	assert.Contains(t, string(output), "Paris")
+}
+
+// otherModule builds a program in a module of its own, made as the README says, and returns its folder.
+func otherModule(t *testing.T, program string) (dir string) {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	dir = t.TempDir()
+	gomod := strings.ReplaceAll(block(t, string(readme), "```go-mod\n"), "../vllmgo", root)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(gomod), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644))
+	for _, args := range [][]string{{"mod", "tidy"}, {"build", "-o", "program", "."}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = dir
+		output, err := cmd.CombinedOutput()
+		require.NoError(t, err, "go %v: %s", args, output)
+	}
+	return dir
 }
 
 // block is the README's first code block with that opening line.
@@ -121,34 +132,76 @@ func block(t *testing.T, readme, opening string) string {
 	return text
 }
 
-// TestInterrupt presses Ctrl-C after the first point: as in a terminal, all of the program's processes get SIGINT.
+// TestStudy builds and runs a program of another module that measures a study: with a process for each engine, latencies
+// and the speed of light. A second call has nothing left to measure.
+func TestStudy(t *testing.T) {
+	model := testenv.SmolLM2(t)
+	program, err := os.ReadFile("study/main.go")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, strings.Count(string(program[strings.Index(string(program), "func main"):]), "\n"), 35)
+	dir := otherModule(t, string(program))
+	out := filepath.Join(dir, "results")
+	run := func() string {
+		cmd := exec.Command(filepath.Join(dir, "program"), "--model", model, "--out", out)
+		cmd.Dir, cmd.Stderr = dir, os.Stderr
+		python, err := vllmgo.Python()
+		require.NoError(t, err)
+		cmd.Env = append(os.Environ(), "VLLM_CPU_KVCACHE_SPACE=1", "VLLMGO_PYTHON="+python)
+		output, err := cmd.Output()
+		require.NoError(t, err)
+		return string(output)
+	}
+	first := run()
+	assert.Regexp(t, `requests=4: \d+ generated tok/s, TTFT p50 [\d.]+ms, \d+ % of the speed of light
+requests=16: \d+ generated`, first)
+	journal, err := os.ReadFile(filepath.Join(out, "journal.jsonl"))
+	require.NoError(t, err)
+	assert.Equal(t, first, run())
+	again, err := os.ReadFile(filepath.Join(out, "journal.jsonl"))
+	require.NoError(t, err)
+	assert.Equal(t, string(journal), string(again))
+}
+
+// TestInterrupt presses Ctrl-C after the first trial: as in a terminal, all of the program's processes get SIGINT. What was
+// measured is printed.
 func TestInterrupt(t *testing.T) {
 	testenv.VLLM(t)
-	out := filepath.Join(t.TempDir(), "results")
-	cmd := exec.Command(build(t, "batchsize"), "-preset", "quick", "-engine-mode", "own-process", "-out", out)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Env = append(os.Environ(), "VLLM_CPU_KVCACHE_SPACE=1")
-	stderr, err := cmd.StderrPipe()
-	require.NoError(t, err)
-	var stdout strings.Builder
-	cmd.Stdout = &stdout
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "[1/") {
-			require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
-			break
-		}
-	}
-	_, err = io.Copy(os.Stderr, stderr)
-	require.NoError(t, err)
-	var exit *exec.ExitError
-	require.ErrorAs(t, cmd.Wait(), &exit)
-	assert.Equal(t, 130, exit.ExitCode())
-	assert.Contains(t, stdout.String(), "batch size 1 ")
-	assert.Contains(t, stdout.String(), "not measured")
-	for _, file := range []string{"journal.jsonl", "results.json", "batch-size.csv", "batch-size.png", "report.txt"} {
-		assert.FileExists(t, filepath.Join(out, file))
+	for name, c := range map[string]struct {
+		program string
+		args    []string
+		status  int
+	}{
+		"vllmbench": {"../cmd/vllmbench", []string{"run", "--sweep", "batch-size", "--preset", "quick", "--engine-mode", "own-process"}, 130},
+		"example":   {"batchsize", []string{"--preset", "quick"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "results")
+			cmd := exec.Command(build(t, c.program), append(c.args, "--out", out)...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			cmd.Env = append(os.Environ(), "VLLM_CPU_KVCACHE_SPACE=1")
+			stderr, err := cmd.StderrPipe()
+			require.NoError(t, err)
+			var stdout strings.Builder
+			cmd.Stdout = &stdout
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
+			for lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "[1/") {
+					require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
+					break
+				}
+			}
+			_, err = io.Copy(os.Stderr, stderr)
+			require.NoError(t, err)
+			var exit *exec.ExitError
+			require.ErrorAs(t, cmd.Wait(), &exit)
+			assert.Equal(t, c.status, exit.ExitCode())
+			assert.Contains(t, stdout.String(), "batch size 1 ")
+			assert.Contains(t, stdout.String(), "not measured")
+			for _, file := range []string{"journal.jsonl", "results.json", "batch-size.csv", "batch-size.png", "report.txt"} {
+				assert.FileExists(t, filepath.Join(out, file))
+			}
+		})
 	}
 }
