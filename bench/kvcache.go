@@ -10,26 +10,26 @@ import (
 )
 
 const (
-	// cpuBlockSize is the number of tokens in a KV-cache block that vLLM takes on a CPU
-	// (vllm/platforms/cpu.py), unless EngineArgs.BlockSize says otherwise.
+	// cpuBlockSize is the number of tokens in a KV-cache block on a CPU (vllm/platforms/cpu.py), unless
+	// EngineArgs.BlockSize says otherwise.
 	cpuBlockSize = 128
-	// marginBlocks are added to the peak demand: vLLM keeps one block for itself, the null block
-	// (vllm/v1/core/block_pool.py), and one is spare.
+	// marginBlocks is the number of blocks added to the peak demand. vLLM keeps one block for itself, the null
+	// block (vllm/v1/core/block_pool.py), and one is spare.
 	marginBlocks = 2
-	// kvSpaceVariable is the environment variable, in whole GiB for each rank, that overrides
-	// EngineArgs.KVCacheMemoryBytes on a CPU (vllm/platforms/cpu.py).
+	// kvSpaceVariable is the environment variable that overrides EngineArgs.KVCacheMemoryBytes on a CPU, in whole
+	// GiB for each rank (vllm/platforms/cpu.py).
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
 
-// planCPUCache sizes the KV cache of a CPU engine for the most demanding of its points, since on a CPU
-// gpu_memory_utilization would take that fraction of the machine's memory.
+// planCPUCache returns args with a KV cache that suffices for the most demanding of the points. On a CPU,
+// gpu_memory_utilization would take that fraction of the machine's memory. available is the available memory, in
+// bytes, and space the value of VLLM_CPU_KVCACHE_SPACE. The notice says what was chosen.
 //
-// A model whose longest sequence needs more cache than the points do gets its max_model_len cut to the
-// longest point, since vLLM refuses a cache that does not hold one sequence of max_model_len.
+// vLLM refuses a cache that does not hold one sequence of max_model_len. A model whose longest sequence needs more
+// cache than the points therefore gets a max_model_len of the longest point.
 //
-// available is the memory that is free, in bytes, and space is the value of VLLM_CPU_KVCACHE_SPACE. The
-// returned notice says what was chosen. A cache that does not fit, or a space that does not suffice, is an
-// error. The weights are not part of the check: their size is not in the model's configuration.
+// A cache that does not fit is an error, and so is a space that does not suffice. The weights are not part of the
+// check, since the model's configuration does not have their size.
 func planCPUCache(args vllmgo.EngineArgs, points []workload.Point, model vllmgo.ModelConfig, available uint64, space string) (vllmgo.EngineArgs, string, error) {
 	blockSize := cpuBlockSize
 	if args.BlockSize > 0 {
@@ -45,7 +45,7 @@ func planCPUCache(args vllmgo.EngineArgs, points []workload.Point, model vllmgo.
 	for _, p := range points {
 		sequence, _ := p.Longest()
 		longest = max(longest, sequence)
-		if d := workload.PeakKVTokens(p, args.MaxNumSeqs, blockSize); d > demand {
+		if d := p.PeakKVTokens(args.MaxNumSeqs, blockSize); d > demand {
 			largest, demand = p, d
 		}
 	}
@@ -90,8 +90,8 @@ func planCPUCache(args vllmgo.EngineArgs, points []workload.Point, model vllmgo.
 	return args, notice, nil
 }
 
-// kvBytesPerTokenAndRank is the KV cache's size for one token on one rank, in bytes. Ranks share the heads;
-// a model with fewer heads than ranks has a copy of one on each.
+// kvBytesPerTokenAndRank returns the size of the KV cache for one token on one rank, in bytes. Ranks share the
+// heads. When there are more ranks than heads, each has a copy of one.
 func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
 	if m.NumKVHeads == 0 {
 		return 0

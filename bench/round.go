@@ -119,7 +119,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	}
 	t.Trial = number
 	t.Engine = e.rec.Number
-	t.PeakKVTokens = workload.PeakKVTokens(p.Point, e.rec.Args.MaxNumSeqs, e.rec.Info.BlockSize)
+	t.PeakKVTokens = p.Point.PeakKVTokens(e.rec.Args.MaxNumSeqs, e.rec.Info.BlockSize)
 	p.times = append(p.times, t.Elapsed)
 	p.cost = t.Elapsed + t.Outside
 	e.progress.pass(p.Point, p.Requests, e.rec.Args.MaxNumSeqs, t.Elapsed)

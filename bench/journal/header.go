@@ -8,49 +8,50 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Header is what was known before anything was measured.
+// Header is the first line of a journal: the settings of the run.
 type Header struct {
 	// Schema is [Schema].
 	Schema int `json:"schema"`
-	// Started is when the run began.
+	// Started is when the run began, in UTC.
 	Started time.Time `json:"started"`
 	// Command is the command line.
 	Command []string `json:"command"`
 	// Model is the model's name as tables show it.
 	Model string `json:"model"`
-	// RandomWeights is true when the weights are random instead of the model's: the figures then say how
-	// fast such a model is, not what this one answers.
+	// RandomWeights is true when the weights are random. The figures then say how fast such a model is, and its
+	// answers mean nothing.
 	RandomWeights bool `json:"random_weights"`
 	// Preset is the preset's name.
 	Preset string `json:"preset"`
-	// Seed is what all prompts were drawn from; see [workload.Requests].
+	// Seed is the number that all prompts were drawn from; see [workload.Requests].
 	Seed uint64 `json:"seed"`
-	// Vocabulary is the token IDs that prompts were drawn from.
+	// Vocabulary has the token IDs that prompts were made of.
 	Vocabulary workload.Vocabulary `json:"vocabulary"`
 	// Text is true when prompts were sent as text and not as token IDs.
 	Text bool `json:"text,omitempty"`
-	// Stopping says how often points were to be measured.
+	// Stopping says how often points are measured.
 	Stopping stat.Stopping `json:"stopping"`
-	// WarmUp says how points were warmed up.
+	// WarmUp says how points are warmed up.
 	WarmUp WarmUpMode `json:"warm_up"`
-	// Cold puts the times after the notebook's warm-up beside the others in the tables.
+	// Cold adds to the tables the times that the notebook's warm-up would have given.
 	Cold bool `json:"cold,omitempty"`
-	// Latency says that requests were to be timed, and Goodput which of them count as good.
-	Latency bool    `json:"latency,omitempty"`
+	// Latency is true when each request is timed too.
+	Latency bool `json:"latency,omitempty"`
+	// Goodput has the limits that a request must keep to count as good.
 	Goodput Goodput `json:"goodput,omitzero"`
-	// Device is the platform: "cpu", "cuda", ….
+	// Device is vLLM's name for the platform, such as "cpu" or "cuda".
 	Device string `json:"device"`
-	// EngineArgs are the settings common to all engines; those of each are in its EngineRecord.
+	// EngineArgs are the settings of all engines. Those of each are in its [Engine].
 	EngineArgs vllmgo.EngineArgs `json:"engine_args"`
-	// EngineMode is the engine mode that was asked for; empty means auto.
+	// EngineMode is the engine mode that was asked for. Empty means auto.
 	EngineMode vllmgo.EngineMode `json:"engine_mode"`
 	// ModelConfig is the model's configuration.
 	ModelConfig vllmgo.ModelConfig `json:"model_config"`
-	// ModelSize is the model's size, when it is known.
+	// ModelSize is the model's size; nil when it is not known.
 	ModelSize *ModelSize `json:"model_size,omitempty"`
-	// Machine is where it ran.
+	// Machine is the machine that the run is on.
 	Machine Machine `json:"machine"`
-	// Studies are the studies and all their points, measured or not.
+	// Studies are the studies with all their points, measured or not.
 	Studies []workload.Study `json:"studies"`
 }
 
@@ -58,8 +59,9 @@ type Header struct {
 type WarmUpMode string
 
 const (
-	// WarmUpFull, the default, runs one request and then the point's full shape until times are stable.
+	// WarmUpFull runs one request, and then the point's full shape until times are stable.
 	WarmUpFull WarmUpMode = "full"
-	// WarmUpNotebook runs one request only. A first trial then pays for everything that the shape needs once.
+	// WarmUpNotebook runs one request, as the notebook does. The first trial then pays for all that the shape
+	// needs once.
 	WarmUpNotebook WarmUpMode = "notebook"
 )

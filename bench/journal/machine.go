@@ -7,17 +7,17 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Usage is what the machine did during a trial.
+// Usage is what the machine did during a trial or a pass.
 type Usage struct {
-	// Cores is the number of cores that this program's processes kept busy, on average.
+	// Cores is the number of cores that the program's processes kept busy, on average.
 	Cores float64 `json:"cores"`
-	// OtherCores is the number of cores that all else on the machine kept busy, on average.
+	// OtherCores is the number of cores that all other processes kept busy, on average.
 	OtherCores float64 `json:"other_cores"`
 	// Steal is the share of the machine's CPU time that a hypervisor gave to others.
 	Steal float64 `json:"steal"`
-	// Throttled is the share of the trial for which the control group was held back by its CPU quota.
+	// Throttled is the share of the time for which a CPU quota held the control group back.
 	Throttled float64 `json:"throttled,omitempty"`
-	// HostMemory is the resident memory of this program's processes at the end, in bytes.
+	// HostMemory is the resident memory of the program's processes at the end, in bytes.
 	HostMemory int64 `json:"host_memory_bytes"`
 	// GPUs are the NVIDIA GPUs that the engine runs on, in NVML's order; none without NVML.
 	GPUs []GPUUsage `json:"gpus,omitempty"`
@@ -25,24 +25,25 @@ type Usage struct {
 
 // GPUUsage is what a GPU did during a trial. Use, memory and clocks are sampled every 50 ms.
 type GPUUsage struct {
-	// Index is its number in NVML's order.
+	// Index is the GPU's number in NVML.
 	Index int `json:"gpu"`
 	// Busy is the share of time in which a kernel ran, averaged over the samples.
 	Busy float64 `json:"busy"`
 	// Memory is the most memory in use, in bytes.
 	Memory int64 `json:"memory_bytes"`
-	// Energy is what it used, in joules, by its own counter; 0 when it has none.
+	// Energy is the energy used, in joules, by the GPU's counter; 0 when it has none.
 	Energy float64 `json:"energy_j,omitempty"`
-	// LowClock and HighClock bound its SM clock, in MHz.
+	// LowClock and HighClock are the lowest and the highest SM clock, in MHz.
 	LowClock  int `json:"low_clock_mhz"`
 	HighClock int `json:"high_clock_mhz"`
-	// Slowed says why it ran slower than it could: "power cap", "heat", "power brake", "hardware slowdown".
+	// Slowed has the reasons for which the GPU was slowed down: "power cap", "heat", "power brake" or
+	// "hardware slowdown".
 	Slowed []string `json:"slowed,omitempty"`
-	// OtherProcesses is the number of processes that computed on it and are none of this program's.
+	// OtherProcesses is the number of foreign processes that computed on the GPU.
 	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
-// Joules is the energy of the GPUs, in joules; 0 when they do not tell.
+// Joules returns the energy of the GPUs, in joules; 0 when they do not tell.
 func (u Usage) Joules() float64 {
 	total := 0.0
 	for _, g := range u.GPUs {
@@ -51,11 +52,11 @@ func (u Usage) Joules() float64 {
 	return total
 }
 
-// Machine describes where a run took place. What cannot be found out is left empty.
+// Machine describes the machine of a run. What cannot be found out is empty.
 type Machine struct {
 	// CPU is the processor's product name.
 	CPU string `json:"cpu,omitempty"`
-	// Cores is the number of logical cores that this process may use.
+	// Cores is the number of logical cores that the process may use.
 	Cores int `json:"cores"`
 	// Memory is the machine's memory, in bytes.
 	Memory uint64 `json:"memory_bytes,omitempty"`
@@ -69,13 +70,13 @@ type Machine struct {
 
 // GPU is one NVIDIA GPU.
 type GPU struct {
-	// Name is its product name.
+	// Name is the product name.
 	Name string `json:"name"`
-	// Memory is its memory, in bytes.
+	// Memory is the GPU's memory, in bytes.
 	Memory uint64 `json:"memory_bytes"`
 }
 
-// String is the machine in one line.
+// String returns the machine in one line.
 func (m Machine) String() string {
 	parts := []string{}
 	if m.CPU != "" {

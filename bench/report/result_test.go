@@ -41,7 +41,7 @@ func journalOf(studies []workload.Study, rates ...[]float64) *journal.Journal {
 				j.Failures = append(j.Failures, journal.Failure{Engine: 1, Point: new(p.ID()), Trial: 1, Reason: "it broke"})
 			case rate > 0:
 				elapsed := time.Duration(float64(p.OutputTokens()) / rate * float64(time.Second))
-				j.Trials = append(j.Trials, journal.Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: workload.PeakKVTokens(p, 256, 16),
+				j.Trials = append(j.Trials, journal.Trial{PointID: p.ID(), Trial: 1, Engine: 1, Elapsed: elapsed, PeakKVTokens: p.PeakKVTokens(256, 16),
 					Ledger: journal.Ledger{Requests: p.Requests, InputTokens: p.InputTokens(), OutputTokens: p.OutputTokens()}})
 			}
 		}

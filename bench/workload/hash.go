@@ -7,8 +7,8 @@ import (
 	"hash"
 )
 
-// TokenHash is the SHA-256 of lists of token IDs: each list preceded by its length, as little-endian 32-bit integers.
-// It tells whether two runs had the same prompts, or the same outputs.
+// TokenHash is the SHA-256 of lists of token IDs. It covers each list's length and its IDs, as little-endian
+// 32-bit integers. Equal hashes show that two runs had the same prompts, or the same outputs.
 type TokenHash struct{ hash hash.Hash }
 
 // NewTokenHash returns the hash of no lists.
@@ -32,6 +32,7 @@ func HashRequests(requests []Request) string {
 	return h.String()
 }
 
+// tokenBytes returns token IDs as little-endian 32-bit integers.
 func tokenBytes(ids []int32) []byte {
 	b := make([]byte, 0, 4*len(ids))
 	for _, id := range ids {

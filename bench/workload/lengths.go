@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// RequestLength is the length of one request, in tokens; in JSON, [input, output].
+// RequestLength is the length of one request, in tokens. In JSON it is [input, output].
 type RequestLength struct {
 	Input, Output int
 }
 
-// MarshalJSON is [input, output].
+// MarshalJSON encodes the length as [input, output].
 func (l RequestLength) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{l.Input, l.Output}) }
 
-// UnmarshalJSON is the inverse of MarshalJSON.
+// UnmarshalJSON decodes what MarshalJSON encodes.
 func (l *RequestLength) UnmarshalJSON(text []byte) error {
 	var pair [2]int
 	err := json.Unmarshal(text, &pair)
@@ -29,22 +29,22 @@ func (l *RequestLength) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Distribution says how lengths differ from request to request. The zero value is no distribution; make one
-// with [ParseDistribution].
+// Distribution is the distribution of the lengths of requests. [ParseDistribution] makes one; the zero value is
+// not usable.
 type Distribution struct {
 	text string
 	draw func(*rand.Rand) float64
 }
 
-// ParseDistribution reads a distribution of lengths, in tokens:
+// ParseDistribution parses a distribution of lengths, in tokens:
 //
 //	128                every length is 128
 //	uniform:64,256     every length from 64 to 256 is equally likely
 //	normal:128,32      mean 128, standard deviation 32
 //	lognormal:128,0.5  median 128; the logarithms have a standard deviation of 0.5
 //
-// Lengths are rounded, and drawn again when they are below 1. Anything else is an error, and so is a
-// distribution that gives such lengths hardly ever.
+// Lengths are rounded, and drawn again when they are below 1. Any other text is an error, and so is a lognormal
+// distribution so wide that most lengths would be 1 or astronomic.
 func ParseDistribution(text string) (Distribution, error) {
 	fail := func() (Distribution, error) {
 		return Distribution{}, fmt.Errorf("bench: no length distribution %q; examples: 128, uniform:64,256, normal:128,32, lognormal:128,0.5", text)
@@ -81,10 +81,10 @@ func ParseDistribution(text string) (Distribution, error) {
 	return d, nil
 }
 
-// String is what ParseDistribution read.
+// String returns the text that was parsed.
 func (d Distribution) String() string { return d.text }
 
-// length draws one length.
+// length returns a random length.
 func (d Distribution) length(r *rand.Rand) int {
 	for {
 		if n := math.Round(d.draw(r)); n >= 1 && n <= math.MaxInt32 {
@@ -93,7 +93,7 @@ func (d Distribution) length(r *rand.Rand) int {
 	}
 }
 
-// DrawLengths draws the lengths of n requests. Equal arguments give equal lengths.
+// DrawLengths returns random lengths of n requests. Equal arguments give equal lengths.
 func DrawLengths(n int, input, output Distribution, seed uint64) []RequestLength {
 	r := lengthStream(seed)
 	lengths := make([]RequestLength, n)
@@ -103,8 +103,8 @@ func DrawLengths(n int, input, output Distribution, seed uint64) []RequestLength
 	return lengths
 }
 
-// PickLengths picks n of the lengths that [ReadLengths] read, in random order, each once before any twice. Equal
-// arguments give equal lengths. It panics when there are none.
+// PickLengths returns n of the lengths that [ReadLengths] read, in random order, each once before any twice.
+// Equal arguments give equal lengths. It panics when from is empty.
 func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
 	order := lengthStream(seed).Perm(len(from))
 	lengths := make([]RequestLength, n)
@@ -114,19 +114,21 @@ func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
 	return lengths
 }
 
+// lengthStream returns the random stream of lengths.
 func lengthStream(seed uint64) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench lengths seed=%d", seed))))
 }
 
-// ReadLengths reads the lengths of real requests: JSON objects, one a line or in one array, of any of the forms
+// ReadLengths reads the lengths of real requests. They are JSON objects, one a line or in an array, of the forms
 //
 //	{"input_len": 128, "output_len": 64}
 //	{"prompt": "…", "completion": "…"}
 //	{"conversations": [{"value": "…"}, {"value": "…"}, …]}
 //
-// The last is ShareGPT's: the first turn is the prompt and the second the completion; a conversation of fewer turns is
-// left out. Texts are measured with the tokenizer, special tokens included. An object of another form, a
-// length below 1, a text without a tokenizer, and no length at all are errors.
+// The last is that of ShareGPT: the first turn is the prompt and the second the completion. A conversation with
+// fewer turns is left out. Texts are measured with the tokenizer, special tokens included. ReadLengths returns an
+// error for an object of another form, a length below 1, a text when there is no tokenizer, and a file without
+// requests.
 func ReadLengths(ctx context.Context, r io.Reader, t Tokenizer) ([]RequestLength, error) {
 	decoder := json.NewDecoder(r)
 	var lengths []RequestLength
@@ -163,7 +165,7 @@ func ReadLengths(ctx context.Context, r io.Reader, t Tokenizer) ([]RequestLength
 	return lengths, nil
 }
 
-// sampleRequest is one request of a file of lengths, in any of the forms.
+// sampleRequest is a request in a file of lengths, in any of the forms.
 type sampleRequest struct {
 	InputLen      int    `json:"input_len"`
 	OutputLen     int    `json:"output_len"`
@@ -174,6 +176,7 @@ type sampleRequest struct {
 	} `json:"conversations"`
 }
 
+// length returns the request's length.
 func (s sampleRequest) length(ctx context.Context, t Tokenizer) (RequestLength, error) {
 	if s.Conversations != nil {
 		s.Prompt, s.Completion = s.Conversations[0].Value, s.Conversations[1].Value

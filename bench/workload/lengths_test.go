@@ -105,7 +105,7 @@ func TestPointLengths(t *testing.T) {
 	sequence, output := p.Longest()
 	assert.Equal(t, 26, sequence)
 	assert.Equal(t, 9, output)
-	assert.Equal(t, 32+16, PeakKVTokens(p, 2, 16), "the two longest")
+	assert.Equal(t, 32+16, p.PeakKVTokens(2, 16), "the two longest")
 	assert.Equal(t, "3 requests of 34 input and 17 output tokens in all", p.Shape())
 	text, err := json.Marshal(p)
 	require.NoError(t, err)

@@ -4,14 +4,14 @@ import (
 	"slices"
 )
 
-// PeakKVTokens is the number of KV-cache tokens that a point demands when every sequence that runs at once
-// has reached its full length: the sum of
+// PeakKVTokens returns the number of KV-cache tokens that the point needs when all sequences that run at once
+// have their full length: the sum of
 //
 //	⌈(input + output) / block size⌉ · block size
 //
-// over the min(requests · completions, max_num_seqs) longest of all sequences. An engine whose KV cache holds that many never
-// preempts a request of the point. A block size below 1, of an engine that does not tell it, counts as 1.
-func PeakKVTokens(p Point, maxNumSeqs, blockSize int) int {
+// over the min(requests · completions, max_num_seqs) longest sequences. An engine whose KV cache holds so many
+// tokens never preempts a request of the point. A block size below 1 counts as 1.
+func (p Point) PeakKVTokens(maxNumSeqs, blockSize int) int {
 	blockSize = max(1, blockSize)
 	var demands []int
 	for _, l := range p.EachLength() {

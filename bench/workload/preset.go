@@ -2,29 +2,30 @@ package workload
 
 import (
 	"fmt"
+	"strings"
 
 	"vllmgo/internal/format"
 )
 
-// Presets are the names that [Preset] knows.
+// Presets returns the names that [Preset] knows.
 func Presets() []string { return []string{"notebook", "full", "quick", "throughput", "latency"} }
 
 // Preset returns the studies of a preset.
 //
-//   - "notebook": the notebook's three sweeps, which the programs then measure as it does: each point once, after
-//     [journal.WarmUpNotebook].
-//   - "full": the same sweeps. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64 output tokens,
-//     max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, input and output equal, 64 requests, 4096;
-//     request count 10, 50, 100, 200, 500 with 128 input and 64 output tokens, 4096. max_num_seqs is 256 throughout.
-//   - "quick": the same swept values with less of what a sweep holds fixed, for a run of minutes on a
-//     two-core CPU. Each study's Scaled says what.
-//   - "throughput": what `vllm bench throughput` measures by default, 1000 requests of 1024 input and 128 output tokens,
-//     sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs 256, vLLM's defaults for LLM on most
-//     devices (vllm/engine/arg_utils.py).
-//   - "latency": what `vllm bench latency` measures by default, 8 requests of 32 input and 128 output tokens at once,
+//   - "full": the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64 output
+//     tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, the same for input and
+//     output, with 64 requests and 4096; request count 10, 50, 100, 200, 500 with 128 input and 64 output tokens
+//     and 4096. max_num_seqs is 256.
+//   - "notebook": the same points, which programs measure as the notebook does: once, after one request.
+//   - "quick": the same values of what is swept, with less of what is fixed, for a run of minutes on two cores.
+//     Study.Scaled says with how much less.
+//   - "throughput": what vllm bench throughput measures by default: 1000 requests of 1024 input and 128 output
+//     tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs 256, which are vLLM's
+//     defaults on most devices (vllm/engine/arg_utils.py).
+//   - "latency": what vllm bench latency measures by default: 8 requests of 32 input and 128 output tokens,
 //     sampled at temperature 1.
 //
-// Another name is an error.
+// Any other name is an error.
 func Preset(name string) ([]Study, error) {
 	switch name {
 	case "notebook", "full":
@@ -47,44 +48,38 @@ func Preset(name string) ([]Study, error) {
 	return nil, fmt.Errorf("bench: no preset %q; there are %s", name, format.List(Presets()))
 }
 
-// vllmBench is a study of the one point that a benchmark of vLLM's own measures.
+// vllmBench returns the study of the one point that a benchmark of vLLM measures.
 func vllmBench(name string, p Point) ([]Study, error) {
 	p.Set.Sampling = map[string]any{"temperature": 1.0}
 	study, err := NewStudy(name, p)
 	return []Study{study}, err
 }
 
-const maxNumSeqs = 256
-
+// batchSizeStudy returns the sweep over the batch size.
 func batchSizeStudy(outputLen int, scaled string) Study {
-	s := Study{
-		Name: string(BatchSize), Sweep: BatchSize, Parameter: "batch size", Unit: "requests submitted at once",
-		MaxNumBatchedTokens: 2048, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
-	}
-	for _, n := range []int{1, 2, 4, 8, 16, 32} {
-		s.Points = append(s.Points, Point{Study: s.Name, Value: n, Requests: n, InputLen: 128, OutputLen: outputLen})
-	}
-	return s
+	s := Study{Sweep: BatchSize, Unit: "requests submitted at once", MaxNumBatchedTokens: 2048, Scaled: scaled}
+	return s.withPoints([]int{1, 2, 4, 8, 16, 32}, func(n int) Point { return Point{Requests: n, InputLen: 128, OutputLen: outputLen} })
 }
 
+// sequenceLengthStudy returns the sweep over the sequence length.
 func sequenceLengthStudy(requests int, scaled string) Study {
-	s := Study{
-		Name: string(SequenceLength), Sweep: SequenceLength, Parameter: "sequence length", Unit: "input tokens a request, and as many output tokens",
-		MaxNumBatchedTokens: 4096, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
-	}
-	for _, n := range []int{32, 64, 128, 256, 512} {
-		s.Points = append(s.Points, Point{Study: s.Name, Value: n, Requests: requests, InputLen: n, OutputLen: n})
-	}
-	return s
+	s := Study{Sweep: SequenceLength, Unit: "input tokens a request, and as many output tokens", MaxNumBatchedTokens: 4096, Scaled: scaled}
+	return s.withPoints([]int{32, 64, 128, 256, 512}, func(n int) Point { return Point{Requests: requests, InputLen: n, OutputLen: n} })
 }
 
+// requestCountStudy returns the sweep over the request count.
 func requestCountStudy(inputLen, outputLen int, scaled string) Study {
-	s := Study{
-		Name: string(RequestCount), Sweep: RequestCount, Parameter: "request count", Unit: "requests submitted at once",
-		MaxNumBatchedTokens: 4096, MaxNumSeqs: maxNumSeqs, Scaled: scaled,
-	}
-	for _, n := range []int{10, 50, 100, 200, 500} {
-		s.Points = append(s.Points, Point{Study: s.Name, Value: n, Requests: n, InputLen: inputLen, OutputLen: outputLen})
+	s := Study{Sweep: RequestCount, Unit: "requests submitted at once", MaxNumBatchedTokens: 4096, Scaled: scaled}
+	return s.withPoints([]int{10, 50, 100, 200, 500}, func(n int) Point { return Point{Requests: n, InputLen: inputLen, OutputLen: outputLen} })
+}
+
+// withPoints returns the sweep with a point for each value.
+func (s Study) withPoints(values []int, point func(value int) Point) Study {
+	s.Name, s.Parameter, s.MaxNumSeqs = string(s.Sweep), strings.ReplaceAll(string(s.Sweep), "-", " "), 256
+	for _, value := range values {
+		p := point(value)
+		p.Study, p.Value = s.Name, value
+		s.Points = append(s.Points, p)
 	}
 	return s
 }

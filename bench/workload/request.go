@@ -11,15 +11,15 @@ import (
 
 // Request is one request of a pass.
 type Request struct {
-	// TokenIDs are the prompt as the model must see it.
+	// TokenIDs are the tokens that the model must see.
 	TokenIDs []int32
-	// Text is what is sent instead of TokenIDs in text mode; it encodes to them.
+	// Text is sent in place of TokenIDs when prompts are texts. It encodes to them.
 	Text string
 	// OutputLen is the number of tokens to generate.
 	OutputLen int
 }
 
-// Prompt is what is sent.
+// Prompt returns what is sent.
 func (r Request) Prompt() vllmgo.Prompt {
 	if r.Text != "" {
 		return vllmgo.Prompt{Text: r.Text}
@@ -27,42 +27,43 @@ func (r Request) Prompt() vllmgo.Prompt {
 	return vllmgo.Prompt{TokenIDs: r.TokenIDs}
 }
 
-// Requests draws the requests of a run. Equal fields give equal requests, on any machine and for any engine.
+// Requests draws the requests of a run. Equal fields give equal requests, on any machine and for any
+// engine.
 type Requests struct {
-	// Vocabulary is what prompts are drawn from.
+	// Vocabulary has the token IDs that prompts are made of.
 	Vocabulary Vocabulary
-	// Seed is what all random streams start from.
+	// Seed is the number from which all random streams start.
 	Seed uint64
-	// Tokenizer makes texts of the prompts, which the engine then has to encode; nil sends token IDs. The engine
-	// must have the same tokenizer.
+	// Tokenizer makes texts of the prompts, which the engine then has to encode with the same tokenizer.
+	// nil sends token IDs.
 	Tokenizer Tokenizer
-	// TokenizerName is the tokenizer's name, for errors.
+	// TokenizerName is the name of the tokenizer, for errors.
 	TokenizerName string
 }
 
 // warmUpPasses is the most warm-up passes of a point.
 const warmUpPasses = 5
 
-// PointRequests are the requests of one point. No two prompts of a pass are alike, and no prompt of a
-// warm-up pass comes back in another pass.
+// PointRequests draws the requests of one point. All prompts of a pass differ. No prompt of a warm-up pass
+// is in another pass.
 type PointRequests struct {
-	from  Requests
-	point Point
-	// prefix is the content that all prompts share.
-	prefix []int32
-	// Single is a pass of one request, with the lengths of the point's first.
+	// Single is a pass of one request, which has the lengths of the point's first.
 	Single []Request
-	// WarmUp has passes of the point's full shape.
+	// WarmUp has five passes of the point's full shape.
 	WarmUp [][]Request
-	// warm has the prompts of all passes that are not measured.
-	warm map[string]bool
+
+	from   Requests
+	point  Point
+	prefix []int32         // the content that all prompts share
+	warm   map[string]bool // the prompts of all passes that are not measured
 }
 
-// Point prepares the requests of a point. Each prompt is drawn uniformly and independently from the vocabulary, and
-// again when it was drawn before; each pass has a random stream of its own.
+// Point prepares the requests of a point. It draws each prompt uniformly and independently from the
+// vocabulary, and again when it was drawn before. Each pass has its own random stream.
 //
-// It returns an error when the vocabulary cannot give that many distinct prompts of a length, when a length is
-// below 1 or not longer than the shared prefix, and in text mode when no text of a length is found.
+// Point returns an error when a length is below 1 or leaves no token after the shared prefix, when the
+// vocabulary does not give so many different prompts of a length, and when prompts are texts and it finds
+// none of a length.
 func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 	if err := q.check(p); err != nil {
 		return nil, err
@@ -92,12 +93,13 @@ func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 	return r, nil
 }
 
-// Trial draws the requests of the point's measured pass number trial, from 1.
+// Trial draws the requests of a measured pass. Passes are numbered from 1.
 func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error) {
 	return r.pass(ctx, trial, "measured", r.point.EachLength())
 }
 
-// pass draws requests that differ from each other and from all of the warm-up; those of trial 0 are added to it.
+// pass draws requests that differ from each other and from those of the warm-up. The requests of trial 0 are
+// added to the warm-up.
 func (r *PointRequests) pass(ctx context.Context, trial int, name string, lengths []RequestLength) ([]Request, error) {
 	stream := r.from.stream(r.point, trial, name)
 	seen := make(map[string]bool)
@@ -134,11 +136,12 @@ func (q Requests) draw(ctx context.Context, r *rand.Rand, prefix []int32, length
 	return request, nil
 }
 
+// textMaker returns what makes texts of the prompts.
 func (q Requests) textMaker() textMaker {
 	return textMaker{tokenizer: q.Tokenizer, name: q.TokenizerName, vocabulary: q.Vocabulary}
 }
 
-// check says whether the point's requests exist.
+// check returns an error that says why the point's requests do not exist; nil when they do.
 func (q Requests) check(p Point) error {
 	if p.Requests < 1 {
 		return fmt.Errorf("bench: %s has %d requests; it must have at least 1", p, p.Requests)
@@ -165,8 +168,8 @@ func (q Requests) check(p Point) error {
 	return nil
 }
 
-// stream returns the ChaCha8 stream of one pass. Its key is the SHA-256 of everything that identifies the pass, so
-// streams of different passes are independent.
+// stream returns the ChaCha8 stream of a pass. Its key is the SHA-256 of all that identifies the pass, so that
+// the streams of different passes are independent.
 func (q Requests) stream(p Point, trial int, pass string) *rand.Rand {
 	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s",
 		q.Seed, p.Study, p.Value, trial, pass))

@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// Sequence returns the requests of a point one after the other, each drawn when it is taken. Passes of different names
-// differ. An error is the last that it returns.
+// Sequence returns the requests of a point one after the other. It draws each when it is taken, and forgets it.
+// Passes with different names have different requests. The sequence ends after an error.
 //
-// It does not compare the prompts, so that it needs no memory for them: it returns an error unless two of them are
-// alike with a probability below 10⁻⁹. A shared prefix is an error too.
+// Sequence does not compare the prompts. It therefore returns an error when two of them could be alike with a
+// probability above 10⁻⁹, and also when the point has a shared prefix.
 func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
 		if err := q.CheckSequence(p); err != nil {
@@ -34,10 +34,10 @@ func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[
 	}
 }
 
-// CheckSequence returns the error with which [Requests.Sequence] would refuse a point; nil when it would not.
+// CheckSequence returns the error with which [Requests.Sequence] refuses a point; nil when it accepts it.
 func (q Requests) CheckSequence(p Point) error {
 	if p.SharedPrefix > 0 {
-		return errors.New("bench: a soak test has no shared prefix: leave shared_prefix out")
+		return errors.New("bench: a soak test cannot have a shared prefix: leave shared_prefix out")
 	}
 	if err := q.check(p); err != nil {
 		return err

@@ -7,22 +7,22 @@ import (
 	"slices"
 )
 
-// Tokenizer turns text into token IDs and back. *vllmgo.Tokenizer satisfies it.
+// Tokenizer turns text into token IDs and back. *vllmgo.Tokenizer implements it.
 type Tokenizer interface {
-	// Encode turns text into token IDs, with the special tokens that the tokenizer adds to each text.
+	// Encode returns the token IDs of a text, with the special tokens that the tokenizer adds to each text.
 	Encode(ctx context.Context, text string) ([]int32, error)
-	// Decode turns token IDs into text.
+	// Decode returns the text of token IDs.
 	Decode(ctx context.Context, ids []int32) (string, error)
-	// VocabSize is the number of token IDs, special ones included.
+	// VocabSize returns the number of token IDs, special ones included.
 	VocabSize() int
-	// SpecialTokenIDs are the IDs that stand for no text.
+	// SpecialTokenIDs returns the IDs that stand for no text.
 	SpecialTokenIDs() []int32
 }
 
 const (
-	// textDraws and textRepairs bound the search for a text: that many times it begins with new tokens, and
-	// each time it mends the text so often.
-	textDraws   = 200
+	// textDraws is how often the search for a text starts with new tokens.
+	textDraws = 200
+	// textRepairs is how often it repairs the text each time.
 	textRepairs = 20
 )
 
@@ -33,13 +33,14 @@ type textMaker struct {
 	vocabulary Vocabulary
 }
 
-// text returns a text that the tokenizer encodes as exactly n tokens, the special ones that it adds included, and
-// those tokens. They survive: decoding them without the special ones and encoding the text again gives the
-// same. The text starts with the prefix, which must be a text of this function's or empty.
+// text returns a text of exactly n tokens, with the special tokens that the tokenizer adds, and these tokens.
+// They are stable: decoding them without the special ones, and encoding the result, gives the same tokens. The
+// text starts with prefix, which must be empty or the content of a text that this method returned.
 //
-// Random tokens do not do by themselves: neighbours merge, bytes form no character, spaces vanish. So it
-// encodes what they decode to, cuts what is too long, appends what is missing, and begins again, until the length
-// is right and stays. When the bound is reached, the error names tokenizer and length.
+// Random tokens are not stable by themselves: neighbours merge, bytes do not form a character, spaces vanish. The
+// method therefore encodes the text that they decode to, cuts what is too long, appends what is missing, and
+// repeats this until the length is right and stays. Its attempts are bounded; the error then names the tokenizer
+// and the length.
 func (m textMaker) text(ctx context.Context, r *rand.Rand, prefix []int32, n int) (string, []int32, error) {
 	fail := func(why string) (string, []int32, error) {
 		return "", nil, fmt.Errorf("no text of exactly %d tokens for the tokenizer %s: %s; choose another length, or prompts of token IDs", n, m.name, why)
@@ -77,10 +78,10 @@ func (m textMaker) text(ctx context.Context, r *rand.Rand, prefix []int32, n int
 			}
 		}
 	}
-	return fail(fmt.Sprintf("%d random texts, each mended up to %d times, came out otherwise", textDraws, textRepairs))
+	return fail(fmt.Sprintf("%d random texts, each repaired up to %d times, had another length", textDraws, textRepairs))
 }
 
-// content is ids without those that prompts may not contain.
+// content returns ids without those that prompts may not contain.
 func (m textMaker) content(ids []int32) []int32 {
 	return slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return !m.vocabulary.contains(id) })
 }

@@ -122,7 +122,7 @@ func TestImpossibleTexts(t *testing.T) {
 
 	_, err = textRequests(t, doubling{}, 0).Point(t.Context(), testPoint(1, 7, 1))
 	assert.EqualError(t, err, "bench: request 1 of batch size 1: no text of exactly 7 tokens for the tokenizer the fake:"+
-		" 200 random texts, each mended up to 20 times, came out otherwise; choose another length, or prompts of token IDs")
+		" 200 random texts, each repaired up to 20 times, had another length; choose another length, or prompts of token IDs")
 	_, err = textRequests(t, doubling{}, 0).Point(t.Context(), testPoint(1, 8, 1))
 	assert.NoError(t, err, "even lengths it has")
 }

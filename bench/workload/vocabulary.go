@@ -8,9 +8,8 @@ import (
 	"slices"
 )
 
-// Vocabulary is the set of token IDs that synthetic prompts are made of.
-//
-// In JSON it is {"size": 50272, "without": [1, 2]}: the IDs from 0 to size−1 that are not listed.
+// Vocabulary is the set of token IDs that prompts are made of. In JSON it is {"size": 50272, "without": [1, 2]}:
+// the IDs from 0 to size−1 except those listed.
 type Vocabulary struct {
 	ids []int32
 }
@@ -21,7 +20,7 @@ type vocabularyJSON struct {
 	Without []int32 `json:"without,omitempty"`
 }
 
-// MarshalJSON describes it by its size and what it lacks.
+// MarshalJSON encodes the vocabulary by its size and the IDs that it lacks.
 func (v Vocabulary) MarshalJSON() ([]byte, error) {
 	var j vocabularyJSON
 	for _, id := range v.ids {
@@ -33,7 +32,7 @@ func (v Vocabulary) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON is the inverse of MarshalJSON.
+// UnmarshalJSON decodes what MarshalJSON encodes.
 func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	var j vocabularyJSON
 	err := json.Unmarshal(text, &j)
@@ -43,8 +42,8 @@ func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// NewVocabulary is the IDs 0 to size−1 without the special ones. Size and special IDs come from a tokenizer
-// (vllmgo.Tokenizer) or, without one, from a vllmgo.ModelConfig. It returns an error when no ID is left.
+// NewVocabulary returns the IDs from 0 to size−1 except the special ones. Both come from a vllmgo.Tokenizer or,
+// when the model has none, from a vllmgo.ModelConfig. It returns an error when no ID is left.
 func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 	if size > math.MaxInt32 {
 		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)
@@ -61,13 +60,13 @@ func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 	return Vocabulary{ids: ids}, nil
 }
 
-// Size is the number of token IDs that prompts may contain.
+// Size returns the number of IDs.
 func (v Vocabulary) Size() int { return len(v.ids) }
 
-// Highest is the highest ID. It panics on the zero value.
+// Highest returns the highest ID. It panics when the vocabulary is empty.
 func (v Vocabulary) Highest() int32 { return v.ids[len(v.ids)-1] }
 
-// random draws an ID.
+// random returns a random ID.
 func (v Vocabulary) random(r *rand.Rand) int32 { return v.ids[r.IntN(len(v.ids))] }
 
 // contains reports whether prompts may contain an ID.
@@ -76,7 +75,7 @@ func (v Vocabulary) contains(id int32) bool {
 	return found
 }
 
-// canGive reports whether n distinct prompts of the given length exist.
+// canGive reports whether there are n different prompts of the given length.
 func (v Vocabulary) canGive(n, length int) bool {
 	distinct := 1
 	for range length {
