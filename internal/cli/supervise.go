@@ -8,32 +8,31 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
 	"vllmgo/bench"
+	"vllmgo/internal/child"
 )
 
-// workerVariable is set in the environment of a process that measures for another one, its supervisor.
+// workerVariable is set in the environment of a process that measures for a supervisor, to the results directory.
 const workerVariable = "VLLMGO_BENCH_WORKER"
 
 // stopGrace is how long a worker may take to stop after a signal.
 const stopGrace = time.Minute
 
-// crash is the end of a process that measured, other than it should end.
+// crash says how a process that measured ended, if not as it should.
 type crash struct{ how string }
 
 func (c crash) Error() string { return c.how }
 
-// exitStatus is the status with which a process that measured ended, after it said why.
+// exitStatus is the exit status of a process that measured and printed why it failed.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// supervise calls measure, which measures the points of one engine in a given environment, until the run in dir is at
-// its end. A crash becomes a failure of what was under way, and the rest goes on. It returns other errors.
+// supervise calls measure, which measures the points of one engine in a given environment, until the run in dir has
+// ended. It records a crash as the failure of the work in progress and goes on with the rest. It returns other errors.
 func supervise(ctx context.Context, dir string, measure func(env map[string]string) error) error {
 	path := filepath.Join(dir, bench.JournalName)
 	var env map[string]string
@@ -59,7 +58,7 @@ func supervise(ctx context.Context, dir string, measure func(env map[string]stri
 	}
 }
 
-// size is a file's size in bytes, 0 when there is none.
+// size returns a file's size in bytes, or 0 if there is no such file.
 func size(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -68,13 +67,9 @@ func size(path string) int64 {
 	return info.Size()
 }
 
-// runWorker runs this program again, to measure the points of one engine into dir. Whatever happens to vLLM then
-// happens to that process: it can crash, run out of memory, or be killed when it hangs. It ends when this
-// process does.
+// runWorker runs this program again, to measure the points of one engine into dir. Whatever vLLM does then happens to
+// that process: it can crash, run out of memory, or be killed when it hangs. It ends when this process does.
 func runWorker(ctx context.Context, args []string, dir string, env map[string]string, stderr io.Writer) error {
-	// The kernel kills the worker when the thread that started it ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -86,46 +81,36 @@ func runWorker(ctx context.Context, args []string, dir string, env map[string]st
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	cmd.Stderr = stderr
-	// Ctrl-C reaches this process alone, which passes it on.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	worker, err := child.Start(cmd)
+	if err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-ctx.Done():
-			signal := syscall.SIGTERM
-			if i, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
-				signal = i.signal
-			}
-			_ = cmd.Process.Signal(signal) // an error says that it has ended
-			select {
-			case <-time.After(stopGrace):
-				_ = cmd.Process.Kill()
-			case <-done:
-			}
-		case <-done:
+	select {
+	case <-worker.Done():
+		return howItEnded(worker.Wait())
+	case <-ctx.Done(): // Ctrl-C reaches this process alone, which passes it on
+		s := syscall.SIGTERM
+		if i, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
+			s = i.signal
 		}
-	}()
-	return howItEnded(cmd.Wait())
+		return howItEnded(worker.End(stopGrace, s))
+	}
 }
 
 // howItEnded tells a crash from a process that ended as it should. Go's and Python's own crashes are signals or
 // statuses that no worker returns.
-func howItEnded(err error) error {
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return err
-	}
-	switch status := exit.Sys().(syscall.WaitStatus); {
-	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+func howItEnded(exit child.Exit) error {
+	switch {
+	case exit.Killed:
+		return crash{fmt.Sprintf("the process did not stop within %v and was killed", stopGrace)}
+	case exit.Signal == syscall.SIGKILL:
 		return crash{"the process was killed, perhaps for want of memory"}
-	case status.Signaled():
-		return crash{"the process crashed: " + status.Signal().String()}
-	case status.ExitStatus() == 1, status.ExitStatus() > 128:
-		return exitStatus(status.ExitStatus())
+	case exit.Signal != 0:
+		return crash{"the process crashed: " + exit.Signal.String()}
+	case exit.Code == 0:
+		return nil
+	case exit.Code == 1, exit.Code > 128:
+		return exitStatus(exit.Code)
 	}
-	return crash{fmt.Sprintf("the process crashed: %s", strings.TrimSpace(exit.Error()))}
+	return crash{"the process crashed: " + exit.String()}
 }
