@@ -91,7 +91,7 @@ func howItEnded(exit child.Exit, said string) error {
 	case exit.Signal != 0:
 		return crash{"the process crashed: " + exit.Signal.String()}
 	}
-	return crash{fmt.Sprintf("the process crashed: exit status %d", exit.Code)}
+	return crash{"the process crashed: " + exit.String()}
 }
 
 // work measures the points of one engine for another process and returns the exit status.
@@ -104,8 +104,6 @@ func work(ctx context.Context, s Settings) int {
 	if err == nil {
 		return 0
 	}
-	if ctx.Err() == nil {
-		fmt.Fprint(os.NewFile(reasonFile, "reason"), err)
-	}
+	fmt.Fprint(os.NewFile(reasonFile, "reason"), err)
 	return 1
 }

@@ -66,6 +66,8 @@ type Exit struct {
 	Signal syscall.Signal
 	// Killed reports whether Kill or End killed the child.
 	Killed bool
+	// Wall is the time from the child's start to its end.
+	Wall time.Duration
 	// CPU is the processor time of the child and of those of its descendants that it waited for.
 	CPU time.Duration
 }

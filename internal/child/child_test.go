@@ -69,7 +69,8 @@ func TestExit(t *testing.T) {
 			p := startScript(t, "echo ready; "+script)
 			exit := p.Wait()
 			assert.Positive(t, exit.CPU)
-			exit.CPU = 0
+			assert.Positive(t, exit.Wall)
+			exit.CPU, exit.Wall = 0, 0
 			assert.Equal(t, want.exit, exit)
 			assert.Equal(t, want.text, exit.String())
 			assert.Empty(t, state(p.PID()), "not even a zombie is left")
@@ -240,7 +241,7 @@ func TestEnd(t *testing.T) {
 					p.Stop()
 				}
 				exit := c.end(p)
-				exit.CPU = 0
+				exit.CPU, exit.Wall = 0, 0
 				assert.Equal(t, c.want, exit)
 			})
 		}

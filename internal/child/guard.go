@@ -67,6 +67,7 @@ func guard(setting string) error {
 	orphaned := watch(parent, watched)
 
 	report := json.NewEncoder(os.NewFile(uintptr(reports), "reports"))
+	began := time.Now()
 	child, err := startChild(extra)
 	if err != nil {
 		return report.Encode(message{Errno: err.(syscall.Errno)})
@@ -74,7 +75,7 @@ func guard(setting string) error {
 	if err := report.Encode(message{PID: child}); err != nil {
 		unix.Kill(child, unix.SIGKILL) // the parent has ended
 	}
-	ended, alone := reap(child, report)
+	ended, alone := reap(child, began, report)
 	select {
 	case <-ended:
 	case <-orphaned:
@@ -146,9 +147,9 @@ func startChild(extra int) (pid int, err error) {
 	return pid, nil
 }
 
-// reap waits for all children and reports how the one in question ended. The first channel is closed
+// reap waits for all children and reports how the one that began at a time ended. The first channel is closed
 // then, the second when there are no children left and therefore no descendants.
-func reap(child int, report *json.Encoder) (ended, alone <-chan struct{}) {
+func reap(child int, began time.Time, report *json.Encoder) (ended, alone <-chan struct{}) {
 	first, last := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(last)
@@ -161,7 +162,11 @@ func reap(child int, report *json.Encoder) (ended, alone <-chan struct{}) {
 			case err != nil: // ECHILD
 				return
 			case pid == child:
-				exit := Exit{Code: status.ExitStatus(), CPU: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+				exit := Exit{
+					Code: status.ExitStatus(),
+					Wall: time.Since(began),
+					CPU:  time.Duration(usage.Utime.Nano() + usage.Stime.Nano()),
+				}
 				if status.Signaled() {
 					exit.Signal = status.Signal()
 				}

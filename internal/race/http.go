@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"vllmgo/internal/child"
 )
 
 // pythonVariable names the Python that runs vLLM's server.
@@ -22,11 +24,10 @@ const pythonVariable = "VLLMGO_PYTHON"
 
 // server runs passes with vLLM's HTTP server: a request for each prompt, all at once, each on a connection that is kept.
 type server struct {
-	cmd    *exec.Cmd
-	ended  chan struct{}
-	url    string
-	model  string
-	client *http.Client
+	process *child.Process
+	url     string
+	model   string
+	client  *http.Client
 }
 
 // openServer starts a server as `vllm serve` does, and waits until it answers.
@@ -45,18 +46,14 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 	// In seconds: while others work the server is stopped, and it would then close the connections of its client.
 	cmd.Env = append(os.Environ(), "VLLM_HTTP_TIMEOUT_KEEP_ALIVE=86400")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	process, err := child.Start(cmd)
+	if err != nil {
 		return nil, "", err
 	}
 	h := &server{
-		cmd: cmd, ended: make(chan struct{}), url: fmt.Sprintf("http://127.0.0.1:%d", port), model: s.Args.Model,
+		process: process, url: fmt.Sprintf("http://127.0.0.1:%d", port), model: s.Args.Model,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1 << 16}},
 	}
-	go func() {
-		_ = cmd.Wait() // how it ended is in its output
-		close(h.ended)
-	}()
 	for {
 		if response, err := h.client.Get(h.url + "/health"); err == nil {
 			response.Body.Close()
@@ -65,8 +62,8 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 			}
 		}
 		select {
-		case <-h.ended:
-			return nil, "", errors.New("vLLM's server ended before it answered")
+		case <-process.Done():
+			return nil, "", fmt.Errorf("vLLM's server ended before it answered (%s)", process.Wait())
 		case <-ctx.Done():
 			return nil, "", errors.Join(context.Cause(ctx), h.Close())
 		case <-time.After(50 * time.Millisecond):
@@ -150,12 +147,6 @@ func (h *server) complete(ctx context.Context, r completionRequest) (c completio
 
 // Close ends the server as Ctrl-C does, and waits for it.
 func (h *server) Close() error {
-	_ = h.cmd.Process.Signal(syscall.SIGINT) // an error says that it has ended
-	select {
-	case <-h.ended:
-	case <-time.After(grace):
-		_ = h.cmd.Process.Kill()
-		<-h.ended
-	}
+	h.process.End(grace, syscall.SIGINT)
 	return nil
 }

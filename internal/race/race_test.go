@@ -1,6 +1,7 @@
 package race
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,7 @@ func newFake(kind Kind, s start) (contestant, string, error) {
 		if err := f.child.Start(); err != nil {
 			return nil, "", err
 		}
-		fmt.Println("child", f.child.Process.Pid)
+		fmt.Println("child", f.child.Process.Pid, "of", os.Getpid())
 	}
 	if s.Mode == "" || s.Args.Model == "" {
 		return nil, "", fmt.Errorf("incomplete start %+v", s)
@@ -105,6 +106,7 @@ func fakeThroughput(args []string) {
 
 func testSettings(t *testing.T, contenders ...string) Settings {
 	t.Helper()
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each contender takes a second to end
 	program, err := os.Executable()
 	require.NoError(t, err)
 	vocabulary, err := workload.NewVocabulary(1000, nil)
@@ -234,7 +236,7 @@ func TestPerCycle(t *testing.T) {
 
 func TestRaceFaults(t *testing.T) {
 	for fault, reason := range map[string]string{
-		"no start": "out of memory", "crash": "last words", "count": "33 and 32 were asked for",
+		"no start": "out of memory", "crash": "(signal: killed); the end of its output: last words", "count": "33 and 32 were asked for",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			if fault == "count" {
@@ -260,6 +262,49 @@ func TestRaceLeavesNoProcess(t *testing.T) {
 	_, err = fmt.Sscanf(string(text), "child %d", &pid)
 	require.NoError(t, err, "%s", text)
 	assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) }, 10*time.Second, 10*time.Millisecond)
+}
+
+// killedVariable makes TestKilledRaceLeavesNoProcess the race that is killed, in this results directory.
+const killedVariable = "VLLMGO_TEST_KILLED_RACE"
+
+// A race that is killed while its contenders are stopped leaves neither them nor what they started.
+func TestKilledRaceLeavesNoProcess(t *testing.T) {
+	if dir := os.Getenv(killedVariable); dir != "" {
+		s := testSettings(t, "vllmgo,env.FAULT=child", "python,env.FAULT=child")
+		s.Dir, s.Progress = dir, writerFunc(func(text []byte) {
+			if strings.Contains(string(text), "round 1") {
+				fmt.Println("round 1")
+				select {}
+			}
+		})
+		require.NoError(t, Run(t.Context(), s))
+	}
+	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT} {
+		t.Run(s.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRaceLeavesNoProcess$")
+			cmd.Env = append(os.Environ(), killedVariable+"="+dir)
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			_, err = bufio.NewReader(stdout).ReadString('\n')
+			require.NoError(t, err)
+			var pids []int
+			for _, contender := range []string{"vllmgo", "python"} {
+				text, err := os.ReadFile(filepath.Join(dir, contender+"-1.log"))
+				require.NoError(t, err)
+				var pid, parent int
+				_, err = fmt.Sscanf(string(text), "child %d of %d", &pid, &parent)
+				require.NoError(t, err, "%s", text)
+				pids = append(pids, pid, parent)
+			}
+			require.NoError(t, cmd.Process.Signal(s))
+			_ = cmd.Wait() // how it ends is not the question
+			for _, pid := range pids {
+				assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond)
+			}
+		})
+	}
 }
 
 // isZombie says that a process has ended and that nobody has waited for it.

@@ -13,16 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/process"
 
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
+	"vllmgo/internal/child"
 	"vllmgo/vllmgo"
 )
 
@@ -42,11 +39,11 @@ type racer struct {
 	group    int
 	args     vllmgo.EngineArgs
 
-	cmd     *exec.Cmd
+	process *child.Process // nil when there is none
 	input   io.WriteCloser
+	answers io.Closer
 	encoder *json.Encoder
 	decoder *json.Decoder
-	ended   chan struct{}
 }
 
 // start loads the contender's engine and generates one token, if it is not of a kind that loads one for each point.
@@ -67,10 +64,10 @@ func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 		args = nil
 	}
 	program = cmp.Or(c.Program, program)
-	began := time.Now()
 	if err := c.launch(program, args); err != nil {
 		return loaded, err
 	}
+	began := time.Now()
 	mode := c.args.EngineMode
 	if mode == "" {
 		mode = c.settings.EngineArgs.EngineMode
@@ -92,40 +89,31 @@ func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 
 // launch starts the contender's process.
 func (c *racer) launch(program string, args []string) error {
-	answers, replies, err := os.Pipe()
-	if err != nil {
-		return err
-	}
 	log, err := os.OpenFile(c.settings.logPath(c.Contender, c.group), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
+	answers, replies, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer replies.Close()
 	cmd := exec.Command(program, args...)
 	cmd.Env = c.environ()
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{replies}
-	if c.input, err = cmd.StdinPipe(); err != nil {
-		return err
+	if c.input, err = cmd.StdinPipe(); err == nil {
+		c.process, err = child.Start(cmd)
 	}
+	if err != nil {
+		return errors.Join(err, answers.Close())
+	}
+	c.answers = answers
 	c.encoder, c.decoder = json.NewEncoder(c.input), json.NewDecoder(bufio.NewReader(answers))
-	c.cmd, c.ended = cmd, make(chan struct{})
-	started := make(chan error)
-	go func() {
-		// The kernel kills the process when the thread that started it ends.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		replies.Close()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is told by what it did not answer
-		}
-		close(c.ended)
-	}()
-	return <-started
+	return nil
 }
 
-// environ is the environment of the contender's processes.
+// environ returns the environment of the contender's processes.
 func (c *racer) environ() []string {
 	env := append(os.Environ(), Variable+"="+string(c.Kind), pythonVariable+"="+c.settings.Python, "VLLM_NO_USAGE_STATS=1")
 	for name, value := range c.Env {
@@ -148,10 +136,10 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	select {
 	case err := <-done:
 		if err != nil {
-			return a, fmt.Errorf("its process gave no answer (%w); the end of its output: %s", err, c.lastOutput())
+			return a, fmt.Errorf("its process gave no answer (%s); the end of its output: %s", c.why(err), c.lastOutput())
 		}
 	case <-ctx.Done():
-		c.kill()
+		c.process.Kill()
 		<-done
 		return a, context.Cause(ctx)
 	}
@@ -161,7 +149,17 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	return a, nil
 }
 
-// lastOutput is the end of what the contender's processes printed.
+// why says why the contender's process did not answer: how it ended, or the error of the exchange if it goes on.
+func (c *racer) why(err error) string {
+	select {
+	case <-c.process.Done():
+		return c.process.Wait().String()
+	case <-time.After(5 * time.Second): // what it started may take two of them to end
+		return err.Error()
+	}
+}
+
+// lastOutput returns the end of what the contender's processes printed.
 func (c *racer) lastOutput() string {
 	text, _ := os.ReadFile(c.settings.logPath(c.Contender, c.group))
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -191,14 +189,13 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 		task.OutputLens = append(task.OutputLens, r.OutputLen)
 	}
 	t.PromptsSHA256 = workload.HashRequests(requests)
-	before := c.tree().cpu()
+	before := c.cpu()
 	a, err := c.ask(ctx, task)
 	if err != nil {
 		return t, err
 	}
-	tree := c.tree()
-	t.CPU = tree.cpu() - before
-	t.FrontEndMemory = tree.frontEndMemory()
+	t.CPU = c.cpu() - before
+	t.FrontEndMemory = c.frontEndMemory()
 	t.Wall, t.Elapsed, t.OutputsSHA256 = a.Wall, a.Elapsed, a.OutputsSHA256
 	return t, checkCounts(p.Point, a.InputTokens, a.OutputTokens)
 }
@@ -228,23 +225,21 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 	if c.Kind == ThroughputWarm {
 		args = append(args, fmt.Sprintf("--num-warmups=%d", p.Requests))
 	}
-	began := time.Now()
 	if err := c.launch(cmp.Or(c.Program, c.settings.Python), args); err != nil {
 		return t, err
 	}
+	defer c.close()
 	select {
-	case <-c.ended:
+	case <-c.process.Done():
 	case <-ctx.Done():
-		c.kill()
-		<-c.ended
+		c.process.Kill()
 		return t, context.Cause(ctx)
 	}
-	t.Process = time.Since(began)
-	state := c.cmd.ProcessState
-	t.CPU = state.UserTime() + state.SystemTime() // with all children that it waited for
+	exit := c.process.Wait()
+	t.Process, t.CPU = exit.Wall, exit.CPU
 	text, err := os.ReadFile(result)
 	if err != nil {
-		return t, fmt.Errorf("vllm bench throughput: %s: %s", state, c.lastOutput())
+		return t, fmt.Errorf("vllm bench throughput: %s: %s", exit, c.lastOutput())
 	}
 	var r struct {
 		Elapsed float64 `json:"elapsed_time"`
@@ -257,65 +252,39 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 	return t, checkCounts(p.Point, r.Tokens-p.OutputTokens(), p.OutputTokens())
 }
 
-// close ends the contender's processes.
+// close ends the contender's processes, which end by themselves when their input does.
 func (c *racer) close() {
-	if c.cmd == nil {
+	if c.process == nil {
 		return
 	}
-	c.resume()
-	tree := c.tree()
 	c.input.Close()
-	select {
-	case <-c.ended:
-	case <-time.After(grace):
-	}
-	tree.signal(syscall.SIGKILL) // what is left of it
-	<-c.ended
-	tree.wait()
-	c.cmd = nil
+	c.process.End(grace)
+	c.answers.Close()
+	c.process = nil
 }
 
-func (c *racer) kill()   { c.tree().signal(syscall.SIGKILL) }
-func (c *racer) stop()   { c.tree().signal(syscall.SIGSTOP) }
-func (c *racer) resume() { c.tree().signal(syscall.SIGCONT) }
-
-// tree is the contender's process and all its descendants, now; nil when there is none.
-func (c *racer) tree() tree {
-	if c.cmd == nil || c.cmd.Process == nil {
-		return nil
-	}
-	p, err := process.NewProcess(int32(c.cmd.Process.Pid))
-	if err != nil {
-		return nil
-	}
-	var t tree
-	machine.EachDescendant(p, func(p *process.Process) { t = append(t, p) })
-	return t
-}
-
-// tree is processes, parents before children.
-type tree []*process.Process
-
-func (t tree) signal(s syscall.Signal) {
-	for _, p := range t {
-		_ = p.SendSignal(s) // an error says that it ended
+// stop stops the contender's processes, if it has any now.
+func (c *racer) stop() {
+	if c.process != nil {
+		c.process.Stop()
 	}
 }
 
-// wait waits until all of them have ended, so that their memory is free again.
-func (t tree) wait() {
-	deadline := time.Now().Add(grace)
-	for _, p := range t {
-		for status, err := p.Status(); err == nil && !slices.Contains(status, process.Zombie) && time.Now().Before(deadline); status, err = p.Status() {
-			time.Sleep(10 * time.Millisecond)
-		}
+// resume continues what stop stopped.
+func (c *racer) resume() {
+	if c.process != nil {
+		c.process.Continue()
 	}
 }
 
-// cpu is the processor time that all of them took.
-func (t tree) cpu() time.Duration {
+// cpu returns the processor time that the contender's processes have taken so far.
+func (c *racer) cpu() time.Duration {
 	seconds := 0.0
-	for _, p := range t {
+	for _, pid := range c.process.PIDs() {
+		p, err := process.NewProcess(int32(pid))
+		if err != nil {
+			continue // it has ended
+		}
 		if times, err := p.Times(); err == nil {
 			seconds += times.User + times.System
 		}
@@ -323,12 +292,12 @@ func (t tree) cpu() time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// frontEndMemory is the peak of the resident memory of all processes that are not vLLM's engine cores and workers, which
-// call themselves VLLM::….
-func (t tree) frontEndMemory() int64 {
+// frontEndMemory returns the peak of the resident memory of the contender's processes, without vLLM's engine cores and
+// workers, which call themselves VLLM::….
+func (c *racer) frontEndMemory() int64 {
 	var total int64
-	for _, p := range t {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid))
+	for _, pid := range c.process.PIDs() {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil || bytes.HasPrefix(status, []byte("Name:\tVLLM::")) {
 			continue
 		}
