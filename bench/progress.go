@@ -117,8 +117,8 @@ func (p *progress) pass(point workload.Point, requests, maxNumSeqs int, elapsed 
 // drop plans no further trials of a point.
 func (p *progress) drop(point workload.Point) { p.left[point.ID()].trials = 0 }
 
-// trialDone prints a point's latest trial and how long the rest takes at most.
-func (p *progress) trialDone(point *pointRun) {
+// trialDone prints the latest of a point's trials and how long the rest takes at most.
+func (p *progress) trialDone(point workload.Point, times []time.Duration) {
 	p.done++
 	if left := p.left[point.ID()]; left.trials > 0 {
 		left.trials--
@@ -129,8 +129,8 @@ func (p *progress) trialDone(point *pointRun) {
 		steps += float64(left.trials) * left.steps
 		tokens += float64(left.trials) * left.tokens
 	}
-	median := stat.Median(point.times)
-	latest := point.times[len(point.times)-1]
+	median := stat.Median(times)
+	latest := times[len(times)-1]
 	text := fmt.Sprintf("%s generated tok/s, %s s", format.Rate(point.GeneratedRate(latest)), format.Seconds(latest))
 	if median.Confidence >= stat.Confidence {
 		text += fmt.Sprintf(", median within %.1f %%", 100*median.Precision())

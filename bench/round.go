@@ -126,7 +126,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	if e.Stopping.Done(p.times) {
 		e.drop(p.Point)
 	}
-	e.progress.trialDone(p)
+	e.progress.trialDone(p.Point, p.times)
 	return e.journal.Append(journal.Record{Trial: &t})
 }
 

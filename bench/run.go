@@ -10,8 +10,6 @@ import (
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
-	"vllmgo/internal/machine"
 )
 
 // Run measures every point of the studies and writes the journal into the results directory.
@@ -54,39 +52,6 @@ func Run(ctx context.Context, s Settings) (err error) {
 		}
 	}
 	return w.Append(journal.Record{End: &journal.End{At: time.Now().UTC()}})
-}
-
-// runner is a run under way.
-type runner struct {
-	Settings
-	journal  *journal.Writer
-	past     *journal.Journal // what the journal held when the call of Run began
-	progress *progress
-	engines  int          // engines that were opened or tried so far, in all calls
-	onGPUs   machine.PIDs // this program's processes on GPUs, as NVML numbers them
-}
-
-// newRunner returns the runner of the groups that past leaves.
-func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []EngineGroup) *runner {
-	return &runner{
-		Settings: s, journal: w, past: past, engines: past.LastEngine, onGPUs: machine.PIDs{},
-		progress: newProgress(s.Progress, unfinished(groups, past), s.Stopping, past),
-	}
-}
-
-// measureLimits measures the limits of the device once for a run. Without them the run only lacks its
-// speed of light, so an error of theirs is a line of progress.
-func (r *runner) measureLimits(ctx context.Context) error {
-	if r.Limits == nil || r.ModelSize == nil || r.past.Limits != nil {
-		return nil
-	}
-	r.progress.line("measuring memory bandwidth and arithmetic …")
-	limits, err := r.Limits(ctx)
-	if err != nil {
-		r.progress.line("no speed of light: %v", err)
-		return nil
-	}
-	return r.journal.Append(journal.Record{Limits: &limits})
 }
 
 // throughputs measures the points of groups. It reports whether OneEngine leaves some to another call.
@@ -135,40 +100,6 @@ func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool
 	return false, nil
 }
 
-// mustWait reports whether a group needs a process with another environment.
-func (r *runner) mustWait(g EngineGroup) bool { return r.OneEngine && g.missing() != "" }
-
-// pointRun is a point under way.
-type pointRun struct {
-	workload.Point
-	requests *workload.PointRequests
-	times    []time.Duration // of its trials
-	cost     time.Duration   // of its latest pass, with the time before and after LLM.generate
-}
-
-// draw prepares the requests of a group's points. A point whose requests do not exist fails, and so does
-// one whose environment the process does not have.
-func (r *runner) draw(ctx context.Context, g EngineGroup) ([]*pointRun, error) {
-	var points []*pointRun
-	for _, p := range g.Points {
-		requests, err := r.Requests.Point(ctx, p)
-		if missing := g.missing(); missing != "" {
-			err = fmt.Errorf("it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)", missing)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case err != nil:
-			if err := r.fail(r.engines+1, p, 0, err); err != nil {
-				return nil, err
-			}
-		default:
-			points = append(points, &pointRun{Point: p, requests: requests, times: r.past.Times(p.ID())})
-		}
-	}
-	return points, nil
-}
-
 // runEngine measures points in one engine with the settings of the first group. It returns the points that
 // need another engine.
 func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*pointRun) ([]*pointRun, error) {
@@ -190,13 +121,4 @@ func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*
 		},
 	})
 	return e.points, err
-}
-
-// fail records that a point failed, in a trial or, when trial is 0, before its first.
-func (r *runner) fail(engine int, p workload.Point, trial int, reason error) error {
-	r.progress.line("%s: failed: %s", p, format.FirstLine(reason))
-	r.progress.drop(p)
-	return r.journal.Append(journal.Record{Failure: &journal.Failure{
-		Engine: engine, Point: new(p.ID()), Trial: trial, Check: checkOf(reason), Reason: reason.Error(),
-	}})
 }
