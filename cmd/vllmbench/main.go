@@ -3,6 +3,6 @@
 // Run it with --help for its commands.
 package main
 
-import "vllmgo/internal/cli"
+import "vllmgo/cmd/vllmbench/internal/cli"
 
 func main() { cli.Main() }

@@ -12,7 +12,7 @@ import (
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/vllm"
-	"vllmgo/internal/race"
+	"vllmgo/cmd/vllmbench/internal/race"
 )
 
 func (v *vllmbench) replayCommand() *cobra.Command {

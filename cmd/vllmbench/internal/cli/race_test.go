@@ -10,7 +10,7 @@ import (
 
 	"vllmgo/bench/workload"
 	"vllmgo/internal/benchtest"
-	"vllmgo/internal/race"
+	"vllmgo/cmd/vllmbench/internal/race"
 )
 
 // What is wrong with a race is said before a contender loads.
@@ -51,13 +51,13 @@ func TestOnly(t *testing.T) {
 
 // A race's tables can be made again from its journal.
 func TestReplayRace(t *testing.T) {
-	text, err := os.ReadFile("../../docs/results/h100x2-race-llama-8b-tp2/race.jsonl")
+	text, err := os.ReadFile("../../../../docs/results/h100x2-race-llama-8b-tp2/race.jsonl")
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, race.JournalName), text, 0o644))
 	status, stdout, stderr := runVllmbench(t, benchtest.NewLibrary("cpu"), "replay", "--report", dir)
 	require.Zero(t, status, stderr)
-	committed, err := os.ReadFile("../../docs/results/h100x2-race-llama-8b-tp2/race.txt")
+	committed, err := os.ReadFile("../../../../docs/results/h100x2-race-llama-8b-tp2/race.txt")
 	require.NoError(t, err)
 	assert.Equal(t, string(committed), stdout)
 	written, err := os.ReadFile(filepath.Join(dir, "race.txt"))

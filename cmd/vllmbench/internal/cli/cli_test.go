@@ -208,7 +208,7 @@ func TestRandomWeights(t *testing.T) {
 	var config []byte
 	lib.OnGenerate = func() { config, _ = os.ReadFile(filepath.Join(lib.Opened[0].Model, "config.json")) }
 	require.Equal(t, 0, runHere(t.Context(), []string{"all", "--out", dir}, &stdout, &stderr, lib, []string{string(workload.BatchSize)}))
-	embedded, err := os.ReadFile("../../bench/vllm/opt-125m.json")
+	embedded, err := os.ReadFile("../../../../bench/vllm/opt-125m.json")
 	require.NoError(t, err)
 	assert.Equal(t, string(embedded), string(config))
 	assert.Equal(t, "dummy", lib.Opened[0].LoadFormat)

@@ -17,7 +17,7 @@ import (
 
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/race"
+	"vllmgo/cmd/vllmbench/internal/race"
 	"vllmgo/vllmgo"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench/vllm"
-	"vllmgo/internal/race"
+	"vllmgo/cmd/vllmbench/internal/race"
 )
 
 // The exit statuses. A program that a signal stopped has 128 plus the signal's number: 130 after SIGINT
