@@ -10,7 +10,7 @@ import (
 
 func benchmark(b *testing.B, fn func(py *Py) error) {
 	b.Helper()
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}
@@ -21,7 +21,7 @@ func benchmark(b *testing.B, fn func(py *Py) error) {
 
 // BenchmarkDo hands an empty function to a pool thread and waits for it.
 func BenchmarkDo(b *testing.B) {
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}
@@ -44,7 +44,7 @@ func BenchmarkAttach(b *testing.B) {
 
 // BenchmarkEnsureRelease is what BenchmarkAttach is to be compared with.
 func BenchmarkEnsureRelease(b *testing.B) {
-	if _, err := Start(Config{}); err != nil {
+	if _, err := Start(testConfig); err != nil {
 		b.Skip(err)
 	}
 	runtime.LockOSThread()

@@ -253,7 +253,9 @@ func Example_exit() {
 }
 
 func ExampleLocate() {
-	_, err := pyembed.Locate("/opt/nothing/bin/python")
+	_, err := pyembed.Locate(context.Background(), pyembed.Config{
+		Python: "/opt/nothing/bin/python", Variable: "VLLMGO_PYTHON",
+	})
 	fmt.Println(err)
 	// Output:
 	// pyembed: /opt/nothing/bin/python (from the Python option): it does not run: fork/exec /opt/nothing/bin/python: no such file or directory; install or repair it, or name another Python with VLLMGO_PYTHON=/path/to/python3

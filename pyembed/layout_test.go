@@ -104,8 +104,8 @@ replaced = json.loads(%q)
 unreplaced = sysconfig.get_config_var
 sysconfig.get_config_var = lambda name: replaced[name] if name in replaced else unreplaced(name)
 sys.executable, sys.base_prefix = sys.argv[0], %q
-isolated, command, source = sys.argv[1:]
-assert (isolated, command) == ("-I", "-c")
+command, source = sys.argv[1:]
+assert command == "-c"
 exec(source)
 `, p.Executable, replaced, basePrefix), 0o755))
 }
@@ -133,13 +133,13 @@ func TestConda(t *testing.T) {
 	lonely(t)
 	t.Setenv("CONDA_PREFIX", prefix)
 	t.Setenv("PATH", filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"))
-	found, err := Locate("")
+	found, err := Locate(t.Context(), search(""))
 	require.NoError(t, err)
 	assert.Equal(t, Python{
 		Executable: filepath.Join(prefix, "bin", "python3"), Library: filepath.Join(libdir, real.library()),
-		Version: real.Version, Source: "python3 on PATH",
+		Version: real.Version, Source: "python3 on PATH", utf8Mode: found.utf8Mode, locale: found.locale,
 	}, found)
-	named, err := Locate(prefix)
+	named, err := Locate(t.Context(), search(prefix))
 	require.NoError(t, err)
 	assert.Equal(t, found.Library, named.Library, "an environment can be named by its folder")
 
@@ -160,7 +160,7 @@ func TestUV(t *testing.T) {
 	want := filepath.Join(libdir, real.library())
 
 	lonely(t)
-	found, err := Locate(base)
+	found, err := Locate(t.Context(), search(base))
 	require.NoError(t, err)
 	assert.Equal(t, want, found.Library)
 	running, _ := runLayout(t, "VLLMGO_PYTHON="+base)
@@ -173,7 +173,7 @@ func TestUV(t *testing.T) {
 	packages := filepath.Join(venv, "lib", "python"+real.Short, "site-packages")
 	require.NoError(t, os.MkdirAll(packages, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "pyvenv.cfg"), []byte("home = "+filepath.Dir(base)+"\n"), 0o644))
-	found, err = Locate(venv)
+	found, err = Locate(t.Context(), search(venv))
 	require.NoError(t, err)
 	assert.Equal(t, executable, found.Executable)
 	assert.Equal(t, want, found.Library)
@@ -192,7 +192,7 @@ func TestDebian(t *testing.T) {
 	lonely(t)
 	for _, libdir := range []string{multiarch, filepath.Join(prefix, "lib")} {
 		real.interpreter(t, executable, prefix, real.shared(libdir))
-		found, err := Locate(executable)
+		found, err := Locate(t.Context(), search(executable))
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(multiarch, real.library()), found.Library)
 	}
@@ -201,7 +201,7 @@ func TestDebian(t *testing.T) {
 
 	// Without the package, the error says which one it is.
 	require.NoError(t, os.Remove(filepath.Join(multiarch, real.library())))
-	_, err := Locate(executable)
+	_, err := Locate(t.Context(), search(executable))
 	assert.ErrorContains(t, err, multiarch)
 	assert.ErrorContains(t, err, "`apt-get install libpython"+real.Short+"`")
 }

@@ -75,7 +75,7 @@ func TestMain(m *testing.M) {
 		skipExamplesWithoutPython()
 		os.Exit(m.Run())
 	}
-	rt, err := Start(Config{})
+	rt, err := Start(search(""))
 	if err == nil {
 		err = program(rt)
 	}

@@ -259,7 +259,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("é\x00\U0001F600", []byte{0, 255}, int64(-1<<63), math.Copysign(0, -1), uint8(3))
 	f.Add("\xed\xa0\x80", []byte("x"), int64(1<<53+1), 1e308, uint8(200))
 	f.Add("\xff", []byte(nil), int64(-1), 5e-324, uint8(1))
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		f.Skip(err)
 	}
@@ -297,7 +297,7 @@ func FuzzRoundTrip(f *testing.F) {
 // BenchmarkGILReleased has 16 goroutines wait in a C function that releases the GIL: in parallel, they take as
 // long as one.
 func BenchmarkGILReleased(b *testing.B) {
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}

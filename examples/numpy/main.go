@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
