@@ -488,4 +488,3 @@ func fieldOf(v reflect.Value, index []int) (reflect.Value, error) {
 	}
 	return v, nil
 }
-

@@ -14,6 +14,12 @@ class Interrupted(BaseException):
     """Raised in running code when the Go context of its call ends."""
 
 
+class Insistent(Interrupted):
+    """Raised when the code goes on nevertheless."""
+
+    __qualname__ = "Interrupted"
+
+
 class GoError(Exception):
     """An error that a Go function returned to Python. _go_error refers to it."""
 
@@ -98,6 +104,13 @@ def importing(ident):
             return True
         frame = frame.f_back
     return False
+
+
+def switch_interval(seconds):
+    """Sets the interval and returns what it was."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    return before
 
 
 def plain(value):

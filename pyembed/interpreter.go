@@ -40,8 +40,9 @@ type Interpreter struct {
 	// watcher raises exceptions in other threads when their context ends.
 	watcher *Thread
 
-	helpers     *Object
-	interrupted *Object
+	helpers *Object
+	// interrupted and insistent are the exceptions that it raises, first the one and then the other.
+	interrupted, insistent *Object
 }
 
 // Python returns the Python that runs.

@@ -69,11 +69,17 @@ thread.join()
 	},
 }
 
+// preludes run before the interpreter of the program of that name starts.
+var preludes = map[string]func(){}
+
 func TestMain(m *testing.M) {
 	program, ok := programs[os.Getenv("PYEMBED_TEST_PROGRAM")]
 	if !ok {
 		skipExamplesWithoutPython()
 		os.Exit(m.Run())
+	}
+	if prelude, ok := preludes[os.Getenv("PYEMBED_TEST_PROGRAM")]; ok {
+		prelude()
 	}
 	rt, err := Start(search(""))
 	if err == nil {

@@ -141,16 +141,11 @@ func (rt *Interpreter) setUp(py *Py, config Config) error {
 		return err
 	}
 	rt.helpers = helpers
-	if rt.interrupted, err = helpers.Attr(py, "Interrupted"); err != nil {
+	if err := rt.setUpInterrupts(py); err != nil {
 		return err
 	}
 	if config.SwitchInterval > 0 {
-		sys, err := py.Import("sys")
-		if err != nil {
-			return err
-		}
-		defer sys.Release(py)
-		result, err := sys.CallMethod(py, "setswitchinterval", config.SwitchInterval.Seconds())
+		result, err := helpers.CallMethod(py, "switch_interval", config.SwitchInterval.Seconds())
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/cgo"
 	"sync"
+	"sync/atomic"
 )
 
 // Thread is one OS thread that is known to Python and keeps its thread state until it is closed.
@@ -33,10 +34,12 @@ type Thread struct {
 	// attached says whether the thread holds the GIL. Only the thread itself uses it.
 	attached bool
 	// ctx is the context of the innermost call, or nil. Only the thread itself uses it.
-	ctx     context.Context
-	closing chan struct{}
-	ended   chan struct{}
-	once    sync.Once
+	ctx context.Context
+	// insisting says that an exception is raised again when code catches it; see [Interpreter.setUpInterrupts].
+	insisting atomic.Bool
+	closing   chan struct{}
+	ended     chan struct{}
+	once      sync.Once
 }
 
 // Errors of [Thread.Do].
