@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"time"
 )
@@ -132,11 +131,7 @@ func (py *Py) decodeDuration(o *C.PyObject, v reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	duration := time.Duration(parts[0]) * time.Microsecond
-	if int64(duration/time.Microsecond) != parts[0] {
-		return fmt.Errorf("the timedelta does not fit into %s", v.Type())
-	}
-	v.SetInt(int64(duration))
+	v.SetInt(parts[0] * int64(time.Microsecond))
 	return nil
 }
 

@@ -166,7 +166,10 @@ def from_timedelta(value):
 
     if not isinstance(value, timedelta):
         raise TypeError(f"a Python {type(value).__name__} is not a timedelta")
-    return [value // timedelta(microseconds=1)]
+    microseconds = value // timedelta(microseconds=1)
+    if abs(microseconds) > 2**63 // 1000:
+        raise OverflowError("the timedelta does not fit into time.Duration")
+    return [microseconds]
 
 
 def from_json(text):

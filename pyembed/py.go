@@ -91,6 +91,15 @@ func (py *Py) Module(name, file, source string) (*Object, error) {
 
 // fill runs the code of a module in it.
 func (py *Py) fill(module *Object, file, source string, code *Object) error {
+	builtins, err := py.Import("builtins")
+	if err != nil {
+		return err
+	}
+	defer builtins.Release(py)
+	// As import does. PyImport_Import needs it where the module's functions call Go functions that import.
+	if err := module.SetAttr(py, "__builtins__", builtins); err != nil {
+		return err
+	}
 	if err := module.SetAttr(py, "__file__", file); err != nil {
 		return err
 	}

@@ -73,6 +73,8 @@ func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool,
 	case time.Time:
 		_, offset := v.Zone()
 		encoded, err = py.helped("to_datetime", v.Unix(), v.Nanosecond()/1000, offset)
+	case *time.Time: // which would be text, by its methods
+		return py.encodeSpecial(*v, depth)
 	case time.Duration:
 		encoded, err = py.helped("to_timedelta", int64(v/time.Microsecond))
 	case *big.Int:
