@@ -1,3 +1,5 @@
+//go:build cgo
+
 package pyembed
 
 import (
@@ -46,8 +48,12 @@ func (py *Py) environ(use func(environ *Object) error) error {
 }
 
 // Shutdown does what a Python program does before it ends: on Python's main thread it waits for the threads that are
-// not daemons, runs the functions registered with atexit, and closes the files that are open. Python goes on
-// running, so Do works afterwards. Call it before the program ends, when that matters; nothing else does it.
+// not daemons, runs the functions registered with atexit, and closes the files that are open for writing. Call it
+// before the program ends, when that matters. Nothing else does it.
+//
+// Threads that Python code starts in a Do, other than one on Python's main thread, are daemons unless their code says
+// daemon=False: as on all threads that Python did not start. Python goes on running, so Do works afterwards. Thread
+// pools of Python's take no more work.
 func (rt *Interpreter) Shutdown(ctx context.Context) error {
 	return rt.main.Do(ctx, func(py *Py) error {
 		result, err := rt.helpers.CallMethod(py, "shutdown")

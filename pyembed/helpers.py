@@ -76,6 +76,7 @@ class Raw(io.RawIOBase):
 
 def redirect(name, write):
     stream = io.TextIOWrapper(Raw(name, write), "utf-8", "backslashreplace", "\n", line_buffering=False, write_through=True)
+    stream.mode = "w"
     setattr(sys, name, stream)
 
 
@@ -187,14 +188,21 @@ def to_json(value):
 def shutdown():
     threading._shutdown()
     atexit._run_exitfuncs()
-    standard = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
-    for file in gc.get_objects():
-        if isinstance(file, io.IOBase) and not any(file is each for each in standard):
-            try:
-                if not file.closed and file.writable():
-                    file.close()
-            except Exception as e:
-                print(f"closing {file!r}: {e!r}", file=sys.stderr)
+    files = [o for o in gc.get_objects() if isinstance(o, io.IOBase)]
+    for layer in (io.TextIOBase, io.BufferedIOBase, io.IOBase):  # closing the one below first would lose what is buffered
+        for file in files:
+            if isinstance(file, layer):
+                close(file)
+
+
+def close(file):
+    """Closes a file that is open for writing, unless it is a standard one."""
+    try:
+        if not file.closed and file.writable() and file.fileno() > 2:
+            file.close()
+    except Exception as e:
+        if not isinstance(e, io.UnsupportedOperation):  # a file in memory
+            print(f"closing {file!r}: {e!r}", file=sys.stderr)
 
 
 write_through()

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package pyembed
 
 import (
@@ -35,12 +37,13 @@ type probeResult struct {
 
 // probe asks the interpreter what it is.
 func (config Config) probe(ctx context.Context, path string) (Python, error) {
-	output, err := config.ask(ctx, path)
-	if err != nil {
-		return Python{}, err
-	}
+	output, failure := config.ask(ctx, path)
 	result, err := readProbe(output)
-	if err != nil {
+	switch {
+	case err == nil: // then a failure came afterwards, while it ended
+	case failure != nil:
+		return Python{}, failure
+	default:
 		return Python{}, err
 	}
 	if result.Implementation != "cpython" {
@@ -96,7 +99,7 @@ func (config Config) ask(ctx context.Context, path string) ([]byte, error) {
 	if text := strings.TrimSpace(stderr.String()); text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
-	return nil, fmt.Errorf("it does not run: %w; install or repair it, or name another Python %s", err, config.advice())
+	return stdout.Bytes(), fmt.Errorf("it does not run: %w; install or repair it, or name another Python %s", err, config.advice())
 }
 
 // readProbe finds the answer of probe.py among the lines that were printed.
