@@ -12,7 +12,6 @@
 #define DEFINE(result, name, parameters, arguments) result(*pyembed_##name) parameters;
 #define DEFINE_CHECKED(result, name, parameters, arguments) RAW_##result(*pyembed_##name) parameters;
 PYEMBED_FUNCTIONS(DEFINE, DEFINE_CHECKED)
-PYEMBED_FUNCTIONS_314(DEFINE)
 PYEMBED_FUNCTIONS_PUBLIC(DEFINE, DEFINE_CHECKED)
 #undef DEFINE
 #undef DEFINE_CHECKED
@@ -42,9 +41,6 @@ char *pyembed_load(const char *path) {
 	PYEMBED_OBJECTS(RESOLVE_NAME)
 	PYEMBED_EXCEPTIONS(RESOLVE_NAME)
 #undef RESOLVE_NAME
-#define RESOLVE(result, name, parameters, arguments) *(void **)&pyembed_##name = dlsym(lib, #name);
-	PYEMBED_FUNCTIONS_314(RESOLVE)
-#undef RESOLVE
 	return NULL;
 }
 
@@ -58,34 +54,18 @@ static int forked;
 static void after_fork(void) { forked = 1; }
 
 static char *initialize(const pyembed_settings *settings) {
-	if (pyembed_PyInitConfig_Create == NULL) {
-		// Py_DecodeLocale and Py_InitializeEx obey it as python obeys its command line.
-		int *utf8_mode = (int *)dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
-		if (utf8_mode != NULL) *utf8_mode = settings->utf8_mode;
-		// CPython keeps the pointer while it runs, so the name is not freed.
-		wchar_t *name = py_Py_DecodeLocale(settings->program_name, NULL);
-		if (name == NULL) return message("cannot decode the path %s in this locale", settings->program_name);
-		py_Py_SetProgramName(name);
-		py_Py_InitializeEx(0);
-		return NULL;
-	}
-	PyInitConfig *config = py_PyInitConfig_Create();
-	if (config == NULL) return message("%s", "out of memory");
-	char *failure = NULL;
-	// PyInitConfig starts out isolated; this undoes that, so that every release starts alike.
-	if (py_PyInitConfig_SetInt(config, "isolated", 0) < 0 ||
-	    py_PyInitConfig_SetInt(config, "use_environment", 1) < 0 ||
-	    py_PyInitConfig_SetInt(config, "user_site_directory", 1) < 0 ||
-	    py_PyInitConfig_SetInt(config, "configure_locale", 1) < 0 ||
-	    py_PyInitConfig_SetInt(config, "utf8_mode", settings->utf8_mode) < 0 ||
-	    py_PyInitConfig_SetStr(config, "program_name", settings->program_name) < 0 ||
-	    py_Py_InitializeFromInitConfig(config) < 0) {
-		const char *reason = "unknown error";
-		py_PyInitConfig_GetError(config, &reason);
-		failure = message("%s", reason);
-	}
-	py_PyInitConfig_Free(config);
-	return failure;
+	// The interface of 3.14 (PyInitConfig) starts out isolated, and has no way back for a good part of the environment
+	// variables. This older one is in the stable ABI and obeys them all.
+	int *utf8_mode = (int *)dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
+	if (utf8_mode == NULL) return message("the library has no symbol %s", "Py_UTF8Mode");
+	*utf8_mode = settings->utf8_mode;
+	const wchar_t *name = settings->utf8_program_name;
+	// CPython keeps the pointer while it runs, so the name is not freed.
+	if (name == NULL) name = py_Py_DecodeLocale(settings->program_name, NULL);
+	if (name == NULL) return message("cannot decode the path %s in this locale", settings->program_name);
+	py_Py_SetProgramName(name);
+	py_Py_InitializeEx(0);
+	return NULL;
 }
 
 char *pyembed_start(const pyembed_settings *settings, PyThreadState **state) {

@@ -1,6 +1,6 @@
 // The part of CPython's C API that pyembed uses, declared here so that building needs no Python headers.
 //
-// Every function is in the stable ABI of CPython 3.11 (or, where marked, is not) and is looked up by name in
+// Every function is in the stable ABI of CPython 3.11 (or, where marked, is not), and pyembed looks it up by name in
 // the libpython chosen at run time: API(result, name, parameters, arguments) declares the C prototype as
 // https://docs.python.org/3/c-api/stable.html lists it, and a wrapper py_name for Go to call.
 //
@@ -21,7 +21,6 @@
 
 typedef struct _object PyObject;
 typedef struct _ts PyThreadState;
-typedef struct _initconfig PyInitConfig;
 typedef ssize_t Py_ssize_t;
 typedef PyObject *(*PyCFunctionWithKeywords)(PyObject *self, PyObject *args, PyObject *kwargs);
 typedef struct { // in the stable ABI since 3.11
@@ -151,16 +150,6 @@ typedef struct {
 	CHECKED_API(PyStatus, PySet_Add, (PyObject * o, PyObject *item), (o, item)) \
 	CHECKED_API(PyNew, PySequence_List, (PyObject * o), (o))
 
-// CPython's own initialization interface since 3.14 (PEP 741); absent before. Py_SetProgramName and
-// Py_InitializeEx serve the releases before it.
-#define PYEMBED_FUNCTIONS_314(API) \
-	API(PyInitConfig *, PyInitConfig_Create, (void), ()) \
-	API(void, PyInitConfig_Free, (PyInitConfig * config), (config)) \
-	API(int, PyInitConfig_SetInt, (PyInitConfig * config, const char *name, int64_t value), (config, name, value)) \
-	API(int, PyInitConfig_SetStr, (PyInitConfig * config, const char *name, const char *value), (config, name, value)) \
-	API(int, PyInitConfig_GetError, (PyInitConfig * config, const char **message), (config, message)) \
-	API(int, Py_InitializeFromInitConfig, (PyInitConfig * config), (config))
-
 // Data symbols: singletons, types that are told apart by address, and exceptions that C code raises.
 #define PYEMBED_OBJECTS(API) \
 	API(_Py_NoneStruct) \
@@ -190,7 +179,6 @@ typedef struct {
 		return (result){pyembed_##name arguments}; \
 	}
 PYEMBED_FUNCTIONS(PYEMBED_DECLARE, PYEMBED_DECLARE_CHECKED)
-PYEMBED_FUNCTIONS_314(PYEMBED_DECLARE)
 PYEMBED_FUNCTIONS_PUBLIC(PYEMBED_DECLARE, PYEMBED_DECLARE_CHECKED)
 #undef PYEMBED_DECLARE
 #undef PYEMBED_DECLARE_CHECKED
@@ -209,6 +197,7 @@ char *pyembed_load(const char *path);
 // How to start the interpreter: what the same python did when it ran by itself.
 typedef struct {
 	const char *program_name;
+	const wchar_t *utf8_program_name; // in UTF-8 mode, the same decoded; it must stay in memory
 	int utf8_mode;
 } pyembed_settings;
 

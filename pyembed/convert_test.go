@@ -1,6 +1,7 @@
 package pyembed
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"math/big"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,20 +26,9 @@ func (u uuid) MarshalText() ([]byte, error) {
 }
 
 func (u *uuid) UnmarshalText(text []byte) error {
-	_, err := fmt.Sscanf(string(text[:8]), "%x", new(uint32))
-	if err == nil {
-		_, err = fmt.Sscanf(string(text[24:]), "%x", new(uint64))
-	}
-	var digits []byte
-	for _, c := range text {
-		if c != '-' {
-			digits = append(digits, c)
-		}
-	}
-	for i := range u {
-		if _, err := fmt.Sscanf(string(digits[2*i:2*i+2]), "%x", &u[i]); err != nil {
-			return err
-		}
+	digits, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
+	if err == nil && copy(u[:], digits) != len(u) {
+		err = fmt.Errorf("%q is not a UUID", text)
 	}
 	return err
 }

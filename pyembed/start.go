@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
+	"unicode/utf8"
 	"unsafe"
 )
 
@@ -164,9 +166,28 @@ func startPython(python Python) (*C.PyThreadState, error) {
 	settings := (*C.pyembed_settings)(C.calloc(1, C.sizeof_pyembed_settings))
 	defer C.free(unsafe.Pointer(settings))
 	settings.program_name, settings.utf8_mode = name, C.int(python.utf8Mode)
+	if python.utf8Mode == 1 {
+		settings.utf8_program_name = wide(python.Executable)
+	}
 	var state *C.PyThreadState
 	if message := C.pyembed_start(settings, &state); message != nil {
 		return nil, takeMessage(message)
 	}
 	return state, nil
+}
+
+// wide decodes UTF-8 as Python does: a byte that is not UTF-8 becomes a lone surrogate. The result is not freed.
+func wide(text string) *C.wchar_t {
+	runes := make([]C.wchar_t, 0, len(text)+1)
+	for i, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			r = 0xdc00 + rune(text[i])
+		}
+		runes = append(runes, C.wchar_t(r))
+	}
+	runes = append(runes, 0)
+	size := C.size_t(len(runes)) * C.sizeof_wchar_t
+	memory := (*C.wchar_t)(C.malloc(size))
+	copy(unsafe.Slice(memory, len(runes)), runes)
+	return memory
 }
