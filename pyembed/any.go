@@ -77,8 +77,8 @@ func (py *Py) decodeDict(o *C.PyObject, depth int) (any, error) {
 	return nil, err
 }
 
-// decodeOther decodes an object of a class that stands for a value: a datetime with a time zone, a timedelta, an enum, a
-// scalar of numpy's.
+// decodeOther decodes an object of a class that stands for a value: a datetime with a time zone, a
+// timedelta, an enum, a scalar of numpy's.
 func (py *Py) decodeOther(o *C.PyObject, depth int) (any, error) {
 	object := py.keep(o)
 	kind, err := py.helpedText("class_of", py.keep(o))

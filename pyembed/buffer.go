@@ -36,13 +36,14 @@ func (f Float16) Float32() float32 {
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
-// View gives fn the elements of a Python buffer without copying them: of bytes, bytearray, array.array,
-// memoryview, a numpy array, or a torch CPU tensor's numpy(). The buffer must be C-contiguous, of any number of
-// dimensions, and hold elements of T's kind and size.
+// View gives fn the elements of a Python buffer without copying them: of bytes, bytearray,
+// array.array, memoryview, a numpy array, or a torch CPU tensor's numpy(). The buffer must be
+// C-contiguous, of any number of dimensions, and hold elements of T's kind and size.
 //
-// While fn runs, Python can neither free nor resize the buffer. The slice must not be used afterwards, nor be
-// written to; see [Edit]. In programs built with -race, fn gets a copy in memory that is taken away afterwards,
-// and that cannot be written to in a View: misuse is a fault that names the line.
+// While fn runs, Python can neither free nor resize the buffer. The slice must not be used
+// afterwards, nor be written to; see [Edit]. In programs built with -race, fn gets a copy in memory
+// that is taken away afterwards, and that cannot be written to in a View: misuse is a fault that
+// names the line.
 func View[T Element](py *Py, o *Object, fn func(values []T) error) error {
 	return view(py, o, 0, fn)
 }
@@ -118,8 +119,9 @@ func guarded[T Element](values []T, writable bool, fn func(values []T) error) er
 	return fn(guardedValues)
 }
 
-// elementKind returns what a buffer's format says of its elements: signed, unsigned, floating, half precision or
-// boolean; see Python's module struct for the formats. Another byte order than the machine's, and structures, have none.
+// elementKind returns what a buffer's format says of its elements: signed, unsigned, floating, half
+// precision or boolean; see Python's module struct for the formats. Another byte order than the
+// machine's, and structures, have none.
 func elementKind(format string) rune {
 	if len(format) == 2 && (format[0] == '@' || format[0] == '=' || format[0] == '<' && littleEndian) {
 		format = format[1:]
@@ -172,9 +174,9 @@ var formats = map[reflect.Kind]string{
 	reflect.Float32: "f", reflect.Float64: "d", reflect.Bool: "?",
 }
 
-// Lend makes a memoryview of the elements of a Go slice without copying them. Python may read and write them,
-// and numpy.frombuffer and the like build on it. The slice's memory stays where it is until Python has dropped
-// the view and everything that was made from it.
+// Lend makes a memoryview of the elements of a Go slice without copying them. Python may read and
+// write them, and numpy.frombuffer and the like build on it. The slice's memory stays where it is
+// until Python has dropped the view and everything that was made from it.
 func Lend[T Element](py *Py, values []T) (*Object, error) {
 	py.check()
 	memory := &lent{}

@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// When the first exception does not end a call, others follow after grace, in which code may clean up, and then
-// after each insist.
+// When the first exception does not end a call, others follow after grace, in which code may clean
+// up, and then after each insist.
 const (
 	grace  = time.Second
 	insist = 20 * time.Millisecond
-	// importPoll is how often a thread that imports is looked at. An exception in the middle of an import would
-	// leave modules half made, some of which cannot be imported again.
+	// importPoll is how often a thread that imports is looked at. An exception in the middle of an
+	// import would leave modules half made, some of which cannot be imported again.
 	importPoll = 5 * time.Millisecond
 )
 
-// watch raises Interrupted in the thread when ctx ends, again and again. The function that it returns, called on the
-// thread, stops that, takes an exception back that was not delivered yet, and reports whether one was raised.
+// watch raises Interrupted in the thread when ctx ends, again and again. The function that it
+// returns, called on the thread, stops that, takes an exception back that was not delivered yet,
+// and reports whether one was raised.
 func (t *Thread) watch(ctx context.Context) (stop func() bool) {
 	stopping, finished := make(chan struct{}), make(chan struct{})
 	raised := false
@@ -57,10 +58,11 @@ func (t *Thread) watch(ctx context.Context) (stop func() bool) {
 	}
 }
 
-// interrupt raises an exception in the thread and reports whether it did: not while the thread imports a module.
+// interrupt raises an exception in the thread and reports whether it did: not while the thread
+// imports a module.
 func (t *Thread) interrupt(class *Object) (raised bool) {
-	// The watcher has a thread for itself, so that a pool full of busy threads cannot hold it up. It is
-	// never closed, so Do cannot fail.
+	// The watcher has a thread for itself, so that a pool full of busy threads cannot hold it up.
+	// It is never closed, so Do cannot fail.
 	_ = t.rt.watcher.Do(context.Background(), func(py *Py) error {
 		importing, err := t.rt.helpers.CallMethod(py, "importing", uint64(t.id))
 		if err == nil {
@@ -76,8 +78,9 @@ func (t *Thread) interrupt(class *Object) (raised bool) {
 	return raised
 }
 
-// setUpInterrupts makes the exceptions that end calls. Insistent is raised again whenever Python makes an instance of it,
-// which is when code catches it: so in the midst of an except, a finally or a with that would go on otherwise.
+// setUpInterrupts makes the exceptions that end calls. Insistent is raised again whenever Python
+// makes an instance of it, which is when code catches it: so in the midst of an except, a finally
+// or a with that would go on otherwise.
 func (rt *Interpreter) setUpInterrupts(py *Py) (err error) {
 	if rt.interrupted, err = rt.helpers.Attr(py, "Interrupted"); err != nil {
 		return err

@@ -257,6 +257,8 @@ PyStatus pyembed_as_double(PyObject *o, double *value);
 PyStatus pyembed_as_complex(PyObject *o, double *real, double *imag);
 // Returns the next item of an iterator: 1, or 0 at its end.
 PyStatus pyembed_next(PyObject *iterator, PyObject **item);
+// Gets an attribute whose name is UTF-8, lone surrogates as their WTF-8 bytes.
+PyNew pyembed_getattr(PyObject *o, const char *name, Py_ssize_t n);
 // Finds the UTF-8 text of a str; the str keeps it.
 PyStatus pyembed_utf8(PyObject *o, const char **text, Py_ssize_t *n);
 // The items of a list or tuple, and a module's globals and sys.modules, as references of the caller's.

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOnlyStableNamesAreUsed compares every name that capi.h looks up with CPython's stable ABI, so that one
-// binary serves all releases.
+// TestOnlyStableNamesAreUsed compares every name that capi.h looks up with CPython's stable ABI, so
+// that one binary serves all releases.
 func TestOnlyStableNamesAreUsed(t *testing.T) {
 	header, err := os.ReadFile("capi.h")
 	require.NoError(t, err)
@@ -48,8 +48,9 @@ func TestOnlyStableNamesAreUsed(t *testing.T) {
 	assert.Equal(t, []string{"PyContext_New", "PyContext_Enter", "PyContext_Exit"}, names(public))
 }
 
-// TestResultsAreChecked finds calls of C functions whose failure nobody would see. Such functions return a struct, which
-// only check.go may look into. So each of their results must be the argument of a function in check.go.
+// TestResultsAreChecked finds calls of C functions whose failure nobody would see. Such functions
+// return a struct, which only check.go may look into. So each of their results must be the argument
+// of a function in check.go.
 func TestResultsAreChecked(t *testing.T) {
 	header, err := os.ReadFile("capi.h")
 	require.NoError(t, err)

@@ -7,8 +7,9 @@ import "C"
 
 import "errors"
 
-// A C function that can fail returns a struct. The functions of this file are the only ones that look into it,
-// and each makes an error of the failure. TestResultsAreChecked finds a result that none of them gets.
+// A C function that can fail returns a struct. The functions of this file are the only ones that
+// look into it, and each makes an error of the failure. TestResultsAreChecked finds a result that
+// none of them gets.
 
 // made returns a new reference.
 func (py *Py) made(result C.PyNew) (*C.PyObject, error) {
@@ -58,7 +59,8 @@ func (py *Py) quietly(result C.PyNew) *C.PyObject {
 	return result.or_null
 }
 
-// succeeded reports whether a function succeeded, without the exception, where a failure does not matter.
+// succeeded reports whether a function succeeded, without the exception, where a failure does not
+// matter.
 func (py *Py) succeeded(result C.PyStatus) bool {
 	if result.or_negative < 0 {
 		C.py_PyErr_Clear()

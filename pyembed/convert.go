@@ -23,13 +23,14 @@ type Marshaler interface {
 	MarshalPython(py *Py) (*Object, error)
 }
 
-// Unmarshaler is a Go type that converts a Python object into itself. [As] uses it before any other rule.
+// Unmarshaler is a Go type that converts a Python object into itself. [As] uses it before any other
+// rule.
 type Unmarshaler interface {
 	UnmarshalPython(py *Py, o *Object) error
 }
 
-// From converts a Go value to a new Python object; see the package comment for the rules. The error names
-// the path of the element that cannot be converted, such as ["prompts"][3].
+// From converts a Go value to a new Python object; see the package comment for the rules. The error
+// names the path of the element that cannot be converted, such as ["prompts"][3].
 func (py *Py) From(value any) (*Object, error) {
 	ptr, err := py.toPython(value)
 	if err != nil {
@@ -38,8 +39,8 @@ func (py *Py) From(value any) (*Object, error) {
 	return py.object(ptr), nil
 }
 
-// As converts a Python object to a Go value of type T; see the package comment for the rules. Numbers that
-// do not fit, and values of another kind, are errors that name the element's path.
+// As converts a Python object to a Go value of type T; see the package comment for the rules.
+// Numbers that do not fit, and values of another kind, are errors that name the element's path.
 func As[T any](py *Py, o *Object) (T, error) {
 	var result T
 	return result, py.Into(o, &result)

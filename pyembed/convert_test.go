@@ -56,11 +56,11 @@ type inner struct {
 
 type Outer struct {
 	inner
-	B      string        `py:"b"` // hides inner's
-	Empty  []int         `py:"empty,omitempty"`
-	Zero   time.Duration `py:",omitzero"`
-	Named  int           `py:",omitempty"`
-	hidden int
+	B     string        `py:"b"` // hides inner's
+	Empty []int         `py:"empty,omitempty"`
+	Zero  time.Duration `py:",omitzero"`
+	Named int           `py:",omitempty"`
+	_     int           // has no Python form
 }
 
 // TestGoValuesInPython compares the repr of what From makes.

@@ -7,11 +7,13 @@ import "C"
 
 import "runtime/cgo"
 
-// maxChain bounds how many exceptions an Error describes: its causes, contexts and members, and theirs.
+// maxChain bounds how many exceptions an Error describes: its causes, contexts and members, and
+// theirs.
 const maxChain = 64
 
-// describer makes an Error of an exception. It calls no Python function but the exception's own __str__ and the
-// like, so that it works at the limits of memory and recursion, too. What fails is left out of the Error.
+// describer makes an Error of an exception. It calls no Python function but the exception's own
+// __str__ and the like, so that it works at the limits of memory and recursion, too. What fails is
+// left out of the Error.
 type describer struct {
 	py *Py
 	// seen holds the exceptions that are described, by their addresses.
@@ -132,10 +134,10 @@ func (py *Py) eachTraceback(exception *C.PyObject, fn func(traceback, frame *C.P
 // The code flags of generators and coroutines; see CPython's code.h.
 const suspendable = 0x20 | 0x80 | 0x200
 
-// clearFrames drops the local variables of the frames of an exception and of those that it comes from: Go may hold
-// the exception for long, and with the frames all that they refer to. The lines of the traceback stay. Frames that
-// still run keep their variables. So do generators and coroutines before Python 3.13, where clearing one that is only
-// suspended ends it.
+// clearFrames drops the local variables of the frames of an exception and of those that it comes
+// from: Go may hold the exception for long, and with the frames all that they refer to. The lines
+// of the traceback stay. Frames that still run keep their variables. So do generators and
+// coroutines before Python 3.13, where clearing one that is only suspended ends it.
 func (py *Py) clearFrames(exception *C.PyObject) {
 	seen := map[*C.PyObject]bool{}
 	C.py_Py_IncRef(exception)
@@ -213,7 +215,8 @@ func (py *Py) numberAttribute(o, name *C.PyObject) (int, bool) {
 	return int(n), ok
 }
 
-// each calls fn with the items of a tuple or list, and drops the reference to it. Anything else has no items.
+// each calls fn with the items of a tuple or list, and drops the reference to it. Anything else has
+// no items.
 func (py *Py) each(sequence *C.PyObject, fn func(item *C.PyObject)) {
 	if sequence == nil {
 		return

@@ -16,11 +16,12 @@ import (
 	"time"
 )
 
-// idleDrops is how long queued references wait for a call that attaches, before a thread is asked to drop them.
+// idleDrops is how long queued references wait for a call that attaches, before a thread is asked
+// to drop them.
 const idleDrops = 10 * time.Millisecond
 
-// drops queues references whose Go owners were garbage collected. Only a thread that holds the GIL may drop
-// a reference, and the garbage collector's goroutine does not.
+// drops queues references whose Go owners were garbage collected. Only a thread that holds the GIL
+// may drop a reference, and the garbage collector's goroutine does not.
 type drops struct {
 	mu      sync.Mutex
 	queue   []*C.PyObject
@@ -63,16 +64,18 @@ func (rt *Interpreter) abandon(ptr *C.PyObject) {
 	}
 }
 
-// Bounds of memory: how often it is looked at, and how much it may grow before the garbage collector runs.
+// Bounds of memory: how often it is looked at, and how much it may grow before the garbage
+// collector runs.
 const (
-	accountObjects  = 64
+	accountObjects  = 4 // how many are made before the clock is looked at
 	accountInterval = time.Millisecond
 	accountGrowth   = 64 << 20
 )
 
-// memory sees to it that Objects that nobody releases do not fill the memory. Go's garbage collector sees the few bytes
-// of an Object, not the Python object behind it. So when the process grows while Objects are made, memory runs the
-// collector, which finds those that are unreachable. The holder of the GIL uses it.
+// memory sees to it that Objects that nobody releases do not fill the memory. Go's garbage
+// collector sees the few bytes of an Object, not the Python object behind it. So when the process
+// grows while Objects are made, memory runs the collector, which finds those that are unreachable.
+// The holder of the GIL uses it.
 type memory struct {
 	objects int
 	checked time.Time
@@ -82,8 +85,7 @@ type memory struct {
 
 // account counts a new Object. The caller is attached.
 func (m *memory) account(rt *Interpreter) {
-	m.objects++
-	if m.objects%accountObjects != 0 && time.Since(m.checked) < accountInterval {
+	if m.objects++; m.objects%accountObjects != 0 || time.Since(m.checked) < accountInterval {
 		return
 	}
 	rt.drops.drain()

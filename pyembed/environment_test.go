@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startReport prints what Python made of its environment. A python program and an embedded one must agree on it.
+// startReport prints what Python made of its environment. A python program and an embedded one must
+// agree on it.
 const startReport = `
 import json, locale, os, sys, warnings
 report = {"flags": {name: getattr(sys.flags, name) for name in dir(sys.flags)
@@ -40,7 +41,8 @@ func init() {
 	}
 }
 
-// TestEnvironmentIsObeyed starts Python with each variable of python --help-env, as a program and embedded.
+// TestEnvironmentIsObeyed starts Python with each variable of python --help-env, as a program and
+// embedded.
 func TestEnvironmentIsObeyed(t *testing.T) {
 	executable := python(t).Python().Executable
 	dir := t.TempDir()

@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// Error is a Python exception. Functions return it as an *Error, for errors.As. With errors.Is it matches the
-// [Class] values of its classes. When a Go function that Python called returned the error that the exception
-// stands for, errors.Is and errors.As find that error, too.
+// Error is a Python exception. Functions return it as an *Error, for errors.As. With errors.Is it
+// matches the [Class] values of its classes. When a Go function that Python called returned the
+// error that the exception stands for, errors.Is and errors.As find that error, too.
 //
-// An Error keeps the exception, with its traceback. It drops the local variables of the traceback's frames, which
-// would otherwise stay in memory with it.
+// An Error keeps the exception, with its traceback. It drops the local variables of the traceback's
+// frames, which would otherwise stay in memory with it.
 type Error struct {
 	// Type is the exception's class, qualified by its module unless that is builtins: "ValueError",
 	// "json.decoder.JSONDecodeError".
@@ -26,7 +26,8 @@ type Error struct {
 	Message string
 	// Frames are the traceback, outermost call first.
 	Frames []Frame
-	// Cause is the exception named by `raise … from`, Context the one that was being handled; nil if none.
+	// Cause is the exception named by `raise … from`, Context the one that was being handled; nil
+	// if none.
 	Cause, Context *Error
 	// Notes are what add_note added.
 	Notes []string
@@ -68,7 +69,8 @@ func (e *Error) Is(target error) bool {
 	return ok && slices.Contains(e.classes, string(class))
 }
 
-// Unwrap returns the Go error that the exception stands for, the cause, and the members of the group.
+// Unwrap returns the Go error that the exception stands for, the cause, and the members of the
+// group.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	if e.goError != nil {
@@ -86,8 +88,9 @@ func (e *Error) Unwrap() []error {
 // Exception returns the exception itself, for its attributes.
 func (e *Error) Exception() *Object { return e.exception }
 
-// ErrorOf returns the Error of an exception object, such as a class of Python's called by Go code. A Go function
-// that returns it to Python raises the exception. ErrorOf fails when the object is no exception.
+// ErrorOf returns the Error of an exception object, such as a class of Python's called by Go code.
+// A Go function that returns it to Python raises the exception. ErrorOf fails when the object is no
+// exception.
 func (py *Py) ErrorOf(exception *Object) (*Error, error) {
 	py.check()
 	defer runtime.KeepAlive(exception)
@@ -97,8 +100,8 @@ func (py *Py) ErrorOf(exception *Object) (*Error, error) {
 	return py.describe(exception.pointer()), nil
 }
 
-// Traceback returns the exception as Python prints it, without the source lines: the oldest exception first, its
-// innermost call last.
+// Traceback returns the exception as Python prints it, without the source lines: the oldest
+// exception first, its innermost call last.
 func (e *Error) Traceback() string {
 	var b strings.Builder
 	e.write(&b)

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// evilUses are uses of an object that may raise anything. Each result is dropped, and each error is looked at whole.
+// evilUses are uses of an object that may raise anything. Each result is dropped, and each error is
+// looked at whole.
 var evilUses = []func(py *Py, evil, module *Object) error{
 	func(py *Py, evil, _ *Object) error { _, err := evil.Attr(py, "anything"); return err },
 	func(py *Py, evil, _ *Object) error { return evil.SetAttr(py, "anything", 1) },
@@ -75,7 +76,8 @@ var evilUses = []func(py *Py, evil, module *Object) error{
 
 func as[T any](py *Py, evil, _ *Object) error { _, err := As[T](py, evil); return err }
 
-// FuzzExceptions uses objects that raise random exceptions from random places, and never sees a crash.
+// FuzzExceptions uses objects that raise random exceptions from random places, and never sees a
+// crash.
 func FuzzExceptions(f *testing.F) {
 	source, err := os.ReadFile("testdata/evil.py")
 	require.NoError(f, err)

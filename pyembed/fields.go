@@ -25,9 +25,10 @@ type structType struct {
 
 var structTypes sync.Map // of reflect.Type to *structType
 
-// structFields returns the fields of a struct's type. The py tag gives a field's name and, after commas, the
-// options omitempty and omitzero, as encoding/json's does. The tag "-" leaves a field out. Without a name, the field's
-// own is used, and an embedded struct's fields are the outer one's.
+// structFields returns the fields of a struct's type. The py tag gives a field's name and, after
+// commas, the options omitempty and omitzero, as encoding/json's does. The tag "-" leaves a field
+// out. Without a name, the field's own is used, and an embedded struct's fields are the outer
+// one's.
 func structFields(t reflect.Type) *structType {
 	if known, ok := structTypes.Load(t); ok {
 		return known.(*structType)

@@ -78,7 +78,8 @@ func (py *Py) plain(o *C.PyObject) (*C.PyObject, error) {
 	return py.helped("plain", object)
 }
 
-// decodeSpecial handles the types that have a conversion of their own, and reports whether v is of one.
+// decodeSpecial handles the types that have a conversion of their own, and reports whether v is of
+// one.
 func (py *Py) decodeSpecial(o *C.PyObject, k kind, v reflect.Value) (done bool, err error) {
 	object := func() *Object { return py.keep(o) }
 	t := v.Type()
@@ -338,7 +339,8 @@ func (py *Py) decodeSequence(o *C.PyObject, k kind, v reflect.Value, depth int) 
 	return nil
 }
 
-// eachItem calls fn with the keys and values that a dict has at the beginning, whatever fn does to it.
+// eachItem calls fn with the keys and values that a dict has at the beginning, whatever fn does to
+// it.
 func (py *Py) eachItem(dict *C.PyObject, fn func(key, value *C.PyObject) error) error {
 	items, err := py.made(C.py_PyDict_Items(dict))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"runtime/cgo"
 )
 
-// Func is a Go function that Python can call: see [Py.Func]. Its result is converted as by [Py.From].
+// Func is a Go function that Python can call: see [Py.Func]. Its result is converted as by
+// [Py.From].
 type Func func(py *Py, args []*Object, kwargs map[string]*Object) (any, error)
 
 // goFunc is what a handle in Python stands for.
@@ -19,12 +20,13 @@ type goFunc struct {
 	fn Func
 }
 
-// Func makes a Python callable of a Go function. The function runs on the thread that calls it, which holds
-// the interpreter, and lives as long as the callable does. Its [Py.Context] is that of the Do that runs on the thread.
+// Func makes a Python callable of a Go function. The function runs on the thread that calls it,
+// which holds the interpreter, and lives as long as the callable does. Its [Py.Context] is that of
+// the Do that runs on the thread.
 //
 // An error that it returns is raised in Python: a Python exception as itself, another error as
-// _pyembed.GoError, a panic as _pyembed.GoPanic. When such an exception comes back to Go, errors.Is and errors.As find the
-// error or the [*Panic] in it. The function must not call runtime.Goexit.
+// _pyembed.GoError, a panic as _pyembed.GoPanic. When such an exception comes back to Go, errors.Is
+// and errors.As find the error or the [*Panic] in it. The function must not call runtime.Goexit.
 //
 // In a process that Python forks, Go does not run: there the callable raises RuntimeError.
 func (py *Py) Func(fn Func) (*Object, error) {

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLargeResultsDoNotPileUp makes 3,000 results of 1 MiB that nobody releases, in one call and in many.
+// TestLargeResultsDoNotPileUp makes 3,000 results of 1 MiB that nobody releases, in one call and in
+// many.
 func TestLargeResultsDoNotPileUp(t *testing.T) {
 	rt := python(t)
 	make1MiB := func(py *Py) error {

@@ -10,7 +10,9 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -69,17 +71,14 @@ func init() {
 		return nil
 	}
 	programs["fork"] = func(rt *Interpreter) error {
-		stop := make(chan struct{})
-		defer close(stop)
-		go func() { // Go is busy
-			for {
-				select {
-				case <-stop:
-					return
-				default:
+		var stop atomic.Bool
+		defer stop.Store(true)
+		for range runtime.GOMAXPROCS(0) { // Go is busy
+			go func() {
+				for !stop.Load() {
 				}
-			}
-		}()
+			}()
+		}
 		return rt.Do(context.Background(), func(py *Py) error {
 			call, err := py.Func(func(*Py, []*Object, map[string]*Object) (any, error) { return nil, nil })
 			if err != nil {
@@ -217,7 +216,8 @@ func TestCancellationIsRaisedAgain(t *testing.T) {
 	}
 }
 
-// TestCancellationSparesImports ends contexts at many moments of an import that cannot be done twice.
+// TestCancellationSparesImports ends contexts at many moments of an import that cannot be done
+// twice.
 func TestCancellationSparesImports(t *testing.T) {
 	rt := python(t)
 	dir := t.TempDir()

@@ -24,11 +24,12 @@ func newJob(ctx context.Context, fn func(*Py) error) *job {
 	return &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 }
 
-// claim reports whether the caller is the first: the thread that runs the job, or the waiter that gives it up.
+// claim reports whether the caller is the first: the thread that runs the job, or the waiter that
+// gives it up.
 func (j *job) claim() bool { return j.claimed.CompareAndSwap(false, true) }
 
-// wait waits until the job has run and ends as it did. When the context ends while the thread still waits for the
-// GIL, the job is given up.
+// wait waits until the job has run and ends as it did. When the context ends while the thread still
+// waits for the GIL, the job is given up.
 func (j *job) wait() error {
 	select {
 	case <-j.done:

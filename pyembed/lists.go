@@ -33,8 +33,8 @@ func anys(values []string) []any {
 	return all
 }
 
-// decodeFast fills a slice of a common type from a list and returns how many items it read: all, or those before one
-// that does not fit.
+// decodeFast fills a slice of a common type from a list and returns how many items it read: all, or
+// those before one that does not fit.
 func decodeFast(list *C.PyObject, slice any) int {
 	switch values := slice.(type) {
 	case *[]int32:

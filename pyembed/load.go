@@ -14,7 +14,8 @@ import (
 	"unsafe"
 )
 
-// load opens the shared libpython and resolves every function that pyembed uses. The advice tells how to name another.
+// load opens the shared libpython and resolves every function that pyembed uses. The advice tells
+// how to name another.
 func load(library, advice string) error {
 	if err := checkMachine(library, advice); err != nil {
 		return err
@@ -31,8 +32,9 @@ func load(library, advice string) error {
 	return nil
 }
 
-// checkMachine returns an error when the library is for another kind of machine than the program: dlopen would say that
-// it does not exist. Whatever else is wrong with the file is left for dlopen to say.
+// checkMachine returns an error when the library is for another kind of machine than the program:
+// dlopen would say that it does not exist. Whatever else is wrong with the file is left for dlopen
+// to say.
 func checkMachine(library, advice string) error {
 	theirs, err := elf.Open(library)
 	if err != nil {

@@ -20,13 +20,15 @@ const (
 
 // Python is an installation of CPython that a program can embed, as [Locate] found it.
 type Python struct {
-	// Executable is the interpreter to be: sys.executable. In a virtual environment, it is that environment's.
+	// Executable is the interpreter to be: sys.executable. In a virtual environment, it is that
+	// environment's.
 	Executable string
 	// Library is the path of the shared libpython.
 	Library string
 	// Version is the release, such as "3.12.1".
 	Version string
-	// Source says where the interpreter was found, such as "VIRTUAL_ENV" or ".venv in a parent directory".
+	// Source says where the interpreter was found, such as "VIRTUAL_ENV" or ".venv in a parent
+	// directory".
 	Source string
 
 	// utf8Mode and locale are how it started in the environment: sys.flags.utf8_mode and LC_CTYPE.
@@ -34,8 +36,8 @@ type Python struct {
 	locale   string
 }
 
-// Locate finds the Python that [Start] would start, and its shared library, without loading it. It takes the first
-// that is there of
+// Locate finds the Python that [Start] would start, and its shared library, without loading it. It
+// takes the first that is there of
 //
 //  1. config.Python: an interpreter or a virtual environment;
 //  2. the environment variable that config.Variable names, likewise;
@@ -43,9 +45,10 @@ type Python struct {
 //  4. .venv in the working directory or the nearest parent that has one;
 //  5. python3 on PATH.
 //
-// Locate runs the interpreter once, in the environment that [Start] gives it, to learn its version, where its
-// libpython is, and that it starts. The error says what was tried, why it failed and what to do. Locate does not
-// go on to the next candidate after an error: a virtual environment that is broken should be mended, not passed over.
+// Locate runs the interpreter once, in the environment that [Start] gives it, to learn its version,
+// where its libpython is, and that it starts. The error says what was tried, why it failed and what
+// to do. Locate does not go on to the next candidate after an error: a virtual environment that is
+// broken should be mended, not passed over.
 //
 // A Python that does not answer within 30 seconds, or when ctx ends, is an error.
 func Locate(ctx context.Context, config Config) (Python, error) {
@@ -109,8 +112,8 @@ func (config Config) candidate() (source, path string, err error) {
 		strings.Join(tried, "; "), minMinor, maxMinor, config.advice())
 }
 
-// interpreter returns the absolute path of an interpreter: of a virtual environment's for its folder, and of the one on
-// PATH for a bare name.
+// interpreter returns the absolute path of an interpreter: of a virtual environment's for its
+// folder, and of the one on PATH for a bare name.
 func interpreter(name string) (string, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -121,7 +124,8 @@ func interpreter(name string) (string, error) {
 			name = found
 		}
 	}
-	// Not filepath.Clean or EvalSymlinks: a virtual environment's interpreter is a link, and stays it.
+	// Not filepath.Clean or EvalSymlinks: a virtual environment's interpreter is a link, and stays
+	// it.
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return "", fmt.Errorf("pyembed: the path %s: %w", name, err)

@@ -7,10 +7,11 @@ import "C"
 
 import "runtime"
 
-// LockThread locks the calling goroutine to its OS thread, as runtime.LockOSThread does, and makes the thread known to
-// Python. [Thread.Do] and [Interpreter.Do] then run their function in the goroutine itself, without handing it
-// to another thread, which makes small calls ten times as fast. [Thread.Close] undoes both. A second LockThread in the
-// same goroutine, or one inside a Do, panics.
+// LockThread locks the calling goroutine to its OS thread, as runtime.LockOSThread does, and makes
+// the thread known to Python. [Thread.Do] and [Interpreter.Do] then run their function in the
+// goroutine itself, without handing it to another thread, which makes small calls ten times as
+// fast. [Thread.Close] undoes both. A second LockThread in the same goroutine, or one inside a Do,
+// panics.
 //
 //	thread := rt.LockThread()
 //	defer thread.Close()

@@ -8,10 +8,12 @@ import "C"
 import (
 	"fmt"
 	"runtime"
+	"unsafe"
 )
 
-// Object is a reference to a Python object. Every method needs a [Py]. Release drops the reference. Without
-// Release, that happens some time after the garbage collector finds the Object unreachable: see the package comment.
+// Object is a reference to a Python object. Every method needs a [Py]. Release drops the reference.
+// Without Release, that happens some time after the garbage collector finds the Object unreachable:
+// see the package comment.
 type Object struct {
 	ptr     *C.PyObject
 	cleanup runtime.Cleanup
@@ -38,8 +40,8 @@ func (py *Py) keep(ptr *C.PyObject) *Object {
 	return py.object(ptr)
 }
 
-// Release drops the reference now. The Object must not be used afterwards. Release is never required. It is
-// worth calling for objects that hold much memory, and in hot loops.
+// Release drops the reference now. The Object must not be used afterwards. Release is never
+// required. It is worth calling for objects that hold much memory, and in hot loops.
 func (o *Object) Release(py *Py) {
 	py.check()
 	ptr := o.pointer()
@@ -57,13 +59,9 @@ func (o *Object) pointer() *C.PyObject {
 
 // Attr returns an attribute.
 func (o *Object) Attr(py *Py, name string) (*Object, error) {
-	cname, err := py.toPython(name)
-	if err != nil {
-		return nil, err
-	}
-	defer C.py_Py_DecRef(cname)
+	py.check()
 	defer runtime.KeepAlive(o)
-	return py.own(C.py_PyObject_GetAttr(o.pointer(), cname))
+	return py.own(C.pyembed_getattr(o.pointer(), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.Py_ssize_t(len(name))))
 }
 
 // SetAttr sets an attribute to a value that [Py.From] converts.
@@ -158,8 +156,8 @@ func (o *Object) Repr(py *Py) (string, error) {
 // comparisons are the operators of PyObject_RichCompare; see CPython's object.h.
 var comparisons = map[string]C.int{"<": 0, "<=": 1, "==": 2, "!=": 3, ">": 4, ">=": 5}
 
-// Compare returns bool(o operator value), where the operator is <, <=, ==, !=, > or >=. The value is converted as by
-// [Py.From].
+// Compare returns bool(o operator value), where the operator is <, <=, ==, !=, > or >=. The value
+// is converted as by [Py.From].
 func (o *Object) Compare(py *Py, operator string, value any) (bool, error) {
 	op, ok := comparisons[operator]
 	if !ok {
@@ -198,7 +196,8 @@ func (o *Object) IsInstance(py *Py, class *Object) (bool, error) {
 	return py.truth(C.py_PyObject_IsInstance(o.pointer(), class.pointer()))
 }
 
-// Call calls o with the arguments, converted as by [Py.From]. A [Kw] as the last one holds keyword arguments.
+// Call calls o with the arguments, converted as by [Py.From]. A [Kw] as the last one holds keyword
+// arguments.
 func (o *Object) Call(py *Py, args ...any) (*Object, error) {
 	var keywords Kw
 	if n := len(args); n > 0 {
@@ -206,9 +205,10 @@ func (o *Object) Call(py *Py, args ...any) (*Object, error) {
 			args, keywords = args[:n-1], kw
 		}
 	}
-	tuple, err := py.toPython(Tuple(args))
+	py.check()
+	tuple, err := py.encodeTuple(args, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pyembed: cannot convert to Python: %w", err)
 	}
 	defer C.py_Py_DecRef(tuple)
 	var dict *C.PyObject

@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// RedirectStdout makes everything that Python prints go to w. Whichever thread prints writes to w, one write at a
-// time, without holding the interpreter. Text is UTF-8. An error of w's is raised in Python. sys.stdout stays an
-// [io.TextIOWrapper], whose fileno is the process's. Child processes and C code still write to the process's own stdout.
+// RedirectStdout makes everything that Python prints go to w. Whichever thread prints writes to w,
+// one write at a time, without holding the interpreter. Text is UTF-8. An error of w's is raised in
+// Python. sys.stdout stays an [io.TextIOWrapper], whose fileno is the process's. Child processes
+// and C code still write to the process's own stdout.
 //
 // [io.TextIOWrapper]: https://docs.python.org/3/library/io.html#io.TextIOWrapper
 func (py *Py) RedirectStdout(w io.Writer) error { return py.redirect("stdout", w) }
 
-// RedirectStderr is like [Py.RedirectStdout] for sys.stderr, where Python's warnings and, unless configured
-// otherwise, its logging go.
+// RedirectStderr is like [Py.RedirectStdout] for sys.stderr, where Python's warnings and, unless
+// configured otherwise, its logging go.
 func (py *Py) RedirectStderr(w io.Writer) error { return py.redirect("stderr", w) }
 
 func (py *Py) redirect(name string, w io.Writer) error {

@@ -7,9 +7,10 @@ import (
 	"runtime/debug"
 )
 
-// Panic is a panic on its way through another thread or through Python. When the function of a Do panics on another
-// thread, Do panics with a *Panic in its caller. When a Go function that Python calls panics, Python sees the
-// exception _pyembed.GoPanic, and errors.As finds the *Panic in that exception's [Error].
+// Panic is a panic on its way through another thread or through Python. When the function of a Do
+// panics on another thread, Do panics with a *Panic in its caller. When a Go function that Python
+// calls panics, Python sees the exception _pyembed.GoPanic, and errors.As finds the *Panic in that
+// exception's [Error].
 type Panic struct {
 	// Value is what panic was called with.
 	Value any
@@ -17,7 +18,8 @@ type Panic struct {
 	Stack []byte
 }
 
-// recovered makes a Panic of what recover returned. One that has come through a thread already stays as it is.
+// recovered makes a Panic of what recover returned. One that has come through a thread already
+// stays as it is.
 func recovered(value any) *Panic {
 	if p, ok := value.(*Panic); ok {
 		return p

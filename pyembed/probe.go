@@ -70,12 +70,13 @@ func (config Config) probe(ctx context.Context, path string) (Python, error) {
 	}, nil
 }
 
-// ask runs probe.py and returns what was printed. The interpreter gets the environment that it will have in the
-// process, so that what ends its start shows here.
+// ask runs probe.py and returns what was printed. The interpreter gets the environment that it will
+// have in the process, so that what ends its start shows here.
 func (config Config) ask(ctx context.Context, path string) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	// The answer has a line for itself, whatever else is printed, and goes where a replaced sys.stdout does not reach.
+	// The answer has a line for itself, whatever else is printed, and goes where a replaced
+	// sys.stdout does not reach.
 	cmd := exec.CommandContext(limited, path, "-c", probeSource+"print('\\n' + answer, file=sys.__stdout__, flush=True)\n")
 	cmd.Env = os.Environ()
 	for key, value := range config.Env {

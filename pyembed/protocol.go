@@ -11,7 +11,8 @@ import (
 	"runtime"
 )
 
-// Iter iterates over o as Python's for does. An exception ends the iteration: it is yielded with a nil Object.
+// Iter iterates over o as Python's for does. An exception ends the iteration: it is yielded with a
+// nil Object.
 func (o *Object) Iter(py *Py) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		py.check()
@@ -36,9 +37,9 @@ func (o *Object) Iter(py *Py) iter.Seq2[*Object, error] {
 	}
 }
 
-// With runs fn inside the context manager o, as Python's with statement does: fn gets what __enter__ returns,
-// and __exit__ gets fn's error as an exception. When __exit__ suppresses the error, With returns nil. A panic in fn
-// reaches __exit__ as an exception and goes on afterwards.
+// With runs fn inside the context manager o, as Python's with statement does: fn gets what
+// __enter__ returns, and __exit__ gets fn's error as an exception. When __exit__ suppresses the
+// error, With returns nil. A panic in fn reaches __exit__ as an exception and goes on afterwards.
 func (o *Object) With(py *Py, fn func(value *Object) error) (err error) {
 	value, err := o.CallMethod(py, "__enter__")
 	if err != nil {

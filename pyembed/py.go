@@ -13,16 +13,16 @@ import (
 	"unsafe"
 )
 
-// Py is the proof that the calling goroutine holds the interpreter. Do makes it. It is valid until the
-// function given to Do returns, and only in the goroutine that runs that function. Using it later panics.
-// Using it in another goroutine panics when the race detector is on.
+// Py is the proof that the calling goroutine holds the interpreter. Do makes it. It is valid until
+// the function given to Do returns, and only in the goroutine that runs that function. Using it
+// later panics. Using it in another goroutine panics when the race detector is on.
 type Py struct {
 	thread *Thread
 	ctx    context.Context
 }
 
-// Context returns the context given to Do. In a Go function that Python calls, it is the context of the Do
-// that runs on the thread.
+// Context returns the context given to Do. In a Go function that Python calls, it is the context of
+// the Do that runs on the thread.
 func (py *Py) Context() context.Context { return py.ctx }
 
 // check panics when py is no proof any more.
@@ -38,8 +38,9 @@ func (py *Py) check() {
 	}
 }
 
-// Detach runs fn without holding the interpreter, so that other threads run Python code meanwhile. Use it
-// around Go code that takes long or waits. Waiting for a goroutine that calls Do, without Detach, is waiting for ever.
+// Detach runs fn without holding the interpreter, so that other threads run Python code meanwhile.
+// Use it around Go code that takes long or waits. Waiting for a goroutine that calls Do, without
+// Detach, is waiting for ever.
 func (py *Py) Detach(fn func()) {
 	py.check()
 	py.thread.detach()
@@ -57,9 +58,9 @@ func (py *Py) Import(name string) (*Object, error) {
 	return py.own(C.py_PyImport_Import(cname))
 }
 
-// Module makes a module of that name from source code, which tracebacks show under the given file name, and
-// puts it into sys.modules. When the code raises an exception, the module is taken out again. When sys.modules has
-// a module of that name already, the code runs in it, as in a reload.
+// Module makes a module of that name from source code, which tracebacks show under the given file
+// name, and puts it into sys.modules. When the code raises an exception, the module is taken out
+// again. When sys.modules has a module of that name already, the code runs in it, as in a reload.
 func (py *Py) Module(name, file, source string) (*Object, error) {
 	py.check()
 	code, err := py.compile(source, file, fileInput)
@@ -96,7 +97,8 @@ func (py *Py) fill(module *Object, file, source string, code *Object) error {
 		return err
 	}
 	defer builtins.Release(py)
-	// As import does. PyImport_Import needs it where the module's functions call Go functions that import.
+	// As import does. PyImport_Import needs it where the module's functions call Go functions that
+	// import.
 	if err := module.SetAttr(py, "__builtins__", builtins); err != nil {
 		return err
 	}

@@ -138,8 +138,8 @@ func TestConversionErrorsNameThePath(t *testing.T) {
 	})
 }
 
-// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it comes from, had is gone. What
-// Python handles at the time keeps its traceback.
+// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it
+// comes from, had is gone. What Python handles at the time keeps its traceback.
 func TestErrorsKeepNoFrames(t *testing.T) {
 	do(t, func(py *Py) error {
 		module, err := py.Module("frames", "frames.py", `

@@ -15,13 +15,13 @@ import (
 	"unsafe"
 )
 
-// New makes an exception of the class, from the arguments that the class takes. A Go function returns it to raise it in
-// Python:
+// New makes an exception of the class, from the arguments that the class takes. A Go function
+// returns it to raise it in Python:
 //
 //	return nil, pyembed.Class("ValueError").New(py, "no such port")
 //
-// The class is one of Python's builtins, or has its module before it, as in "json.decoder.JSONDecodeError". When New
-// cannot make the exception, it returns the error of that.
+// The class is one of Python's builtins, or has its module before it, as in
+// "json.decoder.JSONDecodeError". When New cannot make the exception, it returns the error of that.
 func (c Class) New(py *Py, args ...any) error {
 	class, err := c.find(py)
 	if err != nil {
@@ -40,7 +40,8 @@ func (c Class) New(py *Py, args ...any) error {
 	return e
 }
 
-// find imports the class. Its name may be a path of attributes in a module whose name is a path, too.
+// find imports the class. Its name may be a path of attributes in a module whose name is a path,
+// too.
 func (c Class) find(py *Py) (*Object, error) {
 	parts := strings.Split(string(c), ".")
 	if len(parts) == 1 {
@@ -82,8 +83,8 @@ func (py *Py) raise(err error) {
 	C.py_PyErr_SetString(*C.pyembed_PyExc_RuntimeError, text)
 }
 
-// exceptionOf returns a new reference to the exception that stands for err: the one that err came from, or a GoError or
-// GoPanic that refers to err.
+// exceptionOf returns a new reference to the exception that stands for err: the one that err came
+// from, or a GoError or GoPanic that refers to err.
 func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 	class, note := "GoError", ""
 	message := err.Error()

@@ -32,15 +32,16 @@ var helpersSource string
 // Start is [StartContext] without a context.
 func Start(config Config) (*Interpreter, error) { return StartContext(context.Background(), config) }
 
-// StartContext finds CPython, loads it and initializes it on a new OS thread, which stays Python's main thread. A
-// process has one interpreter for its whole life: further calls return the running one, or an error when their
-// Config names another Python. There is no way to end it: extension modules such as torch's crash when CPython is
-// finalized under them; see [Interpreter.Shutdown].
+// StartContext finds CPython, loads it and initializes it on a new OS thread, which stays Python's
+// main thread. A process has one interpreter for its whole life: further calls return the running
+// one, or an error when their Config names another Python. There is no way to end it: extension
+// modules such as torch's crash when CPython is finalized under them; see [Interpreter.Shutdown].
 //
-// The search for Python obeys ctx. What follows it takes less than a second, and is not interrupted.
+// The search for Python obeys ctx. What follows it takes less than a second, and is not
+// interrupted.
 //
-// Before it loads anything, StartContext runs the python with the environment that the process will have. So what would
-// end a python at its start is an error here, and does not end the process.
+// Before it loads anything, StartContext runs the python with the environment that the process will
+// have. So what would end a python at its start is an error here, and does not end the process.
 func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 	select {
 	case starting <- struct{}{}:
@@ -79,8 +80,9 @@ func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 func start(python Python, config Config) (*Interpreter, error) {
 	rt := &Interpreter{python: python}
 	_, _ = fmt.Sscanf(python.Version, "3.%d", &rt.minor) // Locate has read it
-	// A write to a closed pipe is to be an error on every thread. Go ends the process for it on threads that Python
-	// made, unless somebody asks for the signal. Ignoring it would reach child processes.
+	// A write to a closed pipe is to be an error on every thread. Go ends the process for it on
+	// threads that Python made, unless somebody asks for the signal. Ignoring it would reach child
+	// processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	rt.main = rt.newThread(make(chan *job))
 	rt.main.isolated = true
@@ -120,8 +122,8 @@ func (rt *Interpreter) accept(ctx context.Context, config Config) error {
 	return nil
 }
 
-// resolve returns the executable that config names: a relative path, a bare name or a wrapper may name the running
-// one.
+// resolve returns the executable that config names: a relative path, a bare name or a wrapper may
+// name the running one.
 func (rt *Interpreter) resolve(ctx context.Context, config Config) string {
 	if _, path, err := config.candidate(); err == nil && path == rt.python.Executable {
 		return path
@@ -176,7 +178,8 @@ func startPython(python Python) (*C.PyThreadState, error) {
 	return state, nil
 }
 
-// wide decodes UTF-8 as Python does: a byte that is not UTF-8 becomes a lone surrogate. The result is not freed.
+// wide decodes UTF-8 as Python does: a byte that is not UTF-8 becomes a lone surrogate. The result
+// is not freed.
 func wide(text string) *C.wchar_t {
 	runes := make([]C.wchar_t, 0, len(text)+1)
 	for i, r := range text {

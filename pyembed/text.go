@@ -20,8 +20,8 @@ var (
 )
 
 func (py *Py) encodeString(s string) (*C.PyObject, error) {
-	// Lone surrogates, which Python's str may hold, come and go as their WTF-8 bytes. Other invalid UTF-8 has no
-	// Python form.
+	// Lone surrogates, which Python's str may hold, come and go as their WTF-8 bytes. Other invalid
+	// UTF-8 has no Python form.
 	onError := surrogatepass
 	if utf8.ValidString(s) {
 		onError = nil
@@ -79,7 +79,8 @@ func (py *Py) ownText(result C.PyNew) (string, error) {
 	return text, nil
 }
 
-// cstring returns a string for C, to be freed. Where C would take a NUL for the string's end, it is an error.
+// cstring returns a string for C, to be freed. Where C would take a NUL for the string's end, it is
+// an error.
 func cstring(what, s string) (*C.char, error) {
 	for i := range len(s) {
 		if s[i] == 0 {

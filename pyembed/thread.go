@@ -35,7 +35,8 @@ type Thread struct {
 	attached bool
 	// ctx is the context of the innermost call, or nil. Only the thread itself uses it.
 	ctx context.Context
-	// insisting says that an exception is raised again when code catches it; see [Interpreter.setUpInterrupts].
+	// insisting says that an exception is raised again when code catches it; see
+	// [Interpreter.setUpInterrupts].
 	insisting atomic.Bool
 	closing   chan struct{}
 	ended     chan struct{}
@@ -46,7 +47,8 @@ type Thread struct {
 var (
 	// ErrThreadClosed says that the thread has ended.
 	ErrThreadClosed = errors.New("pyembed: the thread is closed")
-	// ErrOtherGoroutine says that the thread belongs to the goroutine that called [Interpreter.LockThread].
+	// ErrOtherGoroutine says that the thread belongs to the goroutine that called
+	// [Interpreter.LockThread].
 	ErrOtherGoroutine = errors.New("pyembed: the thread belongs to the goroutine that called LockThread; " +
 		"call Do there, or use Interpreter.Do or NewThread")
 )
@@ -55,7 +57,8 @@ func (rt *Interpreter) newThread(jobs chan *job) *Thread {
 	return &Thread{rt: rt, jobs: jobs, closing: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// start makes the thread initialize CPython, which makes it Python's main thread, and waits for that.
+// start makes the thread initialize CPython, which makes it Python's main thread, and waits for
+// that.
 func (t *Thread) start(python Python) error {
 	result := make(chan error)
 	go t.serve(func() error {
@@ -67,8 +70,8 @@ func (t *Thread) start(python Python) error {
 	return <-result
 }
 
-// serve is the thread's life. The goroutine is never unlocked, so that the OS thread, whose affinity a
-// library may have changed, ends with it and does not return to Go's pool.
+// serve is the thread's life. The goroutine is never unlocked, so that the OS thread, whose
+// affinity a library may have changed, ends with it and does not return to Go's pool.
 func (t *Thread) serve(initialize func() error) {
 	runtime.LockOSThread()
 	defer close(t.ended)
@@ -105,8 +108,8 @@ func (t *Thread) end() {
 	C.pyembed_thread_end(t.state)
 }
 
-// Do is like [Interpreter.Do], on this thread. On a thread of [Interpreter.NewThread] or [Interpreter.LockThread],
-// context variables stay from call to call.
+// Do is like [Interpreter.Do], on this thread. On a thread of [Interpreter.NewThread] or
+// [Interpreter.LockThread], context variables stay from call to call.
 func (t *Thread) Do(ctx context.Context, fn func(*Py) error) error {
 	current := t.rt.current()
 	if current == t {
@@ -136,9 +139,10 @@ func (t *Thread) Do(ctx context.Context, fn func(*Py) error) error {
 	}
 }
 
-// Close ends the thread once its current call has returned, and waits for that. Closing twice is fine. A thread of
-// [Interpreter.LockThread] is closed by its goroutine, outside Do, which unlocks the goroutine. Other threads must
-// not be closed from a call that runs on them. [Interpreter.Main] cannot be closed.
+// Close ends the thread once its current call has returned, and waits for that. Closing twice is
+// fine. A thread of [Interpreter.LockThread] is closed by its goroutine, outside Do, which unlocks
+// the goroutine. Other threads must not be closed from a call that runs on them. [Interpreter.Main]
+// cannot be closed.
 func (t *Thread) Close() {
 	switch {
 	case t == t.rt.main:
@@ -175,7 +179,8 @@ func (t *Thread) run(j *job) {
 			if value := recover(); value != nil {
 				j.panicked = recovered(value)
 			} else {
-				// runtime.Goexit, as testing's FailNow calls it: it ends this goroutine, and so the thread.
+				// runtime.Goexit, as testing's FailNow calls it: it ends this goroutine, and so the
+				// thread.
 				j.exited = true
 			}
 		}
@@ -184,8 +189,8 @@ func (t *Thread) run(j *job) {
 	returned = true
 }
 
-// enter runs fn on the thread itself: inside a call that already runs there, or, on a thread of LockThread, as a
-// new one.
+// enter runs fn on the thread itself: inside a call that already runs there, or, on a thread of
+// LockThread, as a new one.
 func (t *Thread) enter(ctx context.Context, fn func(*Py) error) error {
 	if t.attached {
 		return t.call(ctx, fn)

@@ -52,6 +52,9 @@ func (py *Py) encode(value any, depth int) (*C.PyObject, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels, or a cycle", maxDepth)
 	}
+	if tuple, ok := value.(Tuple); ok {
+		return py.encodeTuple(tuple, depth+1)
+	}
 	v := reflect.ValueOf(value)
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return py.encode(nil, depth)
@@ -62,7 +65,8 @@ func (py *Py) encode(value any, depth int) (*C.PyObject, error) {
 	return py.encodeReflect(v, depth+1)
 }
 
-// encodeSpecial handles the types that have a conversion of their own, and reports whether value is of one.
+// encodeSpecial handles the types that have a conversion of their own, and reports whether value is
+// of one.
 func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool, err error) {
 	switch v := value.(type) {
 	case Marshaler:
@@ -145,8 +149,7 @@ func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
 		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
 			return py.encodeBytes(v.Bytes())
 		}
-		_, tuple := v.Interface().(Tuple)
-		return py.encodeSequence(v, tuple, depth)
+		return py.encodeList(v, depth)
 	case reflect.Map:
 		if v.Type().Elem() == emptyType {
 			return py.encodeSet(v, depth)
@@ -158,31 +161,41 @@ func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
 	return nil, fmt.Errorf("a Go %s has no Python form", v.Type())
 }
 
-func (py *Py) encodeSequence(v reflect.Value, tuple bool, depth int) (*C.PyObject, error) {
+func (py *Py) encodeList(v reflect.Value, depth int) (*C.PyObject, error) {
 	n := v.Len()
-	var sequence *C.PyObject
-	var err error
-	if tuple {
-		sequence, err = py.made(C.py_PyTuple_New(C.Py_ssize_t(n)))
-	} else {
-		sequence, err = py.made(C.py_PyList_New(C.Py_ssize_t(n)))
-	}
+	list, err := py.made(C.py_PyList_New(C.Py_ssize_t(n)))
 	if err != nil {
 		return nil, err
 	}
 	for i := range n {
 		item, err := py.encode(v.Index(i).Interface(), depth)
-		if err == nil && tuple { // SetItem takes the reference over
-			err = py.status(C.py_PyTuple_SetItem(sequence, C.Py_ssize_t(i), item))
-		} else if err == nil {
-			err = py.status(C.py_PyList_SetItem(sequence, C.Py_ssize_t(i), item))
+		if err == nil { // SetItem takes the reference over
+			err = py.status(C.py_PyList_SetItem(list, C.Py_ssize_t(i), item))
 		}
 		if err != nil {
-			C.py_Py_DecRef(sequence)
+			C.py_Py_DecRef(list)
 			return nil, at(fmt.Sprintf("[%d]", i), err)
 		}
 	}
-	return sequence, nil
+	return list, nil
+}
+
+func (py *Py) encodeTuple(items []any, depth int) (*C.PyObject, error) {
+	tuple, err := py.made(C.py_PyTuple_New(C.Py_ssize_t(len(items))))
+	if err != nil {
+		return nil, err
+	}
+	for i, value := range items {
+		item, err := py.encode(value, depth)
+		if err == nil { // SetItem takes the reference over
+			err = py.status(C.py_PyTuple_SetItem(tuple, C.Py_ssize_t(i), item))
+		}
+		if err != nil {
+			C.py_Py_DecRef(tuple)
+			return nil, at(fmt.Sprintf("[%d]", i), err)
+		}
+	}
+	return tuple, nil
 }
 
 func (py *Py) encodeMap(v reflect.Value, depth int) (*C.PyObject, error) {

@@ -59,6 +59,14 @@ PyStatus pyembed_next(PyObject *iterator, PyObject **item) {
 	return (PyStatus){py_PyErr_Occurred() != NULL ? -1 : 0};
 }
 
+PyNew pyembed_getattr(PyObject *o, const char *name, Py_ssize_t n) {
+	PyNew text = py_PyUnicode_DecodeUTF8(name, n, "surrogatepass");
+	if (text.or_null == NULL) return text;
+	PyNew value = py_PyObject_GetAttr(o, text.or_null);
+	py_Py_DecRef(text.or_null);
+	return value;
+}
+
 PyStatus pyembed_utf8(PyObject *o, const char **text, Py_ssize_t *n) {
 	*text = py_PyUnicode_AsUTF8AndSize(o, n);
 	return (PyStatus){*text == NULL ? -1 : 0};
