@@ -237,6 +237,13 @@ func TestPythonValuesInGo(t *testing.T) {
 		check(t, py, "-2**63", int64(-1<<63))
 		check(t, py, "2**64-1", uint64(1<<64-1))
 
+		return nil
+	})
+}
+
+func TestPythonValuesWithoutGoForm(t *testing.T) {
+	do(t, func(py *Py) error {
+		require.NoError(t, py.Exec(conversionTypes))
 		refuse[float32](t, py, "1e300", "does not fit into float32")
 		refuse[int](t, py, "1.0", "a Python float has no Go form as int")
 		refuse[int](t, py, "'1'", "a Python str has no Go form as int")

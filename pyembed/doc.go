@@ -116,8 +116,10 @@
 // # Signals
 //
 // Python installs no signal handlers: SIGINT and the others stay Go's, and Ctrl-C is no
-// KeyboardInterrupt. A write to a closed pipe is an error (EPIPE) on every thread, as in Python,
-// and not the end of the process; Start sees to that with a signal.Notify for SIGPIPE. faulthandler
+// KeyboardInterrupt. A handler that Python code sets with signal.signal, on Python's main thread,
+// runs when that thread runs Python code and next switches: the signal reaches the process on
+// another thread. A write to a closed pipe is an error (EPIPE) on every thread, as in Python, and
+// not the end of the process; Start sees to that with a signal.Notify for SIGPIPE. faulthandler
 // stays off, and faulthandler.enable does nothing: its handlers would end the process for a nil
 // pointer in Go code that recovers.
 //

@@ -70,6 +70,9 @@ func init() {
 		}
 		return nil
 	}
+}
+
+func init() {
 	programs["fork"] = func(rt *Interpreter) error {
 		var stop atomic.Bool
 		defer stop.Store(true)

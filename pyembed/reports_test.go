@@ -39,28 +39,24 @@ func TestEndWithExtensionModules(t *testing.T) {
 	assert.Empty(t, output)
 }
 
-// TestReports runs what failed in other embeddings, on a pool thread, on the main one and on the
-// goroutine's own.
-func TestReports(t *testing.T) {
-	rt := python(t)
-	dir := write(t, "pyembed_spawned.py", "import os\ndef work(x): return x * 2, os.getpid()\n")
-	for name, code := range map[string]string{
-		// PyO3#983, pybind11#5238, python4delphi#278: children are copies of the host program
-		// instead of Pythons.
-		"multiprocessing by spawn": fmt.Sprintf(`
+// reports are what failed in other embeddings, each with where it was reported.
+var reports = map[string]string{
+	// PyO3#983, pybind11#5238, python4delphi#278: children are copies of the host program
+	// instead of Pythons.
+	"multiprocessing by spawn": `
 import multiprocessing, os, sys
-sys.path.append(%q)
+sys.path.append(os.environ["PYEMBED_TEST_SPAWNED"])
 from pyembed_spawned import work
 with multiprocessing.get_context("spawn").Pool(1) as pool:
     value, pid = pool.apply(work, (21,))
 assert value == 42 and pid != os.getpid()
-`, dir),
-		// bpo-32573, LiberTEM#301: sys.argv is missing in embedded interpreters.
-		"sys.argv": "import argparse, sys\nassert sys.argv == [''], sys.argv\nargparse.ArgumentParser()",
-		// pythonnet#109, jep#28: extension modules do not find libpython's symbols.
-		"extension modules": "import _ctypes, _hashlib, _decimal, _sqlite3, _ssl, array, math, zlib",
-		// asyncio's loop off the main thread, with a child process that SIGCHLD tells of.
-		"asyncio": `
+`,
+	// bpo-32573, LiberTEM#301: sys.argv is missing in embedded interpreters.
+	"sys.argv": "import argparse, sys\nassert sys.argv == [''], sys.argv\nargparse.ArgumentParser()",
+	// pythonnet#109, jep#28: extension modules do not find libpython's symbols.
+	"extension modules": "import _ctypes, _hashlib, _decimal, _sqlite3, _ssl, array, math, zlib",
+	// asyncio's loop off the main thread, with a child process that SIGCHLD tells of.
+	"asyncio": `
 import asyncio, sys
 async def main():
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", "print(7)", stdout=asyncio.subprocess.PIPE)
@@ -69,17 +65,17 @@ async def main():
     return out.strip(), await asyncio.to_thread(sum, [1, 2])
 assert asyncio.run(main()) == (b"7", 3)
 `,
-		// Children inherit a signal mask or ignored signals of the runtime's (nodejs#3144 and the
-		// like).
-		"signals of children": `
+	// Children inherit a signal mask or ignored signals of the runtime's (nodejs#3144 and the
+	// like).
+	"signals of children": `
 import subprocess, sys
 masks = dict(line.split(":\t") for line in subprocess.check_output(["grep", "^Sig", "/proc/self/status"], text=True).splitlines())
 assert int(masks["SigBlk"], 16) == 0, masks
 assert not int(masks["SigIgn"], 16) & (1 << 12), masks
 subprocess.run(["true"], check=True)
 `,
-		// pyo3#2611, pytorch: deep recursion on a thread with a small stack is a crash.
-		"deep recursion": `
+	// pyo3#2611, pytorch: deep recursion on a thread with a small stack is a crash.
+	"deep recursion": `
 import json
 def down(): down()
 for call in (down, lambda: json.loads("[" * 100_000), lambda: repr(nested)):
@@ -90,9 +86,9 @@ for call in (down, lambda: json.loads("[" * 100_000), lambda: repr(nested)):
     else: raise AssertionError(call)
 while nested: nested = nested.pop()
 `,
-		// go-python#: a sleep or a read ends early, since the runtime sends signals to threads (PEP
-		// 475 must hold).
-		"interrupted system calls": `
+	// go-python#: a sleep or a read ends early, since the runtime sends signals to threads (PEP
+	// 475 must hold).
+	"interrupted system calls": `
 import os, threading, time
 begin = time.monotonic()
 time.sleep(0.2)
@@ -105,8 +101,8 @@ begin = time.monotonic()
 event.wait(0.1)
 assert time.monotonic() - begin >= 0.1
 `,
-		// PyO3#1554: contextvars, warnings and logging of the calling thread.
-		"warnings and logging": `
+	// PyO3#1554: contextvars, warnings and logging of the calling thread.
+	"warnings and logging": `
 import io, logging, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -117,23 +113,29 @@ logger = logging.getLogger("reports"); logger.addHandler(logging.StreamHandler(s
 logger.warning("x %s", 1)
 assert stream.getvalue() == "x 1\n"
 `,
-		// cpython#87556: Python's own signal handlers need Go's alternate stack.
-		"signal handlers": `
-import os, signal, threading, time
+	// cpython#87556: Python's own signal handlers need Go's alternate stack.
+	"signal handlers": `
+import os, signal, threading
 if threading.current_thread() is threading.main_thread():
     seen = []
     signal.signal(signal.SIGUSR1, lambda *args: seen.append(1))
-    os.kill(os.getpid(), signal.SIGUSR1)
-    end = time.monotonic() + 10  # another thread may get the signal first
-    while not seen and time.monotonic() < end: pass
+    signal.raise_signal(signal.SIGUSR1)
     assert seen == [1]
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 `,
-		// Executors whose workers outlive the call (jep#330).
-		"executors": "import concurrent.futures\nwith concurrent.futures.ThreadPoolExecutor(4) as pool:\n  assert sum(pool.map(abs, range(-100, 0))) == 5050\n",
-		// The number format of the host's locale reaches Python (Blender, GIMP).
-		"decimal point": "assert float('1.5') == 1.5 and '%.1f' % 1.5 == '1.5'",
-	} {
+	// Executors whose workers outlive the call (jep#330).
+	"executors": "import concurrent.futures\nwith concurrent.futures.ThreadPoolExecutor(4) as pool:\n  assert sum(pool.map(abs, range(-100, 0))) == 5050\n",
+	// The number format of the host's locale reaches Python (Blender, GIMP).
+	"decimal point": "assert float('1.5') == 1.5 and '%.1f' % 1.5 == '1.5'",
+}
+
+// TestReports runs what failed in other embeddings, on a pool thread, on the main one and on the
+// goroutine's own.
+func TestReports(t *testing.T) {
+	rt := python(t)
+	dir := write(t, "pyembed_spawned.py", "import os\ndef work(x): return x * 2, os.getpid()\n")
+	do(t, func(py *Py) error { return py.Setenv("PYEMBED_TEST_SPAWNED", dir) })
+	for name, code := range reports {
 		t.Run(name, func(t *testing.T) {
 			stop := make(chan struct{})
 			defer close(stop)
