@@ -90,7 +90,7 @@ func (py *Py) decodeSpecial(o *C.PyObject, k kind, v reflect.Value) (done bool, 
 		return true, v.Addr().Interface().(Unmarshaler).UnmarshalPython(py, object())
 	case t == timeType:
 		return true, py.decodeTime(o, v)
-	case t == durationType:
+	case t == durationType && k == kindOther: // an int is nanoseconds, by its kind
 		return true, py.decodeDuration(o, v)
 	case t == bigIntType:
 		n, err := py.decodeBig(o, k)
