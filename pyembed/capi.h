@@ -9,7 +9,7 @@
 //
 //	PyNew       a new reference, or NULL with an exception set
 //	PyStatus    a number that is negative with an exception set
-//	PySize      likewise, as wide as a size
+//	PySize      a size that is negative with an exception set
 //	PyOptional  a new reference, or NULL for "there is none"
 #ifndef PYEMBED_CAPI_H
 #define PYEMBED_CAPI_H

@@ -74,7 +74,7 @@ func (py *Py) toPython(value any) (*C.PyObject, error) {
 	return ptr, nil
 }
 
-// Types with a conversion of their own.
+// Types with special conversions.
 var (
 	anyType             = reflect.TypeFor[any]()
 	errorType           = reflect.TypeFor[error]()

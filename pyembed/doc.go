@@ -69,17 +69,17 @@
 //	Marshaler, Unmarshaler               what they make of it
 //	*Object                              any object, as it is
 //
-// Numbers are accepted by Python's protocols: whatever has __index__ is an integer, whatever has
+// Numbers are accepted by Python's protocols: an object with __index__ is an integer, one with
 // __float__ a float, numpy's and decimal's included. An enum stands for its value. A number that
 // does not fit is an error, and so is a Go type that has no conversion. A struct's py tags work as
 // json tags do: "name,omitempty", "name,omitzero" and "-", and the fields of embedded structs are
 // the outer one's.
 //
 // Into an interface value, None becomes nil, int becomes int64 or, if larger, *big.Int; list
-// becomes []any, tuple Tuple, set map[any]struct{}, and dict map[string]any or, if a key is no str,
-// map[any]any, where tuples in keys become arrays. A datetime with a time zone becomes time.Time.
-// Anything else without a row above stays an *Object. A str with lone surrogates becomes a Go
-// string with their WTF-8 bytes, and back.
+// becomes []any, tuple Tuple, set map[any]struct{}, and dict map[string]any or, if a key is not a
+// str, map[any]any, where tuples in keys become arrays. A datetime with a time zone becomes
+// time.Time. Anything else without a row above stays an *Object. A str with lone surrogates becomes
+// a Go string with their WTF-8 bytes, and back.
 //
 // [View], [Edit] and [Lend] share memory instead of copying it.
 //
@@ -98,7 +98,7 @@
 //
 // An error that a Go function returns to Python is an exception there, and is found by errors.Is
 // and errors.As when that exception comes back to Go. [Class.New] makes an exception of a Python
-// class, for Go functions to return. Panics travel likewise, as a [*Panic].
+// class, for Go functions to return. A panic arrives as a [*Panic].
 //
 // # Cancellation
 //
@@ -116,7 +116,7 @@
 //
 // # Signals
 //
-// Python installs no signal handlers: SIGINT and the others stay Go's, and Ctrl-C is no
+// Python installs no signal handlers: SIGINT and the others stay Go's, and Ctrl-C is not a
 // KeyboardInterrupt. A handler that Python code sets with signal.signal, on Python's main thread,
 // runs when that thread runs Python code and next switches: the signal reaches the process on
 // another thread. A write to a closed pipe is an error (EPIPE) on every thread, as in Python, and

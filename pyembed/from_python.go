@@ -78,8 +78,7 @@ func (py *Py) plain(o *C.PyObject) (*C.PyObject, error) {
 	return py.helped("plain", object)
 }
 
-// decodeSpecial handles the types that have a conversion of their own, and reports whether v is of
-// one.
+// decodeSpecial handles the types with special conversions, and reports whether v is of one.
 func (py *Py) decodeSpecial(o *C.PyObject, k kind, v reflect.Value) (done bool, err error) {
 	object := func() *Object { return py.keep(o) }
 	t := v.Type()

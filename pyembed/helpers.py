@@ -7,7 +7,7 @@ import gc
 import io
 import os
 import sys
-import threading  # first imported here, on the thread that shall be threading.main_thread()
+import threading  # first imported here, on the thread that becomes threading.main_thread()
 
 
 class Interrupted(BaseException):
@@ -88,7 +88,7 @@ def restore_output():
 
 
 def lend(address, size, fmt, owner):
-    """A memoryview of memory that stays as long as owner."""
+    """A memoryview of memory, which keeps the owner."""
     import ctypes
 
     array = (ctypes.c_ubyte * size).from_address(address)

@@ -63,7 +63,7 @@ func (rt *Interpreter) Python() Python { return rt.python }
 // precision, do not reach the next one.
 //
 // Inside fn, a nested Do with the same or another context runs at once on the same thread. A Do in
-// another goroutine that fn waits for needs a thread besides fn's, and fn has to wait in
+// another goroutine that fn waits for needs a second thread, and fn has to wait in
 // [Py.Detach]. Otherwise, or when as many such fn wait as there are threads, both wait until their
 // contexts end. Use [Interpreter.NewThread] or [Interpreter.LockThread] for such work, or a greater
 // [Config.MaxThreads].

@@ -40,7 +40,7 @@ type Python struct {
 // takes the first that is there of
 //
 //  1. config.Python: an interpreter or a virtual environment;
-//  2. the environment variable that config.Variable names, likewise;
+//  2. the environment variable that config.Variable names, read in the same way;
 //  3. $VIRTUAL_ENV;
 //  4. .venv in the working directory or the nearest parent that has one;
 //  5. python3 on PATH.

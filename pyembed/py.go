@@ -25,7 +25,7 @@ type Py struct {
 // the Do that runs on the thread.
 func (py *Py) Context() context.Context { return py.ctx }
 
-// check panics when py is no proof any more.
+// check panics when py is not valid any more.
 func (py *Py) check() {
 	if py.thread == nil {
 		panic("pyembed: a Py was used after the Do that made it returned")

@@ -80,7 +80,7 @@ func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 func start(python Python, config Config) (*Interpreter, error) {
 	rt := &Interpreter{python: python}
 	_, _ = fmt.Sscanf(python.Version, "3.%d", &rt.minor) // Locate has read it
-	// A write to a closed pipe is to be an error on every thread. Go ends the process for it on
+	// A write to a closed pipe must be an error on every thread. Go ends the process for it on
 	// threads that Python made, unless somebody asks for the signal. Ignoring it would reach child
 	// processes.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -90,11 +90,11 @@ func start(python Python, config Config) (*Interpreter, error) {
 		return nil, fmt.Errorf("pyembed: starting %s: %w", python.Executable, err)
 	}
 	started = rt // from here on CPython runs, whatever happens
+	rt.watcher = rt.NewThread()
 	err := rt.main.Do(context.Background(), func(py *Py) error { return rt.setUp(py, config) })
 	if err != nil {
 		return nil, fmt.Errorf("pyembed: setting %s up: %w", python.Executable, err)
 	}
-	rt.watcher = rt.NewThread()
 	size := config.MaxThreads
 	if size <= 0 {
 		size = max(4, runtime.GOMAXPROCS(0))

@@ -29,7 +29,7 @@ type Thread struct {
 	state  *C.PyThreadState
 	// id is what threading.get_ident returns on the thread.
 	id C.ulong
-	// isolated gives each call a contextvars context of its own.
+	// isolated gives each call a new contextvars context.
 	isolated bool
 	// attached says whether the thread holds the GIL. Only the thread itself uses it.
 	attached bool

@@ -65,8 +65,7 @@ func (py *Py) encode(value any, depth int) (*C.PyObject, error) {
 	return py.encodeReflect(v, depth+1)
 }
 
-// encodeSpecial handles the types that have a conversion of their own, and reports whether value is
-// of one.
+// encodeSpecial handles the types with special conversions, and reports whether value is of one.
 func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool, err error) {
 	switch v := value.(type) {
 	case Marshaler:
@@ -243,7 +242,7 @@ func (py *Py) encodeStruct(v reflect.Value, depth int) (*C.PyObject, error) {
 	for i := range known.fields {
 		field := &known.fields[i]
 		value, err := v.FieldByIndexErr(field.index)
-		if err != nil || field.omit(value) { // an embedded pointer is nil, or the value is to be left out
+		if err != nil || field.omit(value) { // an embedded pointer is nil, or the tag leaves the value out
 			continue
 		}
 		if err := py.encodeEntry(dict, reflect.ValueOf(field.name), value, depth); err != nil {
