@@ -30,7 +30,7 @@ func build(t *testing.T, name string) string {
 
 // TestNumpy runs the program that uses pyembed alone.
 func TestNumpy(t *testing.T) {
-	python, err := pyembed.Locate("")
+	python, err := pyembed.Locate(t.Context(), pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err == nil {
 		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run() // -P: not the folder numpy
 	}

@@ -10,7 +10,7 @@ import (
 
 func benchmark(b *testing.B, fn func(py *Py) error) {
 	b.Helper()
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}
@@ -21,7 +21,7 @@ func benchmark(b *testing.B, fn func(py *Py) error) {
 
 // BenchmarkDo hands an empty function to a pool thread and waits for it.
 func BenchmarkDo(b *testing.B) {
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}
@@ -30,6 +30,110 @@ func BenchmarkDo(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkLockedDo is like BenchmarkDo, on the goroutine's own thread.
+func BenchmarkLockedDo(b *testing.B) {
+	rt, err := Start(testConfig)
+	if err != nil {
+		b.Skip(err)
+	}
+	thread := rt.LockThread()
+	defer thread.Close()
+	for b.Loop() {
+		if err := thread.Do(context.Background(), func(*Py) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkMillionCalls makes a million Dos that each call a small Python function, handed over and
+// on the goroutine's own thread.
+func BenchmarkMillionCalls(b *testing.B) {
+	rt, err := Start(testConfig)
+	if err != nil {
+		b.Skip(err)
+	}
+	var text *Object
+	err = rt.Do(context.Background(), func(py *Py) (err error) {
+		text, err = py.From("text")
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	call := func(py *Py) error {
+		o, err := text.CallMethod(py, "upper")
+		if err != nil {
+			return err
+		}
+		o.Release(py)
+		return nil
+	}
+	million := func(do func(context.Context, func(*Py) error) error) func(*testing.B) {
+		return func(b *testing.B) {
+			for b.Loop() {
+				for range 1_000_000 {
+					if err := do(context.Background(), call); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	b.Run("handed over", million(rt.Do))
+	thread := rt.NewThread()
+	b.Run("a thread", million(thread.Do))
+	thread.Close()
+	thread = rt.LockThread()
+	defer thread.Close()
+	b.Run("locked", million(thread.Do))
+}
+
+// BenchmarkLists takes lists of 100,000 to Python and back.
+func BenchmarkLists(b *testing.B) {
+	const n = 100_000
+	ints, floats, texts := make([]int, n), make([]float64, n), make([]string, n)
+	for i := range n {
+		ints[i], floats[i], texts[i] = i, float64(i)/3, "text"
+	}
+	b.Run("int", func(b *testing.B) { benchmarkList(b, ints) })
+	b.Run("float64", func(b *testing.B) { benchmarkList(b, floats) })
+	b.Run("string", func(b *testing.B) { benchmarkList(b, texts) })
+}
+
+func benchmarkList[T any](b *testing.B, values []T) {
+	benchmark(b, func(py *Py) error {
+		for b.Loop() {
+			list, err := py.From(values)
+			if err != nil {
+				return err
+			}
+			if _, err := As[[]T](py, list); err != nil {
+				return err
+			}
+			list.Release(py)
+		}
+		return nil
+	})
+}
+
+// BenchmarkLend lends a million float64 and looks at them, without copying.
+func BenchmarkLend(b *testing.B) {
+	values := make([]float64, 1_000_000)
+	benchmark(b, func(py *Py) error {
+		for b.Loop() {
+			view, err := Lend(py, values)
+			if err != nil {
+				return err
+			}
+			if err := View(py, view, func(got []float64) error { got[0]++; return nil }); err != nil {
+				return err
+			}
+			view.Release(py)
+		}
+		return nil
+	})
 }
 
 // BenchmarkAttach detaches a thread and attaches it again.
@@ -44,7 +148,7 @@ func BenchmarkAttach(b *testing.B) {
 
 // BenchmarkEnsureRelease is what BenchmarkAttach is to be compared with.
 func BenchmarkEnsureRelease(b *testing.B) {
-	if _, err := Start(Config{}); err != nil {
+	if _, err := Start(testConfig); err != nil {
 		b.Skip(err)
 	}
 	runtime.LockOSThread()

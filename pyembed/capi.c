@@ -2,16 +2,24 @@
 #include "capi.h"
 
 #include <dlfcn.h>
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFINE(result, name, parameters, arguments) result(*pyembed_##name) parameters;
-PYEMBED_FUNCTIONS(DEFINE)
-PYEMBED_FUNCTIONS_314(DEFINE)
+#define DEFINE_CHECKED(result, name, parameters, arguments) RAW_##result(*pyembed_##name) parameters;
+PYEMBED_FUNCTIONS(DEFINE, DEFINE_CHECKED)
+PYEMBED_FUNCTIONS_PUBLIC(DEFINE, DEFINE_CHECKED)
 #undef DEFINE
+#undef DEFINE_CHECKED
 #define DEFINE(name) PyObject *pyembed_##name;
 PYEMBED_OBJECTS(DEFINE)
+#undef DEFINE
+#define DEFINE(name) PyObject **pyembed_##name;
+PYEMBED_EXCEPTIONS(DEFINE)
 #undef DEFINE
 
 static char *message(const char *format, const char *detail) {
@@ -23,49 +31,56 @@ static char *message(const char *format, const char *detail) {
 char *pyembed_load(const char *path) {
 	void *lib = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 	if (lib == NULL) return message("%s", dlerror());
-#define RESOLVE(result, name, parameters, arguments) \
+#define RESOLVE_NAME(name) \
 	if ((*(void **)&pyembed_##name = dlsym(lib, #name)) == NULL) \
 		return message("the library has no symbol %s", #name);
-	PYEMBED_FUNCTIONS(RESOLVE)
+#define RESOLVE(result, name, parameters, arguments) RESOLVE_NAME(name)
+	PYEMBED_FUNCTIONS(RESOLVE, RESOLVE)
+	PYEMBED_FUNCTIONS_PUBLIC(RESOLVE, RESOLVE)
 #undef RESOLVE
-#define RESOLVE(name) \
-	if ((*(void **)&pyembed_##name = dlsym(lib, #name)) == NULL) \
-		return message("the library has no symbol %s", #name);
-	PYEMBED_OBJECTS(RESOLVE)
-#undef RESOLVE
-#define RESOLVE(result, name, parameters, arguments) *(void **)&pyembed_##name = dlsym(lib, #name);
-	PYEMBED_FUNCTIONS_314(RESOLVE)
-#undef RESOLVE
+	PYEMBED_OBJECTS(RESOLVE_NAME)
+	PYEMBED_EXCEPTIONS(RESOLVE_NAME)
+#undef RESOLVE_NAME
 	return NULL;
 }
 
-char *pyembed_start(const char *program_name, PyThreadState **state) {
-	if (pyembed_PyInitConfig_Create != NULL) {
-		PyInitConfig *config = py_PyInitConfig_Create();
-		if (config == NULL) return message("%s", "out of memory");
-		char *failure = NULL;
-		// PyInitConfig starts out isolated; this undoes that, so that every release starts alike.
-		if (py_PyInitConfig_SetInt(config, "isolated", 0) < 0 ||
-		    py_PyInitConfig_SetInt(config, "use_environment", 1) < 0 ||
-		    py_PyInitConfig_SetInt(config, "user_site_directory", 1) < 0 ||
-		    py_PyInitConfig_SetInt(config, "configure_locale", 1) < 0 ||
-		    py_PyInitConfig_SetStr(config, "program_name", program_name) < 0 ||
-		    py_Py_InitializeFromInitConfig(config) < 0) {
-			const char *reason = "unknown error";
-			py_PyInitConfig_GetError(config, &reason);
-			failure = message("%s", reason);
-		}
-		py_PyInitConfig_Free(config);
-		if (failure != NULL) return failure;
-	} else {
-		// CPython keeps the pointer for as long as it runs, so the name is not freed.
-		wchar_t *name = py_Py_DecodeLocale(program_name, NULL);
-		if (name == NULL) return message("cannot decode the path %s in this locale", program_name);
-		py_Py_SetProgramName(name);
-		py_Py_InitializeEx(0);
-	}
-	*state = py_PyEval_SaveThread();
+int pyembed_foreign(void) {
+	int (*initialized)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsInitialized");
+	return initialized != NULL && initialized() != 0;
+}
+
+// Set in a process that was forked from this one, where Go does not run.
+static int forked;
+static void after_fork(void) { forked = 1; }
+
+static char *initialize(const pyembed_settings *settings) {
+	// The interface of 3.14 (PyInitConfig) starts out isolated, and has no way back for a good part of the environment
+	// variables. This older one is in the stable ABI and obeys them all.
+	int *utf8_mode = (int *)dlsym(RTLD_DEFAULT, "Py_UTF8Mode");
+	if (utf8_mode == NULL) return message("the library has no symbol %s", "Py_UTF8Mode");
+	*utf8_mode = settings->utf8_mode;
+	const wchar_t *name = settings->utf8_program_name;
+	// CPython keeps the pointer while it runs, so the name is not freed.
+	if (name == NULL) name = py_Py_DecodeLocale(settings->program_name, NULL);
+	if (name == NULL) return message("cannot decode the path %s in this locale", settings->program_name);
+	py_Py_SetProgramName(name);
+	py_Py_InitializeEx(0);
 	return NULL;
+}
+
+char *pyembed_start(const pyembed_settings *settings, PyThreadState **state) {
+	// What C code prints must reach the file as it is printed: Go programs end without flushing C's buffers.
+	fflush(stdout);
+	setvbuf(stdout, NULL, _IONBF, 0);
+	setlocale(LC_CTYPE, "");
+	pthread_atfork(NULL, NULL, after_fork);
+	// faulthandler, which the environment may turn on, replaces the stack that Go handles signals on.
+	stack_t stack;
+	sigaltstack(NULL, &stack);
+	char *failure = initialize(settings);
+	sigaltstack(&stack, NULL);
+	if (failure == NULL) *state = py_PyEval_SaveThread();
+	return failure;
 }
 
 PyThreadState *pyembed_thread_begin(void) {
@@ -83,30 +98,37 @@ static __thread uintptr_t current;
 uintptr_t pyembed_current(void) { return current; }
 void pyembed_set_current(uintptr_t value) { current = value; }
 
-PyObject *pyembed_list_from_int32(const int32_t *values, Py_ssize_t n) {
-	PyObject *list = py_PyList_New(n);
-	if (list == NULL) return NULL;
-	for (Py_ssize_t i = 0; i < n; i++) {
-		PyObject *item = py_PyLong_FromLongLong(values[i]);
-		if (item == NULL || py_PyList_SetItem(list, i, item) < 0) {
-			py_Py_DecRef(list);
-			return NULL;
-		}
+PyNew pyembed_context_enter(void) {
+	PyNew context = py_PyContext_New();
+	if (context.or_null != NULL && py_PyContext_Enter(context.or_null) < 0) {
+		py_Py_DecRef(context.or_null);
+		context.or_null = NULL;
 	}
-	return list;
+	return context;
 }
 
-Py_ssize_t pyembed_list_to_int32(PyObject *list, int32_t *values, Py_ssize_t n) {
-	for (Py_ssize_t i = 0; i < n; i++) {
-		int overflow = 0;
-		PyObject *item = py_PyList_GetItem(list, i);
-		if (item == NULL) return i;
-		long long value = py_PyLong_AsLongLongAndOverflow(item, &overflow);
-		if (overflow != 0 || value < INT32_MIN || value > INT32_MAX) return i;
-		if (value == -1 && py_PyErr_Occurred() != NULL) return i;
-		values[i] = (int32_t)value;
-	}
-	return -1;
+void pyembed_context_exit(PyObject *context) {
+	// It fails when Python code left its own context entered, which is then this thread's.
+	if (py_PyContext_Exit(context) < 0) py_PyErr_Clear();
+	py_Py_DecRef(context);
+}
+
+PyOptional pyembed_raised(void) {
+	PyObject *kind, *value, *traceback;
+	py_PyErr_Fetch(&kind, &value, &traceback);
+	if (kind == NULL) return (PyOptional){NULL};
+	py_PyErr_NormalizeException(&kind, &value, &traceback);
+	if (traceback != NULL && value != NULL) py_PyException_SetTraceback(value, traceback);
+	if (traceback != NULL) py_Py_DecRef(traceback);
+	py_Py_DecRef(kind);
+	return (PyOptional){value};
+}
+
+void pyembed_raise(PyObject *exception) {
+	PyNew class = py_PyObject_Type(exception);
+	if (class.or_null == NULL) return; // with an exception set
+	py_PyErr_SetObject(class.or_null, exception);
+	py_Py_DecRef(class.or_null);
 }
 
 // Exported by function.go.
@@ -115,20 +137,33 @@ extern void pyembedDrop(uintptr_t handle);
 
 static const char capsule[] = "pyembed.handle";
 
-static void drop_go(PyObject *self) { pyembedDrop((uintptr_t)py_PyCapsule_GetPointer(self, capsule)); }
+uintptr_t pyembed_handle(PyObject *o) {
+	return py_PyCapsule_IsValid(o, capsule) ? (uintptr_t)py_PyCapsule_GetPointer(o, capsule) : 0;
+}
 
-PyObject *pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
+static void drop_go(PyObject *self) {
+	uintptr_t handle = pyembed_handle(self);
+	if (handle != 0 && !forked) pyembedDrop(handle);
+}
+
+PyNew pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
 
 static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
+	if (forked) {
+		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
+		                   "a Go function cannot be called in a forked process, where Go does not run: "
+		                   "start processes by spawn or forkserver instead of fork");
+		return NULL;
+	}
 	void *handle = py_PyCapsule_GetPointer(self, capsule);
 	return handle == NULL ? NULL : pyembedCall((uintptr_t)handle, args, kwargs);
 }
 
-PyObject *pyembed_function(uintptr_t handle) {
+PyNew pyembed_function(uintptr_t handle) {
 	static PyMethodDef def = {"go_function", call_go, 1 | 2 /* METH_VARARGS | METH_KEYWORDS */, NULL};
-	PyObject *self = pyembed_capsule(handle);
-	if (self == NULL) return NULL;
-	PyObject *function = py_PyCFunction_NewEx(&def, self, NULL);
-	py_Py_DecRef(self);
+	PyNew self = pyembed_capsule(handle);
+	if (self.or_null == NULL) return self;
+	PyNew function = py_PyCFunction_NewEx(&def, self.or_null, NULL);
+	py_Py_DecRef(self.or_null);
 	return function;
 }

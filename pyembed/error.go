@@ -6,17 +6,18 @@ package pyembed
 import "C"
 
 import (
-	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 )
 
-// Error is a Python exception. It is returned as *Error, for errors.As; its Python classes match [Class]
-// values with errors.Is.
+// Error is a Python exception. Functions return it as an *Error, for errors.As. With errors.Is it
+// matches the [Class] values of its classes. When a Go function that Python called returned the
+// error that the exception stands for, errors.Is and errors.As find that error, too.
 //
-// It keeps the exception but not its traceback, whose frames would keep all that they refer to as long as the Error is
-// held: an exception that goes back to Python begins a new one there.
+// An Error keeps the exception, with its traceback. It drops the local variables of the traceback's
+// frames, which would otherwise stay in memory with it.
 type Error struct {
 	// Type is the exception's class, qualified by its module unless that is builtins: "ValueError",
 	// "json.decoder.JSONDecodeError".
@@ -25,12 +26,19 @@ type Error struct {
 	Message string
 	// Frames are the traceback, outermost call first.
 	Frames []Frame
-	// Cause is the exception named by `raise … from`, Context the one that was being handled; nil if none.
+	// Cause is the exception named by `raise … from`, Context the one that was being handled; nil
+	// if none.
 	Cause, Context *Error
+	// Notes are what add_note added.
+	Notes []string
+	// Group holds the members of an exception group.
+	Group []*Error
 
 	classes []string
-	// exception is the Python object itself, for raising it again.
+	// exception is the Python object itself.
 	exception *Object
+	// goError is the error that a Go function returned to Python, or nil.
+	goError error
 }
 
 // Frame is one line of a traceback.
@@ -55,21 +63,44 @@ func (e *Error) Error() string {
 	return e.Type + ": " + e.Message
 }
 
-// Is says whether target is a [Class] that the exception belongs to.
+// Is reports whether target is a [Class] that the exception belongs to.
 func (e *Error) Is(target error) bool {
 	class, ok := target.(Class)
 	return ok && slices.Contains(e.classes, string(class))
 }
 
-// Unwrap returns the cause.
-func (e *Error) Unwrap() error {
-	if e.Cause == nil {
-		return nil
+// Unwrap returns the Go error that the exception stands for, the cause, and the members of the
+// group.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.goError != nil {
+		errs = append(errs, e.goError)
 	}
-	return e.Cause
+	if e.Cause != nil {
+		errs = append(errs, e.Cause)
+	}
+	for _, member := range e.Group {
+		errs = append(errs, member)
+	}
+	return errs
 }
 
-// Traceback is the exception with its cause or context and their frames, in Python's order: the oldest
+// Exception returns the exception itself, for its attributes.
+func (e *Error) Exception() *Object { return e.exception }
+
+// ErrorOf returns the Error of an exception object, such as a class of Python's called by Go code.
+// A Go function that returns it to Python raises the exception. ErrorOf fails when the object is no
+// exception.
+func (py *Py) ErrorOf(exception *Object) (*Error, error) {
+	py.check()
+	defer runtime.KeepAlive(exception)
+	if kindOf(exception.pointer()) != kindException {
+		return nil, fmt.Errorf("pyembed: a Python %s is not an exception", py.classNameOf(exception.pointer()))
+	}
+	return py.describe(exception.pointer()), nil
+}
+
+// Traceback returns the exception as Python prints it, without the source lines: the oldest
 // exception first, its innermost call last.
 func (e *Error) Traceback() string {
 	var b strings.Builder
@@ -91,75 +122,12 @@ func (e *Error) write(b *strings.Builder) {
 	}
 	b.WriteString(e.Error())
 	b.WriteByte('\n')
-}
-
-// raised takes the current exception and makes a Go error of it.
-func (py *Py) raised() error {
-	var kind, value, traceback *C.PyObject
-	C.py_PyErr_Fetch(&kind, &value, &traceback)
-	if kind == nil {
-		return errors.New("pyembed: a call failed without raising an exception")
+	for _, note := range e.Notes {
+		b.WriteString(note)
+		b.WriteByte('\n')
 	}
-	C.py_PyErr_NormalizeException(&kind, &value, &traceback)
-	defer C.py_Py_DecRef(kind)
-	defer C.py_Py_DecRef(value)
-	if traceback != nil {
-		C.py_PyException_SetTraceback(value, traceback)
-		C.py_Py_DecRef(traceback)
+	for i, member := range e.Group {
+		fmt.Fprintf(b, "\nException %d of the group:\n\n", i+1)
+		member.write(b)
 	}
-	described, err := py.describe(value)
-	if err != nil {
-		return fmt.Errorf("pyembed: an exception that cannot be described: %w", err)
-	}
-	return described
-}
-
-func (py *Py) describe(value *C.PyObject) (*Error, error) {
-	helpers := py.thread.rt.helpers
-	// While pyembed is being set up there are no helpers; and they may fail, for want of memory or stack.
-	if helpers == nil || py.thread.describing {
-		text := C.py_PyObject_Repr(value)
-		defer C.py_Py_DecRef(text)
-		message, err := goString(text)
-		return &Error{Type: "exception", Message: message}, err
-	}
-	py.thread.describing = true
-	defer func() { py.thread.describing = false }()
-	exception, err := py.borrow(value)
-	if err != nil {
-		return nil, err
-	}
-	result, err := helpers.CallMethod(py, "describe", exception)
-	if err != nil {
-		return nil, err
-	}
-	defer result.Release(py)
-	description, err := As[[]any](py, result)
-	if err != nil {
-		return nil, err
-	}
-	e := newError(description)
-	e.exception = exception
-	return e, nil
-}
-
-// newError reads what helpers.py's describe returns.
-func newError(description []any) *Error {
-	e := &Error{Type: description[0].(string), Message: description[1].(string)}
-	for _, class := range description[2].([]any) {
-		e.classes = append(e.classes, class.(string))
-	}
-	for _, item := range description[3].([]any) {
-		frame := item.([]any)
-		e.Frames = append(e.Frames, Frame{
-			File: frame[0].(string), Line: int(frame[1].(int64)), Function: frame[2].(string),
-		})
-	}
-	if cause, ok := description[4].([]any); ok {
-		e.Cause = newError(cause)
-	}
-	if context, ok := description[5].([]any); ok {
-		e.Context = newError(context)
-	}
-	return e
 }

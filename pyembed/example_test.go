@@ -1,14 +1,12 @@
 package pyembed_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +14,7 @@ import (
 )
 
 func Example() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,9 +37,10 @@ func Example() {
 	// Output: 1.4142135623730951
 }
 
-// Python runs as it does from its own program: in a virtual environment, sys.executable is the environment's.
+// Python runs as it does from its own program: in a virtual environment, sys.executable is the
+// environment's.
 func Example_findingPython() {
-	rt, err := pyembed.Start(pyembed.Config{}) // Config.Python would name one
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"}) // Config.Python would name one
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -62,7 +61,7 @@ func Example_findingPython() {
 
 // Any number of goroutines share a few OS threads.
 func Example_threads() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,7 +97,7 @@ func Example_values() {
 		IDs  []int          `py:"ids"`
 		More map[string]any `py:"more"`
 	}
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -130,7 +129,7 @@ func Example_values() {
 }
 
 func Example_errors() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -168,7 +167,7 @@ port({})
 }
 
 func Example_cancellation() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -179,9 +178,31 @@ func Example_cancellation() {
 	// Output: true
 }
 
+// A wait in C cannot be interrupted. It ends when it gets what it waits for.
+func Example_waits() {
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		err := rt.Do(context.Background(), func(py *pyembed.Py) error { return py.Exec("jobs.put(None)") })
+		if err != nil {
+			log.Print(err)
+		}
+	})
+	defer stop()
+	err = rt.Do(ctx, func(py *pyembed.Py) error {
+		return py.Exec("import queue; jobs = queue.Queue()\njobs.get()")
+	})
+	fmt.Println(errors.Is(err, context.DeadlineExceeded) || err == nil)
+	// Output: true
+}
+
 // Ctrl-C reaches Go, as always, and ends Python code by way of a context.
 func Example_signals() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -199,7 +220,7 @@ while True: pass
 }
 
 func Example_environmentAndOutput() {
-	rt, err := pyembed.Start(pyembed.Config{Env: map[string]string{"GREETING": "hello"}})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON", Env: map[string]string{"GREETING": "hello"}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -221,10 +242,10 @@ func Example_environmentAndOutput() {
 	// <nil>
 }
 
-// Python's own shutdown never runs, so whatever must be ended in order is ended by the program: here a folder,
-// which Python would otherwise remove at exit.
+// Python's own shutdown never runs, so whatever must be ended in order is ended by the program:
+// here a folder, which Python would otherwise remove at exit.
 func Example_exit() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -253,14 +274,15 @@ func Example_exit() {
 }
 
 func ExampleLocate() {
-	_, err := pyembed.Locate("/opt/nothing/bin/python")
+	_, err := pyembed.Locate(context.Background(), pyembed.Config{
+		Python: "/opt/nothing/bin/python", Variable: "VLLMGO_PYTHON",
+	})
 	fmt.Println(err)
-	// Output:
-	// pyembed: /opt/nothing/bin/python (from the Python option): it does not run: fork/exec /opt/nothing/bin/python: no such file or directory; install or repair it, or name another Python with VLLMGO_PYTHON=/path/to/python3
+	// Output: pyembed: /opt/nothing/bin/python (from the Python option): it does not run: fork/exec /opt/nothing/bin/python: no such file or directory; install or repair it, or name another Python with VLLMGO_PYTHON=/path/to/python3
 }
 
 func ExampleInterpreter_Main() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -273,7 +295,7 @@ func ExampleInterpreter_Main() {
 }
 
 func ExampleInterpreter_NewThread() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -293,8 +315,38 @@ func ExampleInterpreter_NewThread() {
 	// <nil>
 }
 
+func ExampleInterpreter_LockThread() {
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	thread := rt.LockThread()
+	defer thread.Close()
+	sum := 0
+	for i := range 1000 { // no thread is woken
+		err := thread.Do(context.Background(), func(py *pyembed.Py) error {
+			o, err := py.From(i)
+			if err != nil {
+				return err
+			}
+			bits, err := o.CallMethod(py, "bit_count")
+			if err != nil {
+				return err
+			}
+			n, err := pyembed.As[int](py, bits)
+			sum += n
+			return err
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println(sum)
+	// Output: 4932
+}
+
 func ExampleObject_Call() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -322,7 +374,7 @@ func ExampleObject_Call() {
 }
 
 func ExampleObject_Iter() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -357,7 +409,7 @@ func ExampleObject_Iter() {
 }
 
 func ExampleObject_With() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -390,148 +442,4 @@ func ExampleObject_With() {
 	// Output:
 	// 0.33333
 	// 0.3333333333333333333333333333
-}
-
-func ExamplePy_Func() {
-	rt, err := pyembed.Start(pyembed.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		shout, err := py.Func(func(py *pyembed.Py, args []*pyembed.Object, _ map[string]*pyembed.Object) (any, error) {
-			word, err := args[0].CallMethod(py, "group")
-			if err != nil {
-				return nil, err
-			}
-			text, err := pyembed.As[string](py, word)
-			return strings.ToUpper(text), err
-		})
-		if err != nil {
-			return err
-		}
-		re, err := py.Import("re")
-		if err != nil {
-			return err
-		}
-		o, err := re.CallMethod(py, "sub", "[a-z]{4,}", shout, "words as long as four letters")
-		if err != nil {
-			return err
-		}
-		text, err := pyembed.As[string](py, o)
-		fmt.Println(text)
-		return err
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Output: WORDS as LONG as FOUR LETTERS
-}
-
-func ExampleView() {
-	rt, err := pyembed.Start(pyembed.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		numbers, err := py.Eval("__import__('array').array('i', range(1_000_000))") // or a numpy array
-		if err != nil {
-			return err
-		}
-		return pyembed.View(py, numbers, func(values []int32) error {
-			sum := 0
-			for _, v := range values {
-				sum += int(v)
-			}
-			fmt.Println(len(values), sum)
-			return nil
-		})
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Output: 1000000 499999500000
-}
-
-func ExampleEdit() {
-	rt, err := pyembed.Start(pyembed.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		text, err := py.Eval("bytearray(b'mutable')")
-		if err != nil {
-			return err
-		}
-		err = pyembed.Edit(py, text, func(b []byte) error {
-			copy(b, bytes.ToUpper(b[:3]))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		decoded, err := text.CallMethod(py, "decode")
-		if err != nil {
-			return err
-		}
-		s, err := pyembed.As[string](py, decoded)
-		fmt.Println(s)
-		return err
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Output: MUTable
-}
-
-func ExampleLend() {
-	rt, err := pyembed.Start(pyembed.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	values := []float64{3, 1, 2}
-	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		view, err := pyembed.Lend(py, values) // numpy.frombuffer takes it, too
-		if err != nil {
-			return err
-		}
-		if err := py.Exec("def halve(view):\n  for i, v in enumerate(view): view[i] = v / 2"); err != nil {
-			return err
-		}
-		halve, err := py.Eval("halve")
-		if err != nil {
-			return err
-		}
-		_, err = halve.Call(py, view)
-		return err
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(values)
-	// Output: [1.5 0.5 1]
-}
-
-func ExamplePy_RedirectStdout() {
-	rt, err := pyembed.Start(pyembed.Config{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	var output bytes.Buffer
-	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		sys, err := py.Import("sys")
-		if err != nil {
-			return err
-		}
-		original, err := sys.Attr(py, "stdout")
-		if err != nil {
-			return err
-		}
-		if err := py.RedirectStdout(&output); err != nil {
-			return err
-		}
-		err = py.Exec("print('hello from Python')")
-		return errors.Join(err, sys.SetAttr(py, "stdout", original))
-	})
-	fmt.Printf("%q %v\n", output.String(), err)
-	// Output: "hello from Python\n" <nil>
 }

@@ -7,83 +7,13 @@ package pyembed
 import "C"
 
 import (
+	"encoding"
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
-	"runtime"
 	"strings"
 	"unsafe"
-)
-
-// kind tells Python's built-in types apart, subclasses included.
-type kind int
-
-const (
-	kindOther kind = iota
-	kindNone
-	kindBool
-	kindInt
-	kindFloat
-	kindStr
-	kindBytes
-	kindList
-	kindTuple
-	kindDict
-)
-
-// The bits of PyType_GetFlags that mark subclasses of built-in types; see CPython's object.h.
-var subclassFlags = []struct {
-	flag C.ulong
-	kind kind
-}{
-	{1 << 24, kindInt}, {1 << 25, kindList}, {1 << 26, kindTuple},
-	{1 << 27, kindBytes}, {1 << 28, kindStr}, {1 << 29, kindDict},
-}
-
-func kindOf(o *C.PyObject) kind {
-	if o == C.pyembed__Py_NoneStruct {
-		return kindNone
-	}
-	class := C.py_PyObject_Type(o)
-	defer C.py_Py_DecRef(class)
-	if class == C.pyembed_PyBool_Type {
-		return kindBool
-	}
-	flags := C.py_PyType_GetFlags(class)
-	for _, candidate := range subclassFlags {
-		if flags&candidate.flag != 0 {
-			return candidate.kind
-		}
-	}
-	if C.py_PyObject_IsInstance(o, C.pyembed_PyFloat_Type) == 1 {
-		return kindFloat
-	}
-	return kindOther
-}
-
-// Into is [As] with the place for the result given: target is a non-nil pointer.
-func (py *Py) Into(o *Object, target any) error {
-	py.check()
-	v := reflect.ValueOf(target)
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return fmt.Errorf("pyembed: Into needs a non-nil pointer, not %T", target)
-	}
-	defer runtime.KeepAlive(o)
-	return py.decodeInto(o.pointer(), target)
-}
-
-func (py *Py) decodeInto(o *C.PyObject, target any) error {
-	if err := py.decode(o, reflect.ValueOf(target).Elem(), 0); err != nil {
-		return fmt.Errorf("pyembed: cannot convert to Go: %w", err)
-	}
-	return nil
-}
-
-var (
-	objectType = reflect.TypeFor[*Object]()
-	bigIntType = reflect.TypeFor[*big.Int]()
-	bytesType  = reflect.TypeFor[[]byte]()
-	int32sType = reflect.TypeFor[[]int32]()
 )
 
 func (py *Py) decode(o *C.PyObject, v reflect.Value, depth int) error {
@@ -91,156 +21,193 @@ func (py *Py) decode(o *C.PyObject, v reflect.Value, depth int) error {
 		return fmt.Errorf("nested deeper than %d levels, or a cycle", maxDepth)
 	}
 	k := kindOf(o)
-	switch {
-	case v.Type() == objectType:
-		object, err := py.borrow(o)
-		if err != nil {
-			return err
-		}
-		v.Set(reflect.ValueOf(object))
+	switch t := v.Type(); {
+	case t == objectType:
+		v.Set(reflect.ValueOf(py.keep(o)))
 		return nil
-	case v.Kind() == reflect.Interface && v.NumMethod() == 0:
-		value, err := py.decodeAny(o, k, depth)
-		if err != nil {
-			return err
-		}
-		if value == nil {
-			v.SetZero()
-		} else {
-			v.Set(reflect.ValueOf(value))
-		}
+	case t == anyType || t.Kind() == reflect.Interface && t.NumMethod() == 0:
+		return py.decodeInterface(o, k, v, depth)
+	case t == errorType && k == kindException:
+		v.Set(reflect.ValueOf(py.describe(o)))
 		return nil
-	case v.Type() == bigIntType && k == kindInt:
-		n, err := py.decodeBig(o)
-		if err != nil {
-			return err
-		}
-		v.Set(reflect.ValueOf(n))
-		return nil
-	case v.Kind() == reflect.Pointer:
+	case t.Kind() == reflect.Pointer:
 		if k == kindNone {
 			v.SetZero()
 			return nil
 		}
-		v.Set(reflect.New(v.Type().Elem()))
+		v.Set(reflect.New(t.Elem()))
 		return py.decode(o, v.Elem(), depth+1)
+	case t.PkgPath() != "": // a named type
+		if done, err := py.decodeSpecial(o, k, v); done {
+			return err
+		}
 	}
+	done, err := py.decodeKind(o, k, v, depth)
+	if done || k != kindOther {
+		return err
+	}
+	// An enum stands for its value, and a scalar of numpy's for a number.
+	plain, err := py.plain(o)
+	if err != nil {
+		return err
+	}
+	defer C.py_Py_DecRef(plain)
+	if plain == o {
+		return py.noForm(o, v.Type())
+	}
+	return py.decode(plain, v, depth+1)
+}
+
+func (py *Py) noForm(o *C.PyObject, t reflect.Type) error {
+	return fmt.Errorf("a Python %s has no Go form as %s", py.classNameOf(o), t)
+}
+
+// classNameOf returns the name of an object's class, for messages.
+func (py *Py) classNameOf(o *C.PyObject) string {
+	class := py.quietly(C.py_PyObject_Type(o))
+	if class == nil {
+		return "object"
+	}
+	defer C.py_Py_DecRef(class)
+	return py.textAttribute(class, names.name)
+}
+
+func (py *Py) plain(o *C.PyObject) (*C.PyObject, error) {
+	object := py.keep(o)
+	defer object.Release(py)
+	return py.helped("plain", object)
+}
+
+// decodeSpecial handles the types with special conversions, and reports whether v is of one.
+func (py *Py) decodeSpecial(o *C.PyObject, k kind, v reflect.Value) (done bool, err error) {
+	object := func() *Object { return py.keep(o) }
+	t := v.Type()
+	switch {
+	case !v.CanAddr():
+		return false, nil
+	case reflect.PointerTo(t).Implements(unmarshalerType):
+		return true, v.Addr().Interface().(Unmarshaler).UnmarshalPython(py, object())
+	case t == timeType:
+		return true, py.decodeTime(o, v)
+	case t == durationType && k == kindOther: // an int is nanoseconds, by its kind
+		return true, py.decodeDuration(o, v)
+	case t == bigIntType:
+		n, err := py.decodeBig(o, k)
+		if err == nil {
+			v.Addr().Interface().(*big.Int).Set(n)
+		}
+		return true, err
+	case t == rawMessageType:
+		text, err := py.helpedText("to_json", object())
+		v.SetBytes([]byte(text))
+		return true, err
+	case t == jsonNumberType && (k == kindInt || k == kindFloat):
+		text, err := py.helpedText("to_json", object())
+		v.SetString(text)
+		return true, err
+	case (k == kindStr || k == kindOther) && reflect.PointerTo(t).Implements(textUnmarshalerType):
+		text, err := py.ownText(C.py_PyObject_Str(o))
+		if err != nil {
+			return true, err
+		}
+		return true, v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
+	}
+	return false, nil
+}
+
+// helpedText calls a function of helpers.py that returns a str, and releases its argument.
+func (py *Py) helpedText(function string, o *Object) (string, error) {
+	defer o.Release(py)
+	text, err := py.helped(function, o)
+	if err != nil {
+		return "", err
+	}
+	defer C.py_Py_DecRef(text)
+	return py.text(text)
+}
+
+// decodeKind decodes what v's kind takes of the object's kind, and reports whether it takes it.
+func (py *Py) decodeKind(o *C.PyObject, k kind, v reflect.Value, depth int) (done bool, err error) {
+	isNumber := k == kindInt || k == kindBool || k == kindOther && C.py_PyIndex_Check(o) != 0
 	switch v.Kind() {
 	case reflect.Bool:
 		if k == kindBool {
-			v.SetBool(C.py_PyObject_IsTrue(o) == 1)
-			return nil
+			is, err := py.truth(C.py_PyObject_IsTrue(o))
+			v.SetBool(is)
+			return true, err
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		if k == kindInt {
-			return py.decodeInt(o, v)
+		if isNumber {
+			return true, py.decodeInt(o, v)
 		}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		if k == kindInt {
-			return py.decodeUint(o, v)
+		if isNumber {
+			return true, py.decodeUint(o, k, v)
 		}
 	case reflect.Float32, reflect.Float64:
-		if k == kindFloat || k == kindInt {
-			f := C.py_PyFloat_AsDouble(o)
-			if f == -1 && C.py_PyErr_Occurred() != nil {
-				return py.raised()
-			}
-			v.SetFloat(float64(f))
-			return nil
+		if isNumber || k == kindFloat || k == kindOther && py.has(o, names.float) {
+			return true, py.decodeFloat(o, v)
+		}
+	case reflect.Complex64, reflect.Complex128:
+		if isNumber || k == kindFloat || k == kindComplex {
+			n, err := py.decodeComplex(o)
+			v.SetComplex(n)
+			return true, err
 		}
 	case reflect.String:
 		if k == kindStr {
-			s, err := goString(o)
-			if err != nil {
-				return py.raised()
-			}
+			s, err := py.text(o)
 			v.SetString(s)
-			return nil
+			return true, err
 		}
-	case reflect.Slice:
-		switch {
-		case k == kindBytes && v.Type().ConvertibleTo(bytesType):
-			b, err := py.decodeBytes(o)
-			v.SetBytes(b)
-			return err
-		case k == kindList || k == kindTuple:
-			return py.decodeSequence(o, k, v, depth)
-		}
-	case reflect.Array:
-		if k == kindList || k == kindTuple {
-			return py.decodeSequence(o, k, v, depth)
-		}
+	case reflect.Slice, reflect.Array:
+		return py.decodeElements(o, k, v, depth)
 	case reflect.Map:
 		if k == kindDict {
-			return py.decodeMap(o, v, depth)
+			return true, py.decodeMap(o, v, depth)
+		}
+		if k == kindSet && v.Type().Elem() == emptyType {
+			return true, py.decodeSet(o, v, depth)
 		}
 	case reflect.Struct:
 		if k == kindDict {
-			return py.decodeStruct(o, v, depth)
+			return true, py.decodeStruct(o, v, depth)
 		}
 	}
-	return fmt.Errorf("a Python %s has no Go form as %s", className(o), v.Type())
+	return false, py.noForm(o, v.Type())
 }
 
-// decodeAny decodes into the Go type that fits the Python type best.
-func (py *Py) decodeAny(o *C.PyObject, k kind, depth int) (any, error) {
-	switch k {
-	case kindNone:
-		return nil, nil
-	case kindBool:
-		return C.py_PyObject_IsTrue(o) == 1, nil
-	case kindInt:
-		var overflow C.int
-		n := C.py_PyLong_AsLongLongAndOverflow(o, &overflow)
-		if overflow != 0 {
-			return py.decodeBig(o)
-		}
-		return int64(n), nil
-	case kindFloat:
-		return float64(C.py_PyFloat_AsDouble(o)), nil
-	case kindStr:
-		s, err := goString(o)
-		if err != nil {
-			return nil, py.raised()
-		}
-		return s, nil
-	case kindBytes:
-		return py.decodeBytes(o)
-	case kindList:
-		return decodeAs[[]any](py, o, depth)
-	case kindTuple:
-		return decodeAs[Tuple](py, o, depth)
-	case kindDict:
-		var pos C.Py_ssize_t
-		var key, value *C.PyObject
-		for C.py_PyDict_Next(o, &pos, &key, &value) != 0 {
-			if kindOf(key) != kindStr {
-				return decodeAs[map[any]any](py, o, depth)
-			}
-		}
-		return decodeAs[map[string]any](py, o, depth)
+// has reports whether the object has an attribute.
+func (py *Py) has(o, name *C.PyObject) bool {
+	value := py.attribute(o, name)
+	if value == nil {
+		return false
 	}
-	return py.borrow(o)
+	C.py_Py_DecRef(value)
+	return true
 }
 
-func decodeAs[T any](py *Py, o *C.PyObject, depth int) (T, error) {
-	var value T
-	err := py.decode(o, reflect.ValueOf(&value).Elem(), depth)
-	return value, err
+// asInt64 returns an integer, through __index__, and reports whether it fits.
+func (py *Py) asInt64(o *C.PyObject) (n int64, fits bool, err error) {
+	var value C.int64_t
+	overflow, err := py.truth(C.pyembed_as_int64(o, &value))
+	return int64(value), !overflow, err
 }
 
 func (py *Py) decodeInt(o *C.PyObject, v reflect.Value) error {
-	var overflow C.int
-	n := int64(C.py_PyLong_AsLongLongAndOverflow(o, &overflow))
-	if overflow != 0 || v.OverflowInt(n) {
+	n, fits, err := py.asInt64(o)
+	switch {
+	case err != nil:
+		return err
+	case !fits || v.OverflowInt(n):
 		return fmt.Errorf("the int does not fit into %s", v.Type())
 	}
 	v.SetInt(n)
 	return nil
 }
 
-func (py *Py) decodeUint(o *C.PyObject, v reflect.Value) error {
-	n, err := py.decodeBig(o)
+func (py *Py) decodeUint(o *C.PyObject, k kind, v reflect.Value) error {
+	n, err := py.decodeBig(o, k)
 	if err != nil {
 		return err
 	}
@@ -251,152 +218,274 @@ func (py *Py) decodeUint(o *C.PyObject, v reflect.Value) error {
 	return nil
 }
 
-func (py *Py) decodeBig(o *C.PyObject) (*big.Int, error) {
-	text, err := py.own(C.py_PyNumber_ToBase(o, 16))
+func (py *Py) decodeBig(o *C.PyObject, k kind) (*big.Int, error) {
+	if k != kindInt && k != kindBool && (k != kindOther || C.py_PyIndex_Check(o) == 0) {
+		return nil, py.noForm(o, bigIntType)
+	}
+	if n, fits, err := py.asInt64(o); err != nil || fits {
+		return big.NewInt(n), err
+	}
+	text, err := py.ownText(C.py_PyNumber_ToBase(o, 16))
 	if err != nil {
 		return nil, err
 	}
-	defer text.Release(py)
-	s, err := goString(text.pointer())
-	if err != nil {
-		return nil, py.raised()
-	}
-	n, ok := new(big.Int).SetString(strings.Replace(s, "0x", "", 1), 16)
+	n, ok := new(big.Int).SetString(strings.Replace(text, "0x", "", 1), 16)
 	if !ok {
-		return nil, fmt.Errorf("hex(int) returned %q", s)
+		return nil, fmt.Errorf("hex(int) returned %q", text)
 	}
 	return n, nil
 }
 
-func (py *Py) decodeBytes(o *C.PyObject) ([]byte, error) {
-	var data *C.char
-	var n C.Py_ssize_t
-	if C.py_PyBytes_AsStringAndSize(o, &data, &n) < 0 {
-		return nil, py.raised()
+func (py *Py) decodeFloat(o *C.PyObject, v reflect.Value) error {
+	var value C.double
+	if err := py.status(C.pyembed_as_double(o, &value)); err != nil {
+		return err
 	}
-	b := make([]byte, n)
-	copy(b, unsafe.Slice((*byte)(unsafe.Pointer(data)), n))
-	return b, nil
+	f := float64(value)
+	if v.OverflowFloat(f) && !math.IsInf(f, 0) {
+		return fmt.Errorf("the float %v does not fit into %s", f, v.Type())
+	}
+	v.SetFloat(f)
+	return nil
+}
+
+func (py *Py) decodeComplex(o *C.PyObject) (complex128, error) {
+	var r, i C.double
+	err := py.status(C.pyembed_as_complex(o, &r, &i))
+	return complex(float64(r), float64(i)), err
+}
+
+func (py *Py) decodeBytes(o *C.PyObject, k kind) ([]byte, error) {
+	if k == kindBytes {
+		var data *C.char
+		var n C.Py_ssize_t
+		if err := py.status(C.py_PyBytes_AsStringAndSize(o, &data, &n)); err != nil {
+			return nil, err
+		}
+		return append(make([]byte, 0, n), unsafe.Slice((*byte)(unsafe.Pointer(data)), n)...), nil
+	}
+	object := py.keep(o)
+	defer object.Release(py)
+	b := []byte{}
+	return b, View(py, object, func(values []byte) error { b = append(b, values...); return nil })
+}
+
+// decodeElements decodes into a slice or an array.
+func (py *Py) decodeElements(o *C.PyObject, k kind, v reflect.Value, depth int) (done bool, err error) {
+	switch k {
+	case kindBytes, kindByteArray, kindMemoryView:
+		if v.Type().Elem().Kind() != reflect.Uint8 {
+			break
+		}
+		b, err := py.decodeBytes(o, k)
+		switch {
+		case err != nil:
+			return true, err
+		case v.Kind() == reflect.Slice:
+			v.SetBytes(b)
+		case len(b) != v.Len():
+			return true, fmt.Errorf("there are %d bytes, %s has %d", len(b), v.Type(), v.Len())
+		default:
+			reflect.Copy(v, reflect.ValueOf(b))
+		}
+		return true, nil
+	case kindList, kindTuple:
+		return true, py.decodeSequence(o, k, v, depth)
+	case kindSet:
+		list, err := py.made(C.py_PySequence_List(o))
+		if err != nil {
+			return true, err
+		}
+		defer C.py_Py_DecRef(list)
+		return true, py.decodeSequence(list, kindList, v, depth)
+	}
+	return false, py.noForm(o, v.Type())
+}
+
+// sequenceItem returns an item of a list or tuple.
+func sequenceItem(o *C.PyObject, k kind, i int) C.PyNew {
+	if k == kindTuple {
+		return C.pyembed_tuple_item(o, C.Py_ssize_t(i))
+	}
+	return C.pyembed_list_item(o, C.Py_ssize_t(i))
 }
 
 func (py *Py) decodeSequence(o *C.PyObject, k kind, v reflect.Value, depth int) error {
-	n := int(C.py_PyObject_Size(o))
-	get := func(i int) *C.PyObject { return C.py_PyList_GetItem(o, C.Py_ssize_t(i)) }
-	if k == kindTuple {
-		get = func(i int) *C.PyObject { return C.py_PyTuple_GetItem(o, C.Py_ssize_t(i)) }
+	n, err := py.size(C.py_PyObject_Size(o))
+	if err != nil {
+		return err
 	}
 	if v.Kind() == reflect.Slice {
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 	} else if v.Len() != n {
 		return fmt.Errorf("the sequence has %d items, %s has %d", n, v.Type(), v.Len())
 	}
-	if k == kindList && v.Type() == int32sType {
-		return py.decodeInt32s(o, v.Interface().([]int32))
+	first := 0
+	if k == kindList && v.Kind() == reflect.Slice && v.CanAddr() {
+		first = decodeFast(o, v.Addr().Interface())
 	}
-	for i := range n {
-		item := get(i) // borrowed
-		if item == nil {
-			return py.raised() // the list shrank
+	for i := first; i < n; i++ {
+		item, err := py.made(sequenceItem(o, k, i)) // an error when the list has shrunk meanwhile
+		if err != nil {
+			return err
 		}
-		if err := py.decode(item, v.Index(i), depth+1); err != nil {
+		err = py.decode(item, v.Index(i), depth+1)
+		C.py_Py_DecRef(item)
+		if err != nil {
 			return at(fmt.Sprintf("[%d]", i), err)
 		}
 	}
 	return nil
 }
 
-func (py *Py) decodeInt32s(list *C.PyObject, values []int32) error {
-	bad := C.pyembed_list_to_int32(list, (*C.int32_t)(unsafe.SliceData(values)), C.Py_ssize_t(len(values)))
-	if bad < 0 {
-		return nil
+// eachItem calls fn with the keys and values that a dict has at the beginning, whatever fn does to
+// it.
+func (py *Py) eachItem(dict *C.PyObject, fn func(key, value *C.PyObject) error) error {
+	items, err := py.made(C.py_PyDict_Items(dict))
+	if err != nil {
+		return err
 	}
-	if C.py_PyErr_Occurred() != nil {
-		return at(fmt.Sprintf("[%d]", bad), py.raised())
+	defer C.py_Py_DecRef(items)
+	n, err := py.size(C.py_PyObject_Size(items))
+	if err != nil {
+		return err
 	}
-	return at(fmt.Sprintf("[%d]", bad), fmt.Errorf("the int does not fit into int32"))
+	for i := range n {
+		var pair [3]*C.PyObject
+		if pair[0], err = py.made(C.pyembed_list_item(items, C.Py_ssize_t(i))); err != nil {
+			return err
+		}
+		for half := range 2 {
+			if pair[half+1], err = py.made(C.pyembed_tuple_item(pair[0], C.Py_ssize_t(half))); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = fn(pair[1], pair[2])
+		}
+		for _, o := range pair {
+			if o != nil {
+				C.py_Py_DecRef(o)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (py *Py) decodeMap(o *C.PyObject, v reflect.Value, depth int) error {
 	t := v.Type()
-	v.Set(reflect.MakeMapWithSize(t, int(C.py_PyObject_Size(o))))
-	var pos C.Py_ssize_t
-	var k, value *C.PyObject // borrowed
-	for C.py_PyDict_Next(o, &pos, &k, &value) != 0 {
-		key, element := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-		if err := py.decode(k, key, depth+1); err != nil {
-			return fmt.Errorf("a key: %w", err)
+	v.Set(reflect.MakeMap(t))
+	return py.eachItem(o, func(k, value *C.PyObject) error {
+		key, err := py.decodeKey(k, t.Key(), depth)
+		if err != nil {
+			return err
 		}
-		if !key.Comparable() {
-			return fmt.Errorf("a key: %s cannot be a Go map's key", className(k))
-		}
+		element := reflect.New(t.Elem()).Elem()
 		if err := py.decode(value, element, depth+1); err != nil {
 			return at(fmt.Sprintf("[%#v]", key.Interface()), err)
 		}
 		v.SetMapIndex(key, element)
+		return nil
+	})
+}
+
+func (py *Py) decodeSet(o *C.PyObject, v reflect.Value, depth int) error {
+	t := v.Type()
+	v.Set(reflect.MakeMap(t))
+	list, err := py.made(C.py_PySequence_List(o))
+	if err != nil {
+		return err
 	}
-	return nil
+	defer C.py_Py_DecRef(list)
+	n, err := py.size(C.py_PyObject_Size(list))
+	for i := 0; i < n && err == nil; i++ {
+		var item *C.PyObject
+		if item, err = py.made(C.pyembed_list_item(list, C.Py_ssize_t(i))); err != nil {
+			break
+		}
+		var key reflect.Value
+		if key, err = py.decodeKey(item, t.Key(), depth); err == nil {
+			v.SetMapIndex(key, reflect.Zero(emptyType))
+		}
+		C.py_Py_DecRef(item)
+	}
+	return err
+}
+
+// decodeKey decodes a value that Go must hash: in an interface, a tuple becomes an array.
+func (py *Py) decodeKey(o *C.PyObject, t reflect.Type, depth int) (reflect.Value, error) {
+	key := reflect.New(t).Elem()
+	if err := py.decode(o, key, depth+1); err != nil {
+		return key, fmt.Errorf("a key: %w", err)
+	}
+	if t.Kind() == reflect.Interface && !key.IsNil() {
+		key.Set(hashable(key.Elem()))
+	}
+	if !key.Comparable() {
+		return key, fmt.Errorf("a key: a Python %s cannot be a Go map's key", py.classNameOf(o))
+	}
+	return key, nil
+}
+
+// hashable turns tuples and bytes, which are slices in Go, into arrays.
+func hashable(v reflect.Value) reflect.Value {
+	if v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Slice {
+		return v
+	}
+	array := reflect.New(reflect.ArrayOf(v.Len(), v.Type().Elem())).Elem()
+	for i := range v.Len() {
+		array.Index(i).Set(hashable(v.Index(i)))
+	}
+	return array
 }
 
 func (py *Py) decodeStruct(o *C.PyObject, v reflect.Value, depth int) error {
-	fields := structFields(v.Type())
-	var pos C.Py_ssize_t
-	var k, value *C.PyObject // borrowed
-	for C.py_PyDict_Next(o, &pos, &k, &value) != 0 {
+	known := structFields(v.Type())
+	if known.err != nil {
+		return known.err
+	}
+	return py.eachItem(o, func(k, value *C.PyObject) error {
 		if kindOf(k) != kindStr {
-			return fmt.Errorf("a key: a Python %s names no field of %s", className(k), v.Type())
+			return fmt.Errorf("a key: %w", py.noForm(k, v.Type()))
 		}
-		name, err := goString(k)
+		name, err := py.text(k)
 		if err != nil {
-			return py.raised()
+			return err
 		}
-		index, ok := fields[name]
+		field, ok := known.byName[name]
 		if !ok {
-			continue // as encoding/json does
+			return nil // as encoding/json does
 		}
-		if err := py.decode(value, v.Field(index), depth+1); err != nil {
+		target, err := fieldOf(v, field.index)
+		if err == nil {
+			err = py.decode(value, target, depth+1)
+		}
+		if err != nil {
 			return at("."+name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
-var surrogatepass = C.CString("surrogatepass") // for the process's life
-
-var utf8Name = C.CString("utf-8")
-
-// goString is the text of a str, lone surrogates as their WTF-8 bytes. On an error, an exception is set.
-func goString(o *C.PyObject) (string, error) {
-	var n C.Py_ssize_t
-	if text := C.py_PyUnicode_AsUTF8AndSize(o, &n); text != nil {
-		return string(unsafe.Slice((*byte)(unsafe.Pointer(text)), n)), nil
+// fieldOf returns a field, and makes the embedded structs on the way to it.
+func fieldOf(v reflect.Value, index []int) (reflect.Value, error) {
+	for i, n := range index {
+		if i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				if !v.CanSet() {
+					return v, fmt.Errorf("the embedded %s is nil and cannot be set", v.Type())
+				}
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(n)
 	}
-	C.py_PyErr_Clear()
-	encoded := C.py_PyUnicode_AsEncodedString(o, utf8Name, surrogatepass)
-	if encoded == nil {
-		return "", fmt.Errorf("a str that cannot be encoded")
-	}
-	defer C.py_Py_DecRef(encoded)
-	var data *C.char
-	C.py_PyBytes_AsStringAndSize(encoded, &data, &n)
-	return string(unsafe.Slice((*byte)(unsafe.Pointer(data)), n)), nil
-}
-
-// className is the name of an object's class, for messages.
-func className(o *C.PyObject) string {
-	class := C.py_PyObject_Type(o)
-	defer C.py_Py_DecRef(class)
-	attribute := C.CString("__name__")
-	defer C.free(unsafe.Pointer(attribute))
-	name := C.py_PyObject_GetAttrString(class, attribute)
-	if name == nil {
-		C.py_PyErr_Clear()
-		return "object"
-	}
-	defer C.py_Py_DecRef(name)
-	text, err := goString(name)
-	if err != nil {
-		C.py_PyErr_Clear()
-		return "object"
-	}
-	return text
+	return v, nil
 }

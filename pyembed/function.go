@@ -7,12 +7,11 @@ import "C"
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"runtime/cgo"
 )
 
-// Func is a Go function that Python can call: see [Py.Func]. Its result is converted as by [Py.From].
+// Func is a Go function that Python can call: see [Py.Func]. Its result is converted as by
+// [Py.From].
 type Func func(py *Py, args []*Object, kwargs map[string]*Object) (any, error)
 
 // goFunc is what a handle in Python stands for.
@@ -21,19 +20,23 @@ type goFunc struct {
 	fn Func
 }
 
-// Func makes a Python callable of a Go function. The function runs on the thread that calls it, which holds
-// the interpreter, and lives as long as the callable does.
+// Func makes a Python callable of a Go function. The function runs on the thread that calls it,
+// which holds the interpreter, and lives as long as the callable does. Its [Py.Context] is that of
+// the Do that runs on the thread.
 //
 // An error that it returns is raised in Python: a Python exception as itself, another error as
-// _pyembed.GoError, a panic as _pyembed.GoPanic. It must not call runtime.Goexit.
+// _pyembed.GoError, a panic as _pyembed.GoPanic. When such an exception comes back to Go, errors.Is
+// and errors.As find the error or the [*Panic] in it. The function must not call runtime.Goexit.
+//
+// In a process that Python forks, Go does not run: there the callable raises RuntimeError.
 func (py *Py) Func(fn Func) (*Object, error) {
 	py.check()
 	handle := cgo.NewHandle(&goFunc{py.thread.rt, fn})
-	ptr := C.pyembed_function(C.uintptr_t(handle))
-	if ptr == nil {
+	function, err := py.own(C.pyembed_function(C.uintptr_t(handle)))
+	if err != nil {
 		handle.Delete()
 	}
-	return py.own(ptr)
+	return function, err
 }
 
 // pyembedDrop is told that Python has freed the capsule that held the handle.
@@ -51,7 +54,7 @@ func pyembedCall(handle C.uintptr_t, args, kwargs *C.PyObject) *C.PyObject {
 	f := cgo.Handle(handle).Value().(*goFunc)
 	t := f.rt.current()
 	if t == nil { // a thread that Python made
-		t = &Thread{rt: f.rt, id: C.py_PyThread_get_thread_ident(), attached: true}
+		t = &Thread{rt: f.rt, id: C.py_PyThread_get_thread_ident(), attached: true, ctx: context.Background()}
 		t.handle = cgo.NewHandle(t)
 		C.pyembed_set_current(C.uintptr_t(t.handle))
 		defer func() {
@@ -59,7 +62,11 @@ func pyembedCall(handle C.uintptr_t, args, kwargs *C.PyObject) *C.PyObject {
 			t.handle.Delete()
 		}()
 	}
-	py := &Py{thread: t, ctx: context.Background()}
+	ctx := t.ctx
+	if ctx == nil { // a destructor, outside any Do
+		ctx = context.Background()
+	}
+	py := &Py{thread: t, ctx: ctx}
 	defer func() { py.thread = nil }()
 	result, err := f.call(py, args, kwargs)
 	if err == nil {
@@ -72,15 +79,10 @@ func pyembedCall(handle C.uintptr_t, args, kwargs *C.PyObject) *C.PyObject {
 	return nil
 }
 
-// goPanic is a panic on its way to Python.
-type goPanic struct{ value any }
-
-func (p goPanic) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
 func (f *goFunc) call(py *Py, args, kwargs *C.PyObject) (result any, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = goPanic{value}
+			err = recovered(value)
 		}
 	}()
 	var positional []*Object
@@ -94,30 +96,4 @@ func (f *goFunc) call(py *Py, args, kwargs *C.PyObject) (result any, err error) 
 		}
 	}
 	return f.fn(py, positional, keywords)
-}
-
-// raise makes err the current Python exception.
-func (py *Py) raise(err error) {
-	var exception *Error
-	if errors.As(err, &exception) && exception.exception != nil {
-		class := C.py_PyObject_Type(exception.exception.pointer())
-		defer C.py_Py_DecRef(class)
-		C.py_PyErr_SetObject(class, exception.exception.pointer())
-		return
-	}
-	name := "GoError"
-	if _, ok := err.(goPanic); ok {
-		name = "GoPanic"
-	}
-	class, lookupErr := py.thread.rt.helpers.Attr(py, name)
-	if lookupErr != nil {
-		panic(lookupErr) // helpers.py defines both
-	}
-	defer class.Release(py)
-	message, encodeErr := py.toPython(err.Error())
-	if encodeErr != nil { // no valid UTF-8
-		message, _ = py.toPython(fmt.Sprintf("%q", err.Error()))
-	}
-	defer C.py_Py_DecRef(message)
-	C.py_PyErr_SetObject(class.pointer(), message)
 }

@@ -1,54 +1,73 @@
 """What pyembed does in Python rather than in C."""
 
+import atexit
+import enum
+import faulthandler
+import gc
+import io
+import os
 import sys
-import threading  # noqa: F401  first imported here, on the thread that shall be threading.main_thread()
-
-# Text reaches the file as it is printed: a Go program may end by os.Exit, which flushes nothing of Python's.
-for stream in (sys.stdout, sys.stderr):
-    if stream is not None:
-        stream.reconfigure(line_buffering=True, write_through=True)
+import threading  # first imported here, on the thread that becomes threading.main_thread()
 
 
 class Interrupted(BaseException):
     """Raised in running code when the Go context of its call ends."""
 
 
+class Insistent(Interrupted):
+    """Raised when the code goes on nevertheless."""
+
+    __qualname__ = "Interrupted"
+
+
 class GoError(Exception):
-    """An error that a Go function returned to Python."""
+    """An error that a Go function returned to Python. _go_error refers to it."""
 
 
 class GoPanic(RuntimeError):
     """A panic in a Go function that Python called."""
 
 
-class Writer:
-    """A text file for sys.stdout or sys.stderr that hands what is written to a Go function."""
+def go_error(cls, message, note, carrier):
+    """The exception that stands for a Go error."""
+    exc = cls(message)
+    exc._go_error = carrier
+    if note:
+        exc.add_note(note)
+    return exc
 
-    encoding = "utf-8"
-    errors = "surrogateescape"
-    closed = False
 
-    def __init__(self, write):
+def write_through():
+    """Makes text reach the file as it is printed: a Go program may end by os.Exit, which flushes nothing of Python's.
+    A stream that has been replaced by another kind stays as it is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, write_through=True)
+
+
+def keep_faulthandler_off():
+    """Leaves SIGSEGV and the like to Go, which makes panics of them that recover stops."""
+    faulthandler.disable()
+    faulthandler.enable = lambda *args, **kwargs: None
+
+
+class Raw(io.RawIOBase):
+    """The file below sys.stdout or sys.stderr that hands what is written to a Go function."""
+
+    mode = "wb"
+
+    def __init__(self, name, write):
+        self.name = f"<{name}>"
+        self._fileno = {"stdout": 1, "stderr": 2}[name]
         self._write = write
 
-    def write(self, text):
-        self._write(text.encode(self.encoding, "backslashreplace"))
-        return len(text)
+    def write(self, data):
+        return self._write(bytes(data))
 
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
-
-    def flush(self):
-        pass
+    def fileno(self):
+        return self._fileno
 
     def isatty(self):
-        return False
-
-    def readable(self):
-        return False
-
-    def seekable(self):
         return False
 
     def writable(self):
@@ -56,11 +75,20 @@ class Writer:
 
 
 def redirect(name, write):
-    setattr(sys, name, Writer(write))
+    stream = io.TextIOWrapper(Raw(name, write), "utf-8", "backslashreplace", "\n", line_buffering=False, write_through=True)
+    stream.mode = "w"
+    setattr(sys, name, stream)
+
+
+def restore_output():
+    """A forked process has no Go to write to."""
+    for name in ("stdout", "stderr"):
+        if isinstance(getattr(getattr(sys, name), "buffer", None), Raw):
+            setattr(sys, name, getattr(sys, f"__{name}__"))
 
 
 def lend(address, size, fmt, owner):
-    """A memoryview of memory that stays as long as owner."""
+    """A memoryview of memory, which keeps the owner."""
     import ctypes
 
     array = (ctypes.c_ubyte * size).from_address(address)
@@ -68,48 +96,115 @@ def lend(address, size, fmt, owner):
     return memoryview(array).cast("B").cast(fmt)
 
 
-def describe(exc):
-    """What Go needs of an exception, which loses its traceback: Go may hold it for long, and with the frames would stay
-    all that they refer to."""
-    description = described(exc)
-    drop_tracebacks(exc, sys.exc_info()[1])
-    return description
+def importing(ident):
+    """Whether the thread is in the middle of an import."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "_find_and_load" and code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
-def drop_tracebacks(exc, handled):
-    """Drops an exception's traceback and those of what it comes from, but for what Python handles at the moment."""
-    chain = [exc]
-    for each in chain:
-        if each is not None and each is not handled and each.__traceback__ is not None:
-            each.__traceback__ = None
-            chain += each.__cause__, each.__context__
+def switch_interval(seconds):
+    """Sets the interval and returns what it was."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(seconds)
+    return before
 
 
-def described(exc, seen=()):
-    """[type, message, classes, frames, cause, context]"""
-    if exc is None or id(exc) in seen or len(seen) >= 16:
-        return None
-    seen = (*seen, id(exc))
+def plain(value):
+    """An object of a built-in type for one that stands for it, else the object itself."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        return value.item()
+    return value
+
+
+def class_of(value):
+    """What As[any] takes an object of no built-in type for."""
+    datetime = sys.modules.get("datetime")
+    if datetime is not None:
+        if isinstance(value, datetime.datetime) and value.utcoffset() is not None:
+            return "datetime"
+        if isinstance(value, datetime.timedelta):
+            return "timedelta"
+    return "object" if plain(value) is value else "plain"
+
+
+def to_datetime(seconds, microseconds, offset):
+    from datetime import datetime, timedelta, timezone
+
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds, microseconds=microseconds)
+    return moment.astimezone(timezone(timedelta(seconds=offset)) if offset else timezone.utc)
+
+
+def from_datetime(value):
+    """[seconds since 1970, microseconds, seconds east of UTC]"""
+    from datetime import datetime, timezone
+
+    if not isinstance(value, datetime):
+        raise TypeError(f"a Python {type(value).__name__} is not a datetime")
+    offset = value.utcoffset()
+    if offset is None:
+        raise ValueError("the datetime has no time zone: give it one with replace(tzinfo=...) or astimezone()")
+    since = value - datetime(1970, 1, 1, tzinfo=timezone.utc)
+    return [since.days * 86400 + since.seconds, since.microseconds, offset.days * 86400 + offset.seconds]
+
+
+def to_timedelta(microseconds):
+    from datetime import timedelta
+
+    return timedelta(microseconds=microseconds)
+
+
+def from_timedelta(value):
+    """[microseconds]"""
+    from datetime import timedelta
+
+    if not isinstance(value, timedelta):
+        raise TypeError(f"a Python {type(value).__name__} is not a timedelta")
+    microseconds = value // timedelta(microseconds=1)
+    if abs(microseconds) > 2**63 // 1000:
+        raise OverflowError("the timedelta does not fit into time.Duration")
+    return [microseconds]
+
+
+def from_json(text):
+    import json
+
+    return json.loads(text)
+
+
+def to_json(value):
+    import json
+
+    return json.dumps(value)
+
+
+def shutdown():
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    files = [o for o in gc.get_objects() if issubclass(type(o), io.IOBase)]  # isinstance would run code of theirs
+    for layer in (io.TextIOBase, io.BufferedIOBase, io.IOBase):  # closing the one below first would lose what is buffered
+        for file in files:
+            if isinstance(file, layer):
+                close(file)
+
+
+def close(file):
+    """Closes a file that is open for writing, unless it is a standard one."""
     try:
-        message = str(exc)
-    except Exception:
-        message = "<no message: __str__ raised>"
-    frames = []
-    traceback = exc.__traceback__
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        frames.append([code.co_filename, traceback.tb_lineno or 0, code.co_qualname])
-        traceback = traceback.tb_next
-    context = None if exc.__suppress_context__ else exc.__context__
-    return [
-        class_name(type(exc)),
-        message,
-        [class_name(cls) for cls in type(exc).__mro__],
-        frames,
-        described(exc.__cause__, seen),
-        described(context, seen),
-    ]
+        if not file.closed and file.writable() and file.fileno() > 2:
+            file.close()
+    except Exception as e:
+        if not isinstance(e, io.UnsupportedOperation):  # a file in memory
+            print(f"closing {file!r}: {e!r}", file=sys.stderr)
 
 
-def class_name(cls):
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+write_through()
+keep_faulthandler_off()
+os.register_at_fork(after_in_child=restore_output)

@@ -1,17 +1,21 @@
+//go:build cgo
+
 package pyembed
 
 import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 )
 
 // job is one function to run attached, and how it ended.
 type job struct {
 	ctx      context.Context
 	fn       func(*Py) error
+	claimed  atomic.Bool
 	err      error
-	panicked any
+	panicked *Panic
 	exited   bool
 	done     chan struct{}
 }
@@ -20,9 +24,21 @@ func newJob(ctx context.Context, fn func(*Py) error) *job {
 	return &job{ctx: ctx, fn: fn, done: make(chan struct{})}
 }
 
-// wait waits until the job has run and ends as it did.
+// claim reports whether the caller is the first: the thread that runs the job, or the waiter that
+// gives it up.
+func (j *job) claim() bool { return j.claimed.CompareAndSwap(false, true) }
+
+// wait waits until the job has run and ends as it did. When the context ends while the thread still
+// waits for the GIL, the job is given up.
 func (j *job) wait() error {
-	<-j.done
+	select {
+	case <-j.done:
+	case <-j.ctx.Done():
+		if j.claim() {
+			return waitError(j.ctx)
+		}
+		<-j.done
+	}
 	switch {
 	case j.panicked != nil:
 		panic(j.panicked)
@@ -36,7 +52,7 @@ func waitError(ctx context.Context) error {
 	return fmt.Errorf("pyembed: waiting for Python: %w", reason(ctx))
 }
 
-// reason is why ctx ended: its error, and its cause when that is another.
+// reason returns why ctx ended: its error, and its cause when that is another.
 func reason(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != ctx.Err() {
 		return fmt.Errorf("%w: %w", ctx.Err(), cause)
@@ -73,6 +89,7 @@ func (p *pool) do(ctx context.Context, fn func(*Py) error) error {
 			return j.wait()
 		case <-p.room:
 			t := p.rt.newThread(p.jobs)
+			t.isolated = true
 			go func() {
 				defer func() { p.room <- struct{}{} }() // a job ended the thread with runtime.Goexit
 				t.serve(nil)

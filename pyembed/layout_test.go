@@ -54,7 +54,8 @@ func runLayout(t *testing.T, env ...string) (found layout, rest string) {
 	return found, strings.TrimSpace(rest)
 }
 
-// realPython is the installation that recreated layouts are made from, outside any virtual environment.
+// realPython is the installation that recreated layouts are made from, outside any virtual
+// environment.
 type realPython struct {
 	Executable, Version, Library string
 	Stdlib                       string
@@ -74,8 +75,9 @@ print(json.dumps({"Executable": os.path.realpath(sys._base_executable), "Stdlib"
 	return result
 }
 
-// install makes prefix an installation: the standard library and, in libdir, libpython are links to the real
-// ones, and bin/python3.X is an interpreter that answers the real probe.py with sysconfig's values replaced.
+// install makes prefix an installation: the standard library and, in libdir, libpython are links to
+// the real ones, and bin/python3.X is an interpreter that answers the real probe.py with
+// sysconfig's values replaced.
 func (p realPython) install(t *testing.T, prefix, libdir string, sysconfig map[string]any) (executable string) {
 	t.Helper()
 	for _, dir := range []string{filepath.Join(prefix, "bin"), filepath.Join(prefix, "lib"), libdir} {
@@ -104,8 +106,8 @@ replaced = json.loads(%q)
 unreplaced = sysconfig.get_config_var
 sysconfig.get_config_var = lambda name: replaced[name] if name in replaced else unreplaced(name)
 sys.executable, sys.base_prefix = sys.argv[0], %q
-isolated, command, source = sys.argv[1:]
-assert (isolated, command) == ("-I", "-c")
+command, source = sys.argv[1:]
+assert command == "-c"
 exec(source)
 `, p.Executable, replaced, basePrefix), 0o755))
 }
@@ -119,8 +121,8 @@ func (p realPython) shared(libdir string) map[string]any {
 	}
 }
 
-// TestConda: conda's interpreter is static, so that sysconfig names libpython3.X.a only; the shared library lies
-// beside it all the same. An active environment comes first on PATH.
+// TestConda: conda's interpreter is static, so that sysconfig names libpython3.X.a only; the shared
+// library lies beside it all the same. An active environment comes first on PATH.
 func TestConda(t *testing.T) {
 	real := findRealPython(t)
 	prefix := filepath.Join(t.TempDir(), "envs", "work")
@@ -133,13 +135,13 @@ func TestConda(t *testing.T) {
 	lonely(t)
 	t.Setenv("CONDA_PREFIX", prefix)
 	t.Setenv("PATH", filepath.Join(prefix, "bin")+":"+os.Getenv("PATH"))
-	found, err := Locate("")
+	found, err := Locate(t.Context(), search(""))
 	require.NoError(t, err)
 	assert.Equal(t, Python{
 		Executable: filepath.Join(prefix, "bin", "python3"), Library: filepath.Join(libdir, real.library()),
-		Version: real.Version, Source: "python3 on PATH",
+		Version: real.Version, Source: "python3 on PATH", utf8Mode: found.utf8Mode, locale: found.locale,
 	}, found)
-	named, err := Locate(prefix)
+	named, err := Locate(t.Context(), search(prefix))
 	require.NoError(t, err)
 	assert.Equal(t, found.Library, named.Library, "an environment can be named by its folder")
 
@@ -149,8 +151,8 @@ func TestConda(t *testing.T) {
 	assert.Contains(t, running.Path, filepath.Join(libdir, "python"+real.Short))
 }
 
-// TestUV: the Pythons that uv installs (python-build-standalone) report the folders in which they were built; see
-// https://github.com/astral-sh/uv/issues/12743.
+// TestUV: the Pythons that uv installs (python-build-standalone) report the folders in which they
+// were built; see https://github.com/astral-sh/uv/issues/12743.
 func TestUV(t *testing.T) {
 	real := findRealPython(t)
 	prefix := filepath.Join(t.TempDir(), "cpython-"+real.Version+"-linux-x86_64-gnu")
@@ -160,7 +162,7 @@ func TestUV(t *testing.T) {
 	want := filepath.Join(libdir, real.library())
 
 	lonely(t)
-	found, err := Locate(base)
+	found, err := Locate(t.Context(), search(base))
 	require.NoError(t, err)
 	assert.Equal(t, want, found.Library)
 	running, _ := runLayout(t, "VLLMGO_PYTHON="+base)
@@ -173,7 +175,7 @@ func TestUV(t *testing.T) {
 	packages := filepath.Join(venv, "lib", "python"+real.Short, "site-packages")
 	require.NoError(t, os.MkdirAll(packages, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(venv, "pyvenv.cfg"), []byte("home = "+filepath.Dir(base)+"\n"), 0o644))
-	found, err = Locate(venv)
+	found, err = Locate(t.Context(), search(venv))
 	require.NoError(t, err)
 	assert.Equal(t, executable, found.Executable)
 	assert.Equal(t, want, found.Library)
@@ -182,8 +184,8 @@ func TestUV(t *testing.T) {
 	assert.Contains(t, running.Path, packages)
 }
 
-// TestDebian: the library lies in the folder of its architecture, which LIBDIR names in some releases, and only
-// libpython3.X-dev adds the link without version.
+// TestDebian: the library lies in the folder of its architecture, which LIBDIR names in some
+// releases, and only libpython3.X-dev adds the link without version.
 func TestDebian(t *testing.T) {
 	real := findRealPython(t)
 	prefix := filepath.Join(t.TempDir(), "usr")
@@ -192,7 +194,7 @@ func TestDebian(t *testing.T) {
 	lonely(t)
 	for _, libdir := range []string{multiarch, filepath.Join(prefix, "lib")} {
 		real.interpreter(t, executable, prefix, real.shared(libdir))
-		found, err := Locate(executable)
+		found, err := Locate(t.Context(), search(executable))
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(multiarch, real.library()), found.Library)
 	}
@@ -201,7 +203,7 @@ func TestDebian(t *testing.T) {
 
 	// Without the package, the error says which one it is.
 	require.NoError(t, os.Remove(filepath.Join(multiarch, real.library())))
-	_, err := Locate(executable)
+	_, err := Locate(t.Context(), search(executable))
 	assert.ErrorContains(t, err, multiarch)
 	assert.ErrorContains(t, err, "`apt-get install libpython"+real.Short+"`")
 }
@@ -229,7 +231,8 @@ func TestVirtualEnvironment(t *testing.T) {
 	}
 }
 
-// startWith starts, in a process of its own, a Python whose libpython is that file, and returns the error.
+// startWith starts, in a process of its own, a Python whose libpython is that file, and returns the
+// error.
 func startWith(t *testing.T, library string) string {
 	t.Helper()
 	answer := usable(t, "/usr/bin/python3.12")
@@ -265,8 +268,8 @@ func TestLoadWrongArchitecture(t *testing.T) {
 	assert.Contains(t, message, "VLLMGO_PYTHON=")
 }
 
-// TestLoadMissingSymbols tries a library that has one of the functions, if there is a C compiler, and one that has
-// none.
+// TestLoadMissingSymbols tries a library that has one of the functions, if there is a C compiler,
+// and one that has none.
 func TestLoadMissingSymbols(t *testing.T) {
 	library := filepath.Join(t.TempDir(), "libpython3.12.so.1.0")
 	maps, err := os.ReadFile("/proc/self/maps")

@@ -1,6 +1,7 @@
 package pyembed
 
 /*
+#cgo CFLAGS: -Werror=unused-result
 #cgo LDFLAGS: -ldl
 #include <stdlib.h>
 #include "capi.h"
@@ -13,23 +14,28 @@ import (
 	"unsafe"
 )
 
-// load opens the shared libpython and resolves every function that pyembed uses.
-func load(library string) error {
-	if err := checkMachine(library); err != nil {
+// load opens the shared libpython and resolves every function that pyembed uses. The advice tells
+// how to name another.
+func load(library, advice string) error {
+	if err := checkMachine(library, advice); err != nil {
 		return err
 	}
-	path := C.CString(library)
+	path, err := cstring("path of the library", library)
+	if err != nil {
+		return err
+	}
 	defer C.free(unsafe.Pointer(path))
 	if message := C.pyembed_load(path); message != nil {
 		return fmt.Errorf("pyembed: cannot load %s: %w; repair or reinstall that Python (CPython 3.%d to 3.%d), "+
-			"or name another with VLLMGO_PYTHON=/path/to/python3", library, takeMessage(message), minMinor, maxMinor)
+			"or name another %s", library, takeMessage(message), minMinor, maxMinor, advice)
 	}
 	return nil
 }
 
-// checkMachine says when the library is for another kind of machine than the program, of which dlopen says that
-// it does not exist. Whatever else is wrong with the file is left for dlopen to say.
-func checkMachine(library string) error {
+// checkMachine returns an error when the library is for another kind of machine than the program:
+// dlopen would say that it does not exist. Whatever else is wrong with the file is left for dlopen
+// to say.
+func checkMachine(library, advice string) error {
 	theirs, err := elf.Open(library)
 	if err != nil {
 		return nil
@@ -44,8 +50,8 @@ func checkMachine(library string) error {
 		return nil
 	}
 	return fmt.Errorf("pyembed: cannot load %s: it is for %v (%v), this program for %v (%v); "+
-		"name a Python of the program's kind with VLLMGO_PYTHON=/path/to/python3, or build the program for the Python's",
-		library, theirs.Machine, theirs.Class, ours.Machine, ours.Class)
+		"name a Python of the program's kind %s, or build the program for the Python's",
+		library, theirs.Machine, theirs.Class, ours.Machine, ours.Class, advice)
 }
 
 // takeMessage turns an error message from C into an error and frees it.

@@ -1,10 +1,10 @@
+//go:build cgo
+
 package pyembed
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
-	"errors"
+	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,47 +20,43 @@ const (
 
 // Python is an installation of CPython that a program can embed, as [Locate] found it.
 type Python struct {
-	// Executable is the interpreter to be: sys.executable, in a virtual environment that environment's own.
+	// Executable is the interpreter to be: sys.executable. In a virtual environment, it is that
+	// environment's.
 	Executable string
 	// Library is the path of the shared libpython.
 	Library string
 	// Version is the release, such as "3.12.1".
 	Version string
-	// Source says where the interpreter was found, such as "VLLMGO_PYTHON" or ".venv in a parent directory".
+	// Source says where the interpreter was found, such as "VIRTUAL_ENV" or ".venv in a parent
+	// directory".
 	Source string
+
+	// utf8Mode and locale are how it started in the environment: sys.flags.utf8_mode and LC_CTYPE.
+	utf8Mode int
+	locale   string
 }
 
-//go:embed probe.py
-var probeSource string
-
-// probeResult is what probe.py prints.
-type probeResult struct {
-	Executable     string
-	Implementation string
-	Version        string
-	Major, Minor   int
-	FreeThreaded   bool
-	Libraries      []string
-}
-
-// Locate finds the Python to embed and its shared library, without loading it. It takes the first that
-// exists of
+// Locate finds the Python that [Start] would start, and its shared library, without loading it. It
+// takes the first that is there of
 //
-//  1. python, when it is not empty: the path of an interpreter or of a virtual environment;
-//  2. the environment variable VLLMGO_PYTHON, likewise;
+//  1. config.Python: an interpreter or a virtual environment;
+//  2. the environment variable that config.Variable names, read in the same way;
 //  3. $VIRTUAL_ENV;
 //  4. .venv in the working directory or the nearest parent that has one;
 //  5. python3 on PATH.
 //
-// The interpreter is run once to learn its version and where its libpython is. The error says what was
-// tried, why it failed and what to do. It is never answered by a silent step to the next candidate: a
-// virtual environment that is broken should be mended, not passed over.
-func Locate(python string) (Python, error) {
-	source, path, err := candidate(python)
+// Locate runs the interpreter once, in the environment that [Start] gives it, to learn its version,
+// where its libpython is, and that it starts. The error says what was tried, why it failed and what
+// to do. Locate does not go on to the next candidate after an error: a virtual environment that is
+// broken should be mended, not passed over.
+//
+// A Python that does not answer within 30 seconds, or when ctx ends, is an error.
+func Locate(ctx context.Context, config Config) (Python, error) {
+	source, path, err := config.candidate()
 	if err != nil {
 		return Python{}, err
 	}
-	found, err := probe(path)
+	found, err := config.probe(ctx, path)
 	if err != nil {
 		return Python{}, fmt.Errorf("pyembed: %s (from %s): %w", path, source, err)
 	}
@@ -68,26 +64,39 @@ func Locate(python string) (Python, error) {
 	return found, nil
 }
 
+// advice tells how to name another Python.
+func (config Config) advice() string {
+	if config.Variable == "" {
+		return "with the Python option"
+	}
+	return "with " + config.Variable + "=/path/to/python3"
+}
+
 // candidate picks the interpreter to ask, and says where it comes from.
-func candidate(python string) (source, path string, err error) {
-	if python != "" {
-		return "the Python option", interpreterIn(python), nil
+func (config Config) candidate() (source, path string, err error) {
+	if config.Python != "" {
+		path, err := interpreter(config.Python)
+		return "the Python option", path, err
 	}
-	if env := os.Getenv("VLLMGO_PYTHON"); env != "" {
-		return "VLLMGO_PYTHON", interpreterIn(env), nil
+	var tried []string
+	for _, variable := range []string{config.Variable, "VIRTUAL_ENV"} {
+		if variable == "" {
+			continue
+		}
+		if value := cmp.Or(config.Env[variable], os.Getenv(variable)); value != "" {
+			path, err := interpreter(value)
+			return variable, path, err
+		}
+		tried = append(tried, variable+": not set")
 	}
-	tried := []string{"VLLMGO_PYTHON: not set"}
-	if env := os.Getenv("VIRTUAL_ENV"); env != "" {
-		return "VIRTUAL_ENV", interpreterIn(env), nil
-	}
-	tried = append(tried, "VIRTUAL_ENV: not set")
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", "", fmt.Errorf("pyembed: cannot look for .venv: %w", err)
 	}
 	for parent := dir; ; parent = filepath.Dir(parent) {
 		if _, err := os.Stat(filepath.Join(parent, ".venv")); err == nil {
-			return ".venv in " + parent, interpreterIn(filepath.Join(parent, ".venv")), nil
+			path, err := interpreter(filepath.Join(parent, ".venv"))
+			return ".venv in " + parent, path, err
 		}
 		if parent == filepath.Dir(parent) {
 			break
@@ -99,61 +108,27 @@ func candidate(python string) (source, path string, err error) {
 		return "python3 on PATH", path, nil
 	}
 	tried = append(tried, "python3: not on PATH")
-	return "", "", fmt.Errorf("pyembed: found no Python (%s); install CPython 3.%d to 3.%d, "+
-		"or name one with VLLMGO_PYTHON=/path/to/python3", strings.Join(tried, "; "), minMinor, maxMinor)
+	return "", "", fmt.Errorf("pyembed: found no Python (%s); install CPython 3.%d to 3.%d, or name one %s",
+		strings.Join(tried, "; "), minMinor, maxMinor, config.advice())
 }
 
-// interpreterIn turns the path of a virtual environment into that of its interpreter.
-func interpreterIn(path string) string {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return filepath.Join(path, "bin", "python")
-	}
-	return path
-}
-
-// probe asks the interpreter what it is.
-func probe(path string) (Python, error) {
-	// -I would hide user packages, but nothing is imported here; it keeps the working directory's modules out.
-	cmd := exec.Command(path, "-I", "-c", probeSource)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if text := strings.TrimSpace(stderr.String()); text != "" {
-			err = fmt.Errorf("%w: %s", err, text)
+// interpreter returns the absolute path of an interpreter: of a virtual environment's for its
+// folder, and of the one on PATH for a bare name.
+func interpreter(name string) (string, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		name = filepath.Join(name, "bin", "python")
+	case !strings.Contains(name, "/"):
+		if found, err := exec.LookPath(name); err == nil {
+			name = found
 		}
-		return Python{}, fmt.Errorf("it does not run: %w; install or repair it, "+
-			"or name another Python with VLLMGO_PYTHON=/path/to/python3", err)
 	}
-	var result probeResult
-	if err := json.Unmarshal(stdout.Bytes(), &result); err != nil {
-		return Python{}, fmt.Errorf("it does not answer as Python does (%w): %q", err, stdout.String())
-	}
-	if result.Implementation != "cpython" {
-		return Python{}, fmt.Errorf("it is %s; only CPython can be embedded", result.Implementation)
-	}
-	if result.Major != 3 || result.Minor < minMinor || result.Minor > maxMinor {
-		return Python{}, fmt.Errorf("it is Python %s; 3.%d to 3.%d are supported: name one with "+
-			"VLLMGO_PYTHON=/path/to/python3", result.Version, minMinor, maxMinor)
-	}
-	if result.FreeThreaded {
-		return Python{}, fmt.Errorf("it is a free-threaded build of Python %s, which is not supported: name an "+
-			"ordinary one with VLLMGO_PYTHON=/path/to/python3", result.Version)
-	}
-	library, err := firstFile(result.Libraries)
+	// Not filepath.Clean or EvalSymlinks: a virtual environment's interpreter is a link, and stays
+	// it.
+	path, err := filepath.Abs(name)
 	if err != nil {
-		return Python{}, fmt.Errorf("Python %s has no shared library libpython3.%d (looked for %s); install it: "+
-			"on Debian and Ubuntu `apt-get install libpython3.%d`, with pyenv "+
-			"`PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install %s`; conda's and uv's Pythons have one",
-			result.Version, result.Minor, strings.Join(result.Libraries, ", "), result.Minor, result.Version)
+		return "", fmt.Errorf("pyembed: the path %s: %w", name, err)
 	}
-	return Python{Executable: result.Executable, Library: library, Version: result.Version}, nil
-}
-
-func firstFile(paths []string) (string, error) {
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path, nil
-		}
-	}
-	return "", errors.New("none exists")
+	return path, nil
 }

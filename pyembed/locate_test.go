@@ -11,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// search names a Python, or none, and the variable that the tests use.
+func search(python string) Config { return Config{Python: python, Variable: "VLLMGO_PYTHON"} }
+
 // fakePython writes an executable that answers the probe as told.
 func fakePython(t *testing.T, path string, answer probeResult) string {
 	t.Helper()
@@ -59,7 +62,7 @@ func TestLocateOrder(t *testing.T) {
 	}
 	expect := func(want, source string) {
 		t.Helper()
-		found, err := Locate("")
+		found, err := Locate(t.Context(), search(""))
 		require.NoError(t, err)
 		assert.Equal(t, want, found.Executable)
 		assert.Contains(t, found.Source, source)
@@ -84,14 +87,14 @@ func TestLocateOrder(t *testing.T) {
 	expect(named, "VLLMGO_PYTHON")
 
 	option := add("option/bin/python")
-	found, err := Locate(filepath.Join(dir, "option"))
+	found, err := Locate(t.Context(), search(filepath.Join(dir, "option")))
 	require.NoError(t, err)
 	assert.Equal(t, option, found.Executable)
 }
 
 func TestLocateSaysWhatItTried(t *testing.T) {
 	dir := lonely(t)
-	_, err := Locate("")
+	_, err := Locate(t.Context(), search(""))
 	for _, want := range []string{"VLLMGO_PYTHON: not set", "VIRTUAL_ENV: not set", ".venv: not in " + dir,
 		"python3: not on PATH", "install CPython 3.11 to 3.14"} {
 		assert.ErrorContains(t, err, want)
@@ -115,7 +118,7 @@ func TestLocateRefuses(t *testing.T) {
 			answer := usable(t, path)
 			c.change(&answer)
 			fakePython(t, path, answer)
-			_, err := Locate(path)
+			_, err := Locate(t.Context(), search(path))
 			assert.ErrorContains(t, err, c.want)
 			assert.ErrorContains(t, err, path)
 		})
@@ -127,13 +130,13 @@ func TestLocateBrokenVirtualEnvironment(t *testing.T) {
 	bin := filepath.Join(dir, ".venv", "bin")
 	require.NoError(t, os.MkdirAll(bin, 0o755))
 	require.NoError(t, os.Symlink("/gone/python3.12", filepath.Join(bin, "python")))
-	_, err := Locate("")
+	_, err := Locate(t.Context(), search(""))
 	assert.ErrorContains(t, err, "it does not run")
 	assert.ErrorContains(t, err, ".venv in "+dir)
 
 	require.NoError(t, os.Remove(filepath.Join(bin, "python")))
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "python"), []byte("#!/bin/sh\necho hello\n"), 0o755))
-	_, err = Locate("")
+	_, err = Locate(t.Context(), search(""))
 	assert.ErrorContains(t, err, "it does not answer as Python does")
 }
 
@@ -141,6 +144,6 @@ func TestLoadRefuses(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.so")
 	require.NoError(t, os.WriteFile(text, []byte("not a library"), 0o644))
-	assert.ErrorContains(t, load(text), "file too short")
-	assert.ErrorContains(t, load(filepath.Join(dir, "none.so")), "No such file")
+	assert.ErrorContains(t, load(text, ""), "file too short")
+	assert.ErrorContains(t, load(filepath.Join(dir, "none.so"), ""), "No such file")
 }

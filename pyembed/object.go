@@ -1,18 +1,19 @@
 package pyembed
 
 /*
-#include <stdlib.h>
 #include "capi.h"
 */
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"unsafe"
 )
 
-// Object is a reference to a Python object. Every method needs a [Py]. The reference is dropped by Release
-// or, if that is never called, some time after the garbage collector finds the Object unreachable.
+// Object is a reference to a Python object. Every method needs a [Py]. Release drops the reference.
+// Without Release, that happens some time after the garbage collector finds the Object unreachable:
+// see the package comment.
 type Object struct {
 	ptr     *C.PyObject
 	cleanup runtime.Cleanup
@@ -24,26 +25,23 @@ type Kw map[string]any
 // Tuple is converted to a Python tuple. Other slices become lists.
 type Tuple []any
 
-// own wraps a new reference, or takes the raised exception when ptr is nil.
-func (py *Py) own(ptr *C.PyObject) (*Object, error) {
-	if ptr == nil {
-		return nil, py.raised()
-	}
+// object wraps a new reference.
+func (py *Py) object(ptr *C.PyObject) *Object {
 	o := &Object{ptr: ptr}
-	o.cleanup = runtime.AddCleanup(o, py.thread.rt.abandon, ptr)
-	return o, nil
+	rt := py.thread.rt
+	o.cleanup = runtime.AddCleanup(o, rt.abandon, ptr)
+	rt.memory.account(rt)
+	return o
 }
 
-// borrow wraps a borrowed reference.
-func (py *Py) borrow(ptr *C.PyObject) (*Object, error) {
-	if ptr != nil {
-		C.py_Py_IncRef(ptr)
-	}
-	return py.own(ptr)
+// keep wraps a reference that stays its owner's.
+func (py *Py) keep(ptr *C.PyObject) *Object {
+	C.py_Py_IncRef(ptr)
+	return py.object(ptr)
 }
 
-// Release drops the reference now; the Object must not be used any more. It is never required, and worth it
-// for objects that hold much memory and in hot loops.
+// Release drops the reference now. The Object must not be used afterwards. Release is never
+// required. It is worth calling for objects that hold much memory, and in hot loops.
 func (o *Object) Release(py *Py) {
 	py.check()
 	ptr := o.pointer()
@@ -59,13 +57,11 @@ func (o *Object) pointer() *C.PyObject {
 	return o.ptr
 }
 
-// Attr gets an attribute.
+// Attr returns an attribute.
 func (o *Object) Attr(py *Py, name string) (*Object, error) {
 	py.check()
-	cname := C.CString(name)
-	defer C.free(unsafe.Pointer(cname))
 	defer runtime.KeepAlive(o)
-	return py.own(C.py_PyObject_GetAttrString(o.pointer(), cname))
+	return py.own(C.pyembed_getattr(o.pointer(), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.Py_ssize_t(len(name))))
 }
 
 // SetAttr sets an attribute to a value that [Py.From] converts.
@@ -75,13 +71,23 @@ func (o *Object) SetAttr(py *Py, name string, value any) error {
 		return err
 	}
 	defer C.py_Py_DecRef(ptr)
-	cname := C.CString(name)
-	defer C.free(unsafe.Pointer(cname))
-	defer runtime.KeepAlive(o)
-	return py.status(C.py_PyObject_SetAttrString(o.pointer(), cname, ptr))
+	return o.setAttr(py, name, ptr)
 }
 
-// Item gets o[key]; key is converted as by [Py.From].
+// DelAttr deletes an attribute, as Python's del does.
+func (o *Object) DelAttr(py *Py, name string) error { return o.setAttr(py, name, nil) }
+
+func (o *Object) setAttr(py *Py, name string, value *C.PyObject) error {
+	cname, err := py.toPython(name)
+	if err != nil {
+		return err
+	}
+	defer C.py_Py_DecRef(cname)
+	defer runtime.KeepAlive(o)
+	return py.status(C.py_PyObject_SetAttr(o.pointer(), cname, value))
+}
+
+// Item returns o[key]. The key is converted as by [Py.From].
 func (o *Object) Item(py *Py, key any) (*Object, error) {
 	ptr, err := py.toPython(key)
 	if err != nil {
@@ -92,7 +98,7 @@ func (o *Object) Item(py *Py, key any) (*Object, error) {
 	return py.own(C.py_PyObject_GetItem(o.pointer(), ptr))
 }
 
-// SetItem sets o[key]; key and value are converted as by [Py.From].
+// SetItem sets o[key]. The key and the value are converted as by [Py.From].
 func (o *Object) SetItem(py *Py, key, value any) error {
 	k, err := py.toPython(key)
 	if err != nil {
@@ -108,18 +114,90 @@ func (o *Object) SetItem(py *Py, key, value any) error {
 	return py.status(C.py_PyObject_SetItem(o.pointer(), k, v))
 }
 
-// Len is len(o).
+// DelItem deletes o[key], as Python's del does.
+func (o *Object) DelItem(py *Py, key any) error {
+	k, err := py.toPython(key)
+	if err != nil {
+		return err
+	}
+	defer C.py_Py_DecRef(k)
+	defer runtime.KeepAlive(o)
+	return py.status(C.py_PyObject_DelItem(o.pointer(), k))
+}
+
+// Len returns len(o).
 func (o *Object) Len(py *Py) (int, error) {
 	py.check()
 	defer runtime.KeepAlive(o)
-	n := C.py_PyObject_Size(o.pointer())
-	if n < 0 {
-		return 0, py.raised()
-	}
-	return int(n), nil
+	return py.size(C.py_PyObject_Size(o.pointer()))
 }
 
-// Call calls o with the arguments, converted as by [Py.From]. A [Kw] as the last one holds keyword arguments.
+// Truth returns bool(o).
+func (o *Object) Truth(py *Py) (bool, error) {
+	py.check()
+	defer runtime.KeepAlive(o)
+	return py.truth(C.py_PyObject_IsTrue(o.pointer()))
+}
+
+// Str returns str(o).
+func (o *Object) Str(py *Py) (string, error) {
+	py.check()
+	defer runtime.KeepAlive(o)
+	return py.ownText(C.py_PyObject_Str(o.pointer()))
+}
+
+// Repr returns repr(o).
+func (o *Object) Repr(py *Py) (string, error) {
+	py.check()
+	defer runtime.KeepAlive(o)
+	return py.ownText(C.py_PyObject_Repr(o.pointer()))
+}
+
+// comparisons are the operators of PyObject_RichCompare; see CPython's object.h.
+var comparisons = map[string]C.int{"<": 0, "<=": 1, "==": 2, "!=": 3, ">": 4, ">=": 5}
+
+// Compare returns bool(o operator value), where the operator is <, <=, ==, !=, > or >=. The value
+// is converted as by [Py.From].
+func (o *Object) Compare(py *Py, operator string, value any) (bool, error) {
+	op, ok := comparisons[operator]
+	if !ok {
+		return false, fmt.Errorf("pyembed: Compare knows the operators <, <=, ==, !=, > and >=, not %q", operator)
+	}
+	v, err := py.toPython(value)
+	if err != nil {
+		return false, err
+	}
+	defer C.py_Py_DecRef(v)
+	defer runtime.KeepAlive(o)
+	result, err := py.made(C.py_PyObject_RichCompare(o.pointer(), v, op))
+	if err != nil {
+		return false, err
+	}
+	defer C.py_Py_DecRef(result)
+	return py.truth(C.py_PyObject_IsTrue(result))
+}
+
+// Contains returns value in o. The value is converted as by [Py.From].
+func (o *Object) Contains(py *Py, value any) (bool, error) {
+	v, err := py.toPython(value)
+	if err != nil {
+		return false, err
+	}
+	defer C.py_Py_DecRef(v)
+	defer runtime.KeepAlive(o)
+	return py.truth(C.py_PySequence_Contains(o.pointer(), v))
+}
+
+// IsInstance returns isinstance(o, class).
+func (o *Object) IsInstance(py *Py, class *Object) (bool, error) {
+	py.check()
+	defer runtime.KeepAlive(o)
+	defer runtime.KeepAlive(class)
+	return py.truth(C.py_PyObject_IsInstance(o.pointer(), class.pointer()))
+}
+
+// Call calls o with the arguments, converted as by [Py.From]. A [Kw] as the last one holds keyword
+// arguments.
 func (o *Object) Call(py *Py, args ...any) (*Object, error) {
 	var keywords Kw
 	if n := len(args); n > 0 {
@@ -127,9 +205,10 @@ func (o *Object) Call(py *Py, args ...any) (*Object, error) {
 			args, keywords = args[:n-1], kw
 		}
 	}
-	tuple, err := py.toPython(Tuple(args))
+	py.check()
+	tuple, err := py.encodeTuple(args, 0)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("pyembed: cannot convert to Python: %w", err)
 	}
 	defer C.py_Py_DecRef(tuple)
 	var dict *C.PyObject
@@ -151,12 +230,4 @@ func (o *Object) CallMethod(py *Py, name string, args ...any) (*Object, error) {
 	}
 	defer method.Release(py)
 	return method.Call(py, args...)
-}
-
-// status turns the result of a C function that returns -1 on failure into an error.
-func (py *Py) status(result C.int) error {
-	if result < 0 {
-		return py.raised()
-	}
-	return nil
 }

@@ -1,5 +1,8 @@
-# Run once by the Python to be embedded: says what it is and where its shared library may be.
-import json, os, struct, sys, sysconfig
+# Run by the Python to be embedded. Makes answer: what it is, where its shared library may be, and how it started.
+import sys
+
+sys.path = [folder for folder in sys.path if folder]  # no modules of the working directory
+import json, os, sysconfig
 
 get = sysconfig.get_config_var
 names = [n for n in (get("INSTSONAME"), get("LDLIBRARY"), get("PY3LIBRARY")) if n and ".so" in n]
@@ -10,12 +13,20 @@ if get("MULTIARCH"):
     folders += [os.path.join(f, get("MULTIARCH")) for f in folders if f]
 folders.append(get("LIBPL"))
 folders = [f for f in dict.fromkeys(folders) if f]
-print(json.dumps({
-    "Executable": sys.executable,
+
+
+def path(text):  # a path is bytes, and JSON text: a character for each byte
+    return os.fsencode(text).decode("latin-1")
+
+
+answer = json.dumps({
+    "Executable": path(sys.executable),
     "Implementation": sys.implementation.name,
     "Version": sys.version.split()[0],
     "Major": sys.version_info[0],
     "Minor": sys.version_info[1],
     "FreeThreaded": bool(get("Py_GIL_DISABLED")),
-    "Libraries": [os.path.join(f, n) for f in folders for n in names],
-}))
+    "Libraries": [path(os.path.join(f, n)) for f in folders for n in names],
+    "UTF8Mode": sys.flags.utf8_mode,
+    "Locale": os.environ.get("LC_CTYPE", ""),  # which Python may have set itself
+})

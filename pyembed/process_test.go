@@ -69,13 +69,19 @@ thread.join()
 	},
 }
 
+// preludes run before the interpreter of the program of that name starts.
+var preludes = map[string]func(){}
+
 func TestMain(m *testing.M) {
 	program, ok := programs[os.Getenv("PYEMBED_TEST_PROGRAM")]
 	if !ok {
 		skipExamplesWithoutPython()
 		os.Exit(m.Run())
 	}
-	rt, err := Start(Config{})
+	if prelude, ok := preludes[os.Getenv("PYEMBED_TEST_PROGRAM")]; ok {
+		prelude()
+	}
+	rt, err := Start(search(""))
 	if err == nil {
 		err = program(rt)
 	}

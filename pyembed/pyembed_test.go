@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +15,7 @@ import (
 )
 
 // testConfig is how tests start the interpreter.
-var testConfig = Config{Env: map[string]string{"PYEMBED_TEST": "before"}}
+var testConfig = Config{Variable: "VLLMGO_PYTHON", Env: map[string]string{"PYEMBED_TEST": "before"}}
 
 // python is the interpreter that the tests share, as a process has one only.
 func python(t *testing.T) *Interpreter {
@@ -139,8 +138,8 @@ func TestConversionErrorsNameThePath(t *testing.T) {
 	})
 }
 
-// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it comes from, had is gone. What
-// Python handles at the time keeps its traceback.
+// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it
+// comes from, had is gone. What Python handles at the time keeps its traceback.
 func TestErrorsKeepNoFrames(t *testing.T) {
 	do(t, func(py *Py) error {
 		module, err := py.Module("frames", "frames.py", `
@@ -367,9 +366,9 @@ func TestPanicAndGoexitReachTheCaller(t *testing.T) {
 	rt := python(t)
 	assert.PanicsWithValue(t, "boom", func() {
 		defer func() {
-			text := recover().(string)
-			assert.Contains(t, text, "pyembed_test.go")
-			panic(strings.SplitN(text, "\n", 2)[0])
+			value := recover().(*Panic)
+			assert.Contains(t, string(value.Stack), "pyembed_test.go")
+			panic(value.Value)
 		}()
 		_ = rt.Do(t.Context(), func(*Py) error { panic("boom") })
 	})

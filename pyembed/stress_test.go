@@ -111,8 +111,8 @@ var errands = map[string]func(py *Py) error{
 	},
 }
 
-// TestStress mixes all errands in 64 goroutines, some of whose contexts end, for as long as the environment
-// variable PYEMBED_STRESS says ("3m"), or a second.
+// TestStress mixes all errands in 64 goroutines, some of whose contexts end, for as long as the
+// environment variable PYEMBED_STRESS says ("3m"), or a second.
 func TestStress(t *testing.T) {
 	rt := python(t)
 	duration := time.Second
@@ -153,7 +153,8 @@ func TestStress(t *testing.T) {
 	t.Logf("%d calls in %v", total, duration)
 }
 
-// TestNothingLeaks runs each errand 100,000 times (10,000 under the race detector) and looks at Python's allocated blocks and the process's memory.
+// TestNothingLeaks runs each errand 100,000 times (10,000 under the race detector) and looks at
+// Python's allocated blocks and the process's memory.
 func TestNothingLeaks(t *testing.T) {
 	rounds := 100_000
 	if testing.Short() || raceEnabled {
@@ -172,7 +173,8 @@ func TestNothingLeaks(t *testing.T) {
 					}
 					return nil
 				}))
-				// Objects that only the garbage collector can release: two rounds of it, and a queue to drain.
+				// Objects that only the garbage collector can release: two rounds of it, and a
+				// queue to drain.
 				for range 4 {
 					runtime.GC()
 					time.Sleep(time.Millisecond)
@@ -215,7 +217,8 @@ func residentKiB(t *testing.T) int {
 	return kib
 }
 
-// TestFinalizerStorm abandons 100,000 references on many threads and waits until Python has them back.
+// TestFinalizerStorm abandons 100,000 references on many threads and waits until Python has them
+// back.
 func TestFinalizerStorm(t *testing.T) {
 	rt := python(t)
 	count := func() (n int) {
@@ -259,7 +262,7 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add("é\x00\U0001F600", []byte{0, 255}, int64(-1<<63), math.Copysign(0, -1), uint8(3))
 	f.Add("\xed\xa0\x80", []byte("x"), int64(1<<53+1), 1e308, uint8(200))
 	f.Add("\xff", []byte(nil), int64(-1), 5e-324, uint8(1))
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		f.Skip(err)
 	}
@@ -294,10 +297,10 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// BenchmarkGILReleased has 16 goroutines wait in a C function that releases the GIL: in parallel, they take as
-// long as one.
+// BenchmarkGILReleased has 16 goroutines wait in a C function that releases the GIL: in parallel,
+// they take as long as one.
 func BenchmarkGILReleased(b *testing.B) {
-	rt, err := Start(Config{})
+	rt, err := Start(testConfig)
 	if err != nil {
 		b.Skip(err)
 	}

@@ -14,41 +14,55 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/cgo"
-	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
-// Thread is one OS thread that is known to Python and keeps its thread state for as long as it lives.
+// Thread is one OS thread that is known to Python and keeps its thread state until it is closed.
 // Calls from several goroutines take turns.
 type Thread struct {
-	rt   *Interpreter
+	rt *Interpreter
+	// jobs are the calls from other goroutines, or nil when the thread is its goroutine's alone.
 	jobs chan *job
 	// handle stands for the Thread in C; see [Interpreter.current].
 	handle cgo.Handle
 	state  *C.PyThreadState
 	// id is what threading.get_ident returns on the thread.
 	id C.ulong
+	// isolated gives each call a new contextvars context.
+	isolated bool
 	// attached says whether the thread holds the GIL. Only the thread itself uses it.
 	attached bool
-	// describing says that the thread is turning an exception into an Error.
-	describing bool
-	closing    chan struct{}
-	ended      chan struct{}
-	once       sync.Once
+	// ctx is the context of the innermost call, or nil. Only the thread itself uses it.
+	ctx context.Context
+	// insisting says that an exception is raised again when code catches it; see
+	// [Interpreter.setUpInterrupts].
+	insisting atomic.Bool
+	closing   chan struct{}
+	ended     chan struct{}
+	once      sync.Once
 }
 
-// ErrThreadClosed is returned by [Thread.Do] when the thread has ended.
-var ErrThreadClosed = errors.New("pyembed: the thread is closed")
+// Errors of [Thread.Do].
+var (
+	// ErrThreadClosed says that the thread has ended.
+	ErrThreadClosed = errors.New("pyembed: the thread is closed")
+	// ErrOtherGoroutine says that the thread belongs to the goroutine that called
+	// [Interpreter.LockThread].
+	ErrOtherGoroutine = errors.New("pyembed: the thread belongs to the goroutine that called LockThread; " +
+		"call Do there, or use Interpreter.Do or NewThread")
+)
 
 func (rt *Interpreter) newThread(jobs chan *job) *Thread {
 	return &Thread{rt: rt, jobs: jobs, closing: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// start makes the thread initialize CPython, which makes it Python's main thread, and waits for that.
-func (t *Thread) start(executable string) error {
+// start makes the thread initialize CPython, which makes it Python's main thread, and waits for
+// that.
+func (t *Thread) start(python Python) error {
 	result := make(chan error)
 	go t.serve(func() error {
-		state, err := startPython(executable)
+		state, err := startPython(python)
 		t.state = state
 		result <- err
 		return err
@@ -56,8 +70,8 @@ func (t *Thread) start(executable string) error {
 	return <-result
 }
 
-// serve is the thread's life. The goroutine is never unlocked, so that the OS thread, whose affinity a
-// library may have changed, ends with it and does not return to Go's pool.
+// serve is the thread's life. The goroutine is never unlocked, so that the OS thread, whose
+// affinity a library may have changed, ends with it and does not return to Go's pool.
 func (t *Thread) serve(initialize func() error) {
 	runtime.LockOSThread()
 	defer close(t.ended)
@@ -66,9 +80,7 @@ func (t *Thread) serve(initialize func() error) {
 	} else if initialize() != nil {
 		return
 	}
-	t.handle = cgo.NewHandle(t)
-	C.pyembed_set_current(C.uintptr_t(t.handle))
-	t.id = C.py_PyThread_get_thread_ident()
+	t.begin()
 	defer t.end()
 	for {
 		select {
@@ -80,19 +92,36 @@ func (t *Thread) serve(initialize func() error) {
 	}
 }
 
+// begin tells C and Python of the thread.
+func (t *Thread) begin() {
+	t.handle = cgo.NewHandle(t)
+	C.pyembed_set_current(C.uintptr_t(t.handle))
+	t.id = C.py_PyThread_get_thread_ident()
+}
+
 func (t *Thread) end() {
 	t.attach()
 	t.rt.drops.drain()
 	t.detach()
+	C.pyembed_set_current(0)
 	t.handle.Delete()
 	C.pyembed_thread_end(t.state)
 }
 
-// Do is like [Interpreter.Do], on this thread.
+// Do is like [Interpreter.Do], on this thread. On a thread of [Interpreter.NewThread] or
+// [Interpreter.LockThread], context variables stay from call to call.
 func (t *Thread) Do(ctx context.Context, fn func(*Py) error) error {
 	current := t.rt.current()
 	if current == t {
-		return t.nested(ctx, fn)
+		return t.enter(ctx, fn)
+	}
+	if t.jobs == nil {
+		select {
+		case <-t.ended:
+			return ErrThreadClosed
+		default:
+			return ErrOtherGoroutine
+		}
 	}
 	if current != nil && current.attached {
 		// Waiting for another thread with the GIL held would be waiting for ever.
@@ -110,14 +139,20 @@ func (t *Thread) Do(ctx context.Context, fn func(*Py) error) error {
 	}
 }
 
-// Close ends the thread once its current call has returned, and waits for that. Closing twice is fine.
-// It must not be called from the thread itself, nor on [Interpreter.Main].
+// Close ends the thread once its current call has returned, and waits for that. Closing twice is
+// fine. A thread of [Interpreter.LockThread] is closed by its goroutine, outside Do, which unlocks
+// the goroutine. Other threads must not be closed from a call that runs on them. [Interpreter.Main]
+// cannot be closed.
 func (t *Thread) Close() {
-	if t == t.rt.main {
+	switch {
+	case t == t.rt.main:
 		panic("pyembed: Close of Python's main thread")
+	case t.jobs == nil:
+		t.unlock()
+	default:
+		t.once.Do(func() { close(t.closing) })
+		<-t.ended
 	}
-	t.once.Do(func() { close(t.closing) })
-	<-t.ended
 }
 
 func (t *Thread) attach() {
@@ -135,29 +170,51 @@ func (t *Thread) run(j *job) {
 	defer close(j.done)
 	t.attach()
 	defer t.detach()
-	t.rt.drops.drain()
+	if !j.claim() {
+		return
+	}
 	returned := false
 	defer func() {
 		if !returned {
 			if value := recover(); value != nil {
-				j.panicked = fmt.Sprintf("%v\n\n%s", value, debug.Stack())
+				j.panicked = recovered(value)
 			} else {
-				// runtime.Goexit, as testing's FailNow calls it: it ends this goroutine, and so the thread.
+				// runtime.Goexit, as testing's FailNow calls it: it ends this goroutine, and so the
+				// thread.
 				j.exited = true
 			}
 		}
-		C.py_PyErr_Clear()
 	}()
-	j.err = t.call(j.ctx, j.fn)
+	j.err = t.outermost(j.ctx, j.fn)
 	returned = true
 }
 
-// nested runs fn inside a function that already runs on the thread.
-func (t *Thread) nested(ctx context.Context, fn func(*Py) error) error {
-	if !t.attached {
-		t.attach()
-		defer t.detach()
+// enter runs fn on the thread itself: inside a call that already runs there, or, on a thread of
+// LockThread, as a new one.
+func (t *Thread) enter(ctx context.Context, fn func(*Py) error) error {
+	if t.attached {
+		return t.call(ctx, fn)
 	}
+	t.attach()
+	defer t.detach()
+	if t.ctx == nil {
+		return t.outermost(ctx, fn)
+	}
+	return t.call(ctx, fn)
+}
+
+// outermost runs fn, attached, in a call that is not inside another one.
+func (t *Thread) outermost(ctx context.Context, fn func(*Py) error) error {
+	t.rt.drops.drain()
+	if t.isolated {
+		py := &Py{thread: t, ctx: ctx}
+		context, err := py.made(C.pyembed_context_enter())
+		if err != nil {
+			return err
+		}
+		defer C.pyembed_context_exit(context)
+	}
+	defer C.py_PyErr_Clear()
 	return t.call(ctx, fn)
 }
 
@@ -167,7 +224,9 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 		return waitError(ctx)
 	}
 	py := &Py{thread: t, ctx: ctx}
-	defer func() { py.thread = nil }()
+	outer := t.ctx
+	t.ctx = ctx
+	defer func() { py.thread, t.ctx = nil, outer }()
 	if ctx.Done() == nil {
 		return fn(py)
 	}
@@ -183,32 +242,7 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 	return err
 }
 
-// watch raises Interrupted in the thread when ctx ends. The function that it returns, called on the thread,
-// stops that, takes an exception back that was not delivered yet, and says whether one was raised.
-func (t *Thread) watch(ctx context.Context) (stop func() bool) {
-	finished := make(chan struct{})
-	unregister := context.AfterFunc(ctx, func() {
-		defer close(finished)
-		// The watcher has a thread of its own, so that a pool full of busy threads cannot hold it up. It is
-		// never closed, so Do cannot fail.
-		_ = t.rt.watcher.Do(context.Background(), func(*Py) error {
-			C.py_PyThreadState_SetAsyncExc(t.id, t.rt.interrupted.ptr)
-			return nil
-		})
-	})
-	return func() bool {
-		if unregister() {
-			return false
-		}
-		t.detach()
-		<-finished
-		t.attach()
-		C.py_PyThreadState_SetAsyncExc(t.id, nil)
-		return true
-	}
-}
-
-// current is the Thread that the calling goroutine runs on, or nil.
+// current returns the Thread that the calling goroutine runs on, or nil.
 func (rt *Interpreter) current() *Thread {
 	if handle := C.pyembed_current(); handle != 0 {
 		return cgo.Handle(handle).Value().(*Thread)

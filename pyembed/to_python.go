@@ -7,23 +7,15 @@ package pyembed
 import "C"
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"reflect"
 	"runtime"
-	"unicode/utf8"
+	"time"
 	"unsafe"
 )
-
-// toPython makes a new reference of a Go value.
-func (py *Py) toPython(value any) (*C.PyObject, error) {
-	py.check()
-	ptr, err := py.encode(value, 0)
-	if err != nil {
-		return nil, fmt.Errorf("pyembed: cannot convert to Python: %w", err)
-	}
-	return ptr, nil
-}
 
 // encode handles the common types without reflection.
 func (py *Py) encode(value any, depth int) (*C.PyObject, error) {
@@ -41,23 +33,92 @@ func (py *Py) encode(value any, depth int) (*C.PyObject, error) {
 	case string:
 		return py.encodeString(v)
 	case []byte:
-		return py.made(C.py_PyBytes_FromStringAndSize((*C.char)(unsafe.Pointer(unsafe.SliceData(v))), C.Py_ssize_t(len(v))))
+		return py.encodeBytes(v)
 	case int:
 		return py.made(C.py_PyLong_FromLongLong(C.longlong(v)))
+	case float64:
+		return py.made(C.py_PyFloat_FromDouble(C.double(v)))
 	case []int32:
 		return py.made(C.pyembed_list_from_int32((*C.int32_t)(unsafe.SliceData(v)), C.Py_ssize_t(len(v))))
-	case *big.Int:
-		if v == nil {
-			return py.encode(nil, depth)
-		}
-		text := C.CString(v.Text(16))
-		defer C.free(unsafe.Pointer(text))
-		return py.made(C.py_PyLong_FromString(text, nil, 16))
+	case []int64:
+		return py.made(C.pyembed_list_from_int64((*C.int64_t)(unsafe.SliceData(v)), C.Py_ssize_t(len(v))))
+	case []int:
+		return py.made(C.pyembed_list_from_int64((*C.int64_t)(unsafe.Pointer(unsafe.SliceData(v))), C.Py_ssize_t(len(v))))
+	case []float64:
+		return py.made(C.pyembed_list_from_double((*C.double)(unsafe.SliceData(v)), C.Py_ssize_t(len(v))))
+	case []string:
+		return py.encodeStrings(v, depth)
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels, or a cycle", maxDepth)
 	}
-	return py.encodeReflect(reflect.ValueOf(value), depth+1)
+	if tuple, ok := value.(Tuple); ok {
+		return py.encodeTuple(tuple, depth+1)
+	}
+	v := reflect.ValueOf(value)
+	if v.Kind() == reflect.Pointer && v.IsNil() {
+		return py.encode(nil, depth)
+	}
+	if encoded, ok, err := py.encodeSpecial(value, depth); ok {
+		return encoded, err
+	}
+	return py.encodeReflect(v, depth+1)
+}
+
+// encodeSpecial handles the types with special conversions, and reports whether value is of one.
+func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool, err error) {
+	switch v := value.(type) {
+	case Marshaler:
+		var o *Object
+		if o, err = v.MarshalPython(py); err == nil {
+			encoded, err = py.encode(o, depth)
+		}
+	case time.Time:
+		_, offset := v.Zone()
+		encoded, err = py.helped("to_datetime", v.Unix(), v.Nanosecond()/1000, offset)
+	case *time.Time: // which would be text, by its methods
+		return py.encodeSpecial(*v, depth)
+	case time.Duration:
+		encoded, err = py.helped("to_timedelta", int64(v/time.Microsecond))
+	case *big.Int:
+		encoded, err = py.encodeBig(v)
+	case big.Int:
+		encoded, err = py.encodeBig(&v)
+	case json.RawMessage:
+		encoded, err = py.helped("from_json", string(v))
+	case json.Number:
+		encoded, err = py.helped("from_json", string(v))
+	case error:
+		encoded, err = py.exceptionOf(v)
+	case encoding.TextMarshaler:
+		var text []byte
+		if text, err = v.MarshalText(); err == nil {
+			encoded, err = py.encodeString(string(text))
+		}
+	default:
+		return nil, false, nil
+	}
+	return encoded, true, err
+}
+
+// helped calls a function of helpers.py.
+func (py *Py) helped(function string, args ...any) (*C.PyObject, error) {
+	o, err := py.thread.rt.helpers.CallMethod(py, function, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Release(py)
+	return py.encode(o, 0)
+}
+
+func (py *Py) encodeBig(n *big.Int) (*C.PyObject, error) {
+	text := C.CString(n.Text(16))
+	defer C.free(unsafe.Pointer(text))
+	return py.made(C.py_PyLong_FromString(text, nil, 16))
+}
+
+func (py *Py) encodeBytes(b []byte) (*C.PyObject, error) {
+	return py.made(C.py_PyBytes_FromStringAndSize((*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.Py_ssize_t(len(b))))
 }
 
 func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
@@ -74,6 +135,8 @@ func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
 		return py.made(C.py_PyLong_FromUnsignedLongLong(C.ulonglong(v.Uint())))
 	case reflect.Float32, reflect.Float64:
 		return py.made(C.py_PyFloat_FromDouble(C.double(v.Float())))
+	case reflect.Complex64, reflect.Complex128:
+		return py.made(C.py_PyComplex_FromDoubles(C.double(real(v.Complex())), C.double(imag(v.Complex()))))
 	case reflect.String:
 		return py.encodeString(v.String())
 	case reflect.Pointer, reflect.Interface:
@@ -82,8 +145,14 @@ func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
 		}
 		return py.encode(v.Elem().Interface(), depth)
 	case reflect.Slice, reflect.Array:
-		return py.encodeSequence(v, depth)
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+			return py.encodeBytes(v.Bytes())
+		}
+		return py.encodeList(v, depth)
 	case reflect.Map:
+		if v.Type().Elem() == emptyType {
+			return py.encodeSet(v, depth)
+		}
 		return py.encodeMap(v, depth)
 	case reflect.Struct:
 		return py.encodeStruct(v, depth)
@@ -91,73 +160,106 @@ func (py *Py) encodeReflect(v reflect.Value, depth int) (*C.PyObject, error) {
 	return nil, fmt.Errorf("a Go %s has no Python form", v.Type())
 }
 
-func (py *Py) encodeString(s string) (*C.PyObject, error) {
-	// Lone surrogates, which Python's str may hold, come and go as their WTF-8 bytes; no other invalid UTF-8
-	// has a Python form.
-	errors := surrogatepass
-	if utf8.ValidString(s) {
-		errors = nil
-	}
-	return py.made(C.py_PyUnicode_DecodeUTF8((*C.char)(unsafe.Pointer(unsafe.StringData(s))), C.Py_ssize_t(len(s)), errors))
-}
-
-func (py *Py) encodeSequence(v reflect.Value, depth int) (*C.PyObject, error) {
+func (py *Py) encodeList(v reflect.Value, depth int) (*C.PyObject, error) {
 	n := v.Len()
-	_, tuple := v.Interface().(Tuple)
-	var sequence *C.PyObject
-	if tuple {
-		sequence = C.py_PyTuple_New(C.Py_ssize_t(n))
-	} else {
-		sequence = C.py_PyList_New(C.Py_ssize_t(n))
-	}
-	if sequence == nil {
-		return nil, py.raised()
+	list, err := py.made(C.py_PyList_New(C.Py_ssize_t(n)))
+	if err != nil {
+		return nil, err
 	}
 	for i := range n {
 		item, err := py.encode(v.Index(i).Interface(), depth)
+		if err == nil { // SetItem takes the reference over
+			err = py.status(C.py_PyList_SetItem(list, C.Py_ssize_t(i), item))
+		}
 		if err != nil {
-			C.py_Py_DecRef(sequence)
+			C.py_Py_DecRef(list)
 			return nil, at(fmt.Sprintf("[%d]", i), err)
 		}
-		if tuple { // SetItem takes the reference over
-			C.py_PyTuple_SetItem(sequence, C.Py_ssize_t(i), item)
-		} else {
-			C.py_PyList_SetItem(sequence, C.Py_ssize_t(i), item)
+	}
+	return list, nil
+}
+
+func (py *Py) encodeTuple(items []any, depth int) (*C.PyObject, error) {
+	tuple, err := py.made(C.py_PyTuple_New(C.Py_ssize_t(len(items))))
+	if err != nil {
+		return nil, err
+	}
+	for i, value := range items {
+		item, err := py.encode(value, depth)
+		if err == nil { // SetItem takes the reference over
+			err = py.status(C.py_PyTuple_SetItem(tuple, C.Py_ssize_t(i), item))
+		}
+		if err != nil {
+			C.py_Py_DecRef(tuple)
+			return nil, at(fmt.Sprintf("[%d]", i), err)
 		}
 	}
-	return sequence, nil
+	return tuple, nil
 }
 
 func (py *Py) encodeMap(v reflect.Value, depth int) (*C.PyObject, error) {
-	dict := C.py_PyDict_New()
+	dict, err := py.made(C.py_PyDict_New())
+	if err != nil {
+		return nil, err
+	}
 	for iter := v.MapRange(); iter.Next(); {
-		key := iter.Key().Interface()
-		if err := py.encodeEntry(dict, key, iter.Value().Interface(), depth); err != nil {
+		if err := py.encodeEntry(dict, iter.Key(), iter.Value(), depth); err != nil {
 			C.py_Py_DecRef(dict)
-			return nil, at(fmt.Sprintf("[%#v]", key), err)
+			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
 		}
 	}
 	return dict, nil
+}
+
+func (py *Py) encodeSet(v reflect.Value, depth int) (*C.PyObject, error) {
+	set, err := py.made(C.py_PySet_New(nil))
+	if err != nil {
+		return nil, err
+	}
+	for iter := v.MapRange(); iter.Next(); {
+		item, err := py.encodeKey(iter.Key(), depth)
+		if err == nil {
+			err = py.status(C.py_PySet_Add(set, item))
+			C.py_Py_DecRef(item)
+		}
+		if err != nil {
+			C.py_Py_DecRef(set)
+			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
+		}
+	}
+	return set, nil
 }
 
 func (py *Py) encodeStruct(v reflect.Value, depth int) (*C.PyObject, error) {
-	dict := C.py_PyDict_New()
-	for name, index := range structFields(v.Type()) {
-		if err := py.encodeEntry(dict, name, v.Field(index).Interface(), depth); err != nil {
+	known := structFields(v.Type())
+	if known.err != nil {
+		return nil, known.err
+	}
+	dict, err := py.made(C.py_PyDict_New())
+	if err != nil {
+		return nil, err
+	}
+	for i := range known.fields {
+		field := &known.fields[i]
+		value, err := v.FieldByIndexErr(field.index)
+		if err != nil || field.omit(value) { // an embedded pointer is nil, or the tag leaves the value out
+			continue
+		}
+		if err := py.encodeEntry(dict, reflect.ValueOf(field.name), value, depth); err != nil {
 			C.py_Py_DecRef(dict)
-			return nil, at("."+name, err)
+			return nil, at("."+field.name, err)
 		}
 	}
 	return dict, nil
 }
 
-func (py *Py) encodeEntry(dict *C.PyObject, key, value any, depth int) error {
-	k, err := py.encode(key, depth)
+func (py *Py) encodeEntry(dict *C.PyObject, key, value reflect.Value, depth int) error {
+	k, err := py.encodeKey(key, depth)
 	if err != nil {
 		return err
 	}
 	defer C.py_Py_DecRef(k)
-	v, err := py.encode(value, depth)
+	v, err := py.encode(value.Interface(), depth)
 	if err != nil {
 		return err
 	}
@@ -165,45 +267,26 @@ func (py *Py) encodeEntry(dict *C.PyObject, key, value any, depth int) error {
 	return py.status(C.py_PyDict_SetItem(dict, k, v))
 }
 
-// made takes the exception when a C function returned no object.
-func (py *Py) made(ptr *C.PyObject) (*C.PyObject, error) {
-	if ptr == nil {
-		return nil, py.raised()
+// encodeKey encodes a value that Python must hash: an array becomes a tuple.
+func (py *Py) encodeKey(v reflect.Value, depth int) (*C.PyObject, error) {
+	if v.Kind() == reflect.Interface && !v.IsNil() {
+		v = v.Elem()
 	}
-	return ptr, nil
-}
-
-// structFields are the exported fields of a struct by their Python names: the py tag or, without one, the
-// field's own name. The tag "-" leaves a field out.
-func structFields(t reflect.Type) map[string]int {
-	fields := make(map[string]int, t.NumField())
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, tagged := field.Tag.Lookup("py")
-		if !field.IsExported() || name == "-" {
-			continue
+	if _, special := v.Interface().(encoding.TextMarshaler); v.Kind() == reflect.Array && !special {
+		if depth > maxDepth {
+			return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
 		}
-		if !tagged {
-			name = field.Name
+		keys := make(Tuple, v.Len())
+		for i := range keys {
+			key, err := py.encodeKey(v.Index(i), depth+1)
+			if err != nil {
+				return nil, err
+			}
+			object := py.object(key)
+			defer object.Release(py)
+			keys[i] = object
 		}
-		fields[name] = i
+		return py.encode(keys, depth+1)
 	}
-	return fields
-}
-
-// pathError says which element of a value is wrong.
-type pathError struct {
-	path string
-	err  error
-}
-
-func (e *pathError) Error() string { return e.path + ": " + e.err.Error() }
-func (e *pathError) Unwrap() error { return e.err }
-
-// at puts one step in front of the error's path.
-func at(step string, err error) error {
-	if inner, ok := err.(*pathError); ok {
-		return &pathError{step + inner.path, inner.err}
-	}
-	return &pathError{step, err}
+	return py.encode(v.Interface(), depth)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTorchTensors shares memory with torch CPU tensors both ways, where torch is installed, as it is beside vLLM.
+// TestTorchTensors shares memory with torch CPU tensors both ways, where torch is installed, as it
+// is beside vLLM.
 func TestTorchTensors(t *testing.T) {
 	do(t, func(py *Py) error {
 		spec, err := py.Eval("__import__('importlib.util').util.find_spec('torch') is not None")

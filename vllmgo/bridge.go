@@ -44,7 +44,7 @@ func openBridge(ctx context.Context) (*bridge, error) {
 	if loadedBridge != nil {
 		return loadedBridge, nil
 	}
-	rt, err := pyembed.Start(pyembed.Config{Env: environment()})
+	rt, err := pyembed.StartContext(ctx, pyembed.Config{Variable: "VLLMGO_PYTHON", Env: environment()})
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: %w", err)
 	}

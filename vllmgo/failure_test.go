@@ -98,7 +98,7 @@ func TestErrorsKeepNoEngine(t *testing.T) {
 // engineObjects are the classes of which Python has objects, if they are an engine's.
 func engineObjects(t *testing.T) []string {
 	t.Helper()
-	python, err := pyembed.Start(pyembed.Config{})
+	python, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	require.NoError(t, err)
 	var names []string
 	require.NoError(t, python.Do(t.Context(), func(py *pyembed.Py) error {

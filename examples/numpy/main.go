@@ -1,4 +1,5 @@
-// Numpy solves a system of linear equations with Python's numpy, copying no number either way: go run ./examples/numpy
+// Numpy solves a system of linear equations with Python's numpy, copying no number either way: go
+// run ./examples/numpy
 package main
 
 import (
@@ -10,7 +11,7 @@ import (
 )
 
 func main() {
-	rt, err := pyembed.Start(pyembed.Config{})
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +32,8 @@ func main() {
 	}
 }
 
-// solve gives use the x of a·x = b, where a holds the rows of a square matrix. It is valid until use returns.
+// solve gives use the x of a·x = b, where a holds the rows of a square matrix. It is valid until
+// use returns.
 func solve(py *pyembed.Py, a, b []float64, use func(x []float64) error) error {
 	linalg, err := py.Module("equations", "equations.py", `
 import numpy

@@ -1,6 +1,6 @@
-// Package gilstate is what pyembed's benchmarks compare it with: attaching with PyGILState_Ensure and Release
-// around each call, as other bindings do, on a thread that Python has no state of. Each time makes a thread state
-// and destroys it.
+// Package gilstate is what pyembed's benchmarks compare it with: attaching with PyGILState_Ensure
+// and Release around each call, as other bindings do, on a thread that Python has no state of. Each
+// time makes a thread state and destroys it.
 package gilstate
 
 /*
@@ -20,5 +20,6 @@ static void ensure_release(void) {
 */
 import "C"
 
-// EnsureRelease attaches the calling thread, which the caller has locked, and detaches it. Python must run.
+// EnsureRelease attaches the calling thread, which the caller has locked, and detaches it. Python
+// must run.
 func EnsureRelease() { C.ensure_release() }
