@@ -15,6 +15,9 @@ import (
 //go:embed bridge.py
 var bridgeSource string
 
+//go:embed inputs.py
+var inputsSource string
+
 //go:embed packing.py
 var packingSource string
 
@@ -58,6 +61,9 @@ func openBridge(ctx context.Context) (*bridge, error) {
 			return err
 		}
 		if _, err = py.Module("vllmgo_packing", "vllmgo/packing.py", packingSource); err != nil {
+			return err
+		}
+		if _, err = py.Module("vllmgo_inputs", "vllmgo/inputs.py", inputsSource); err != nil {
 			return err
 		}
 		if b.engine, err = py.Module("vllmgo_engine", "vllmgo/engine.py", engineSource); err != nil {

@@ -104,7 +104,9 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 		}
 		return err
 	})
-	l.maxInEngine = 2 * max(l.info.MaxNumSeqs, maxAddedAtOnce)
+	l.maxNumSeqs, l.maxInEngine = l.info.MaxNumSeqs, 2*max(l.info.MaxNumSeqs, maxAddedAtOnce)
+	// On a CPU, vLLM's LoRA kernels apply an adapter to requests without one (punica_cpu.py: index -1 is the last slot).
+	l.mixesAdapters = l.info.Device != "cpu"
 	return err
 }
 

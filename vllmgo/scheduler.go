@@ -24,9 +24,11 @@ import (
 type scheduler struct {
 	thread *pyembed.Thread
 	engine *pyembed.Object
-	// maxInEngine is the most requests of the step loop that are in the engine at a time. The others wait here, where
-	// calls take turns; vLLM serves requests in the order in which they come.
-	maxInEngine int
+	// maxNumSeqs is the most requests that the engine runs at once. maxInEngine is the most requests of the step loop that
+	// it has at a time. The others wait here, where calls take turns; vLLM serves requests in the order in which they come.
+	maxNumSeqs, maxInEngine int
+	// mixesAdapters says whether the engine computes requests with and without LoRA adapters right in one batch.
+	mixesAdapters bool
 	// signal tells engine.py's step_for_llm what to do.
 	signal []int32
 
@@ -160,7 +162,8 @@ func (s *scheduler) next() (c call, alone bool) {
 		return nil, false
 	}
 	c = s.queue[0]
-	if b, ok := c.(*batch); ok && (b.stream != nil || s.followedByBatch()) {
+	b, ok := c.(*batch)
+	if ok && (b.stream != nil || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
 		return c, false
 	}
 	s.alone = c
@@ -194,8 +197,8 @@ func (s *scheduler) loop(handedOver *batch) {
 	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}}
 	if handedOver != nil {
 		l.take(handedOver)
-		handedOver.chosen, handedOver.added = len(handedOver.prompts), len(handedOver.prompts)
-		l.inEngine = handedOver.unfinished
+		handedOver.inEngine = handedOver.next
+		l.inEngine = handedOver.next
 	}
 	err := s.thread.Do(context.Background(), l.run)
 	if err == nil {

@@ -2,6 +2,7 @@ package vllmgo
 
 import (
 	"context"
+	"fmt"
 
 	"vllmgo/pyembed"
 )
@@ -86,9 +87,9 @@ func (t *Tokenizer) ApplyChatTemplate(ctx context.Context, chat Chat) (string, e
 	if chat.AddGenerationPrompt == nil {
 		chat.AddGenerationPrompt = new(true)
 	}
-	encoded, err := encodeJSON("Chat", chat)
+	encoded, err := encodeJSON(chat)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("vllmgo: Chat: %w", err)
 	}
 	return tokenizerCall[string](ctx, t, "apply_chat_template", encoded)
 }
