@@ -36,7 +36,7 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: %w", err)
 	}
 	packed := pack(prompts, []string{encoded}, in.options)
-	var found struct {
+	type beams struct {
 		ElapsedNs int64
 		Beams     []struct {
 			PromptIDs []byte
@@ -48,7 +48,8 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 			}
 		}
 	}
-	if err := l.callAlone(ctx, &found, "beam_search", packed); err != nil {
+	found, err := callAlone[beams](ctx, l, "beam_search", packed)
+	if err != nil {
 		return nil, err
 	}
 	g := &Generation{Outputs: make([]RequestOutput, len(found.Beams)), Elapsed: time.Duration(found.ElapsedNs)}

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import json
+import multiprocessing
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from array import array
 from collections import Counter, namedtuple
 
 from vllmgo_bridge import Cancelled, Refused, check_args, explain_invalid, prefers_own_process
+from vllmgo_folder import PrivateFolder
 from vllmgo_inputs import Inputs
 from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
 
@@ -58,7 +60,13 @@ class Engine:
     def __init__(self, arguments, own_process, signal):
         self.signal = signal
         with _loading:
-            self.load(json.loads(arguments), own_process)
+            self.folder = PrivateFolder()
+            try:
+                with self.folder.in_use():
+                    self.load(json.loads(arguments), own_process)
+            except BaseException:
+                self.folder.remove()
+                raise
 
     def load(self, kwargs, own_process):
         global _in_process
@@ -87,9 +95,11 @@ class Engine:
         try:
             allow_amx()
             with cpu_threads(kwargs) as self.threads:
+                others = set(multiprocessing.active_children())
                 start = time.perf_counter_ns()
                 self.llm = vllm.LLM(**kwargs)
                 self.load_ns = time.perf_counter_ns() - start
+            self.processes = [each for each in multiprocessing.active_children() if each not in others]
             self.inputs = Inputs(self.llm)
             self.hook()
             wake_when_dead(self.llm.llm_engine.engine_core)
@@ -507,6 +517,11 @@ class Engine:
             raise Refused("the engine has no tokenizer: it was made with SkipTokenizerInit")
         return tokenizer
 
+    def kill(self):
+        """Kills the engine's processes; their own children go with them. Runs on any thread."""
+        for process in self.processes:
+            process.kill()
+
     def close(self):
         global _in_process
         engine, self.llm, self.inputs, self.leftovers = self.llm.llm_engine, None, None, None
@@ -520,6 +535,8 @@ class Engine:
             engine.engine_core.shutdown()
         finally:
             del engine
+            self.processes = []
+            self.folder.remove()
             if self.own_process:
                 gc.collect()
             else:

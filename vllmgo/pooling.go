@@ -50,12 +50,12 @@ func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, pa
 		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
 	packed := pack(prompts, []string{encoded}, in.options)
-	var pooled struct {
+	pooled, err := callAlone[struct {
 		PromptLengths []byte
 		Shapes        [][]int
 		Values        []byte
-	}
-	if err := l.callAlone(ctx, &pooled, "encode", packed, string(task)); err != nil {
+	}](ctx, l, "encode", packed, string(task))
+	if err != nil {
 		return nil, err
 	}
 	outputs, lengths, values := make([]PoolingOutput, len(prompts)), valuesOf[int32](pooled.PromptLengths), valuesOf[float32](pooled.Values)
@@ -107,8 +107,11 @@ func (l *LLM) Score(ctx context.Context, queries, documents []string, params Poo
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
-	var scores []byte
-	if err := l.callAlone(ctx, &scores, "score", queries, documents, encoded); err != nil {
+	if err := checkText([][]string{queries, documents}); err != nil {
+		return nil, fmt.Errorf("vllmgo: queries and documents: %w", err)
+	}
+	scores, err := callAlone[[]byte](ctx, l, "score", queries, documents, encoded)
+	if err != nil {
 		return nil, err
 	}
 	return valuesOf[float32](scores), nil
