@@ -3,6 +3,7 @@ package vllmgo
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"vllmgo/pyembed"
@@ -12,51 +13,67 @@ import (
 func (s *scheduler) runTask(t *task) {
 	err := s.thread.Do(context.Background(), t.run)
 	s.endAlone()
-	t.finish(aloneError(err, t))
+	if errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")) {
+		t.finish(stoppedError(t.stopped))
+	} else {
+		t.finish(explain(err))
+	}
 }
 
 // runBatch runs a batch that is alone on the engine: one call of LLM.generate. When another call comes meanwhile, the
 // batch goes on in the step loop.
 func (s *scheduler) runBatch(b *batch) {
-	handedOver := false
+	handedOver, failed := false, -1
 	err := s.thread.Do(context.Background(), func(py *pyembed.Py) (err error) {
 		defer s.tidy(py)
 		if b.generation, err = s.generate(py, b); err != nil {
+			failed = s.intAttr(py, "failed", -1)
 			return err
 		}
 		s.endAlone()
 		if b.generation == nil {
-			handedOver = true
-		} else {
-			b.finish(nil) // before tidy: the caller need not wait for it
+			handedOver, b.next = true, s.intAttr(py, "handed_over", len(b.prompts))
+			return nil
 		}
+		err = nil
+		if i := slices.IndexFunc(b.generation.Outputs, failedInEngine); i >= 0 {
+			err = explainPrompt(errFailedInEngine, &b.input, i)
+		}
+		b.finish(err) // before tidy: the caller need not wait for it
 		return nil
 	})
 	switch {
 	case handedOver:
 		s.loop(b)
+	case errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")):
+		s.endAlone()
+		b.finish(stoppedError(b.stopped))
 	case err != nil:
 		s.endAlone()
-		b.finish(aloneError(err, b))
+		b.finish(explainPrompt(err, &b.input, failed))
 	}
 }
 
-// aloneError turns the error of a call that was alone into the caller's.
-func aloneError(err error, c call) error {
-	if errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")) {
-		return stoppedError(c.base().stopped)
+// intAttr returns an attribute of the engine that is an integer, or otherwise if there is none.
+func (s *scheduler) intAttr(py *pyembed.Py, name string, otherwise int) int {
+	attribute, err := s.engine.Attr(py, name)
+	if err != nil {
+		return otherwise
 	}
-	return explain(err)
+	defer attribute.Release(py)
+	value, err := pyembed.As[int](py, attribute)
+	if err != nil {
+		return otherwise
+	}
+	return value
 }
 
 // generate calls LLM.generate. It returns nil when the requests are to go on in the step loop.
 func (s *scheduler) generate(py *pyembed.Py, b *batch) (*Generation, error) {
-	packed, err := pack(b.prompts, b.params)
-	if err != nil {
-		return nil, err
-	}
+	packed := pack(b.prompts, b.params, b.options)
 	var report any
 	if b.report != nil {
+		var err error
 		if report, err = reportFunc(py, b); err != nil {
 			return nil, err
 		}

@@ -23,22 +23,20 @@ type BeamSearchParams struct {
 // BeamSearch completes each prompt with its likeliest completions, best first: vLLM's LLM.beam_search. It has the
 // engine for itself. Texts begin with the prompt's text; token IDs are those of the completion alone.
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
-	if err := checkInput(prompts, 0, l.info.MaxModelLen); err != nil {
-		return nil, err
+	in := input{prompts: prompts}
+	if err := in.checkPrompts(l.info.MaxModelLen - 1); err != nil {
+		return nil, fmt.Errorf("vllmgo: %w", err)
 	}
 	if params.BeamWidth < 1 || params.MaxTokens < 1 {
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: BeamWidth is %d and MaxTokens is %d: both must be at least 1",
 			params.BeamWidth, params.MaxTokens)
 	}
-	packed, err := pack(prompts, []string{})
+	encoded, err := encodeJSON(params)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vllmgo: BeamSearchParams: %w", err)
 	}
-	encoded, err := encodeJSON("BeamSearchParams", params)
-	if err != nil {
-		return nil, err
-	}
-	var found struct {
+	packed := pack(prompts, []string{encoded}, in.options)
+	type beams struct {
 		ElapsedNs int64
 		Beams     []struct {
 			PromptIDs []byte
@@ -50,7 +48,8 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 			}
 		}
 	}
-	if err := l.callAlone(ctx, &found, "beam_search", packed, encoded); err != nil {
+	found, err := callAlone[beams](ctx, l, "beam_search", packed)
+	if err != nil {
 		return nil, err
 	}
 	g := &Generation{Outputs: make([]RequestOutput, len(found.Beams)), Elapsed: time.Duration(found.ElapsedNs)}

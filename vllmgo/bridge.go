@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +13,12 @@ import (
 
 //go:embed bridge.py
 var bridgeSource string
+
+//go:embed folder.py
+var folderSource string
+
+//go:embed inputs.py
+var inputsSource string
 
 //go:embed packing.py
 var packingSource string
@@ -27,40 +32,70 @@ var childSource string
 // bridge is Python with vLLM's side of this package loaded, once for the process.
 type bridge struct {
 	rt *pyembed.Interpreter
-	// module is bridge.py, engine is engine.py.
-	module, engine *pyembed.Object
+	// module is bridge.py, engine is engine.py, and cancelled is the class Cancelled of bridge.py.
+	module, engine, cancelled *pyembed.Object
+	vllm                      shared[struct{}]
 }
 
-var (
-	bridgeMu     sync.Mutex
-	loadedBridge *bridge
-)
+var openedBridge shared[*bridge]
 
-// openBridge starts Python and loads bridge.py on first use. A failure is not remembered: what the error
-// asks for may have been done by the next call.
+// openBridge starts Python and loads bridge.py on first use. When ctx ends, it returns; the start goes on and serves the
+// next call.
 func openBridge(ctx context.Context) (*bridge, error) {
-	bridgeMu.Lock()
-	defer bridgeMu.Unlock()
-	if loadedBridge != nil {
-		return loadedBridge, nil
-	}
-	rt, err := pyembed.StartContext(ctx, pyembed.Config{Variable: "VLLMGO_PYTHON", Env: environment()})
+	return openedBridge.get(ctx, func() (*bridge, error) {
+		b, err := startBridge()
+		if err != nil {
+			return nil, fmt.Errorf("vllmgo: %w", err)
+		}
+		return b, nil
+	})
+}
+
+// openVLLM is openBridge, and imports vLLM. An import cannot be interrupted and begun again, and takes seconds.
+func openVLLM(ctx context.Context) (*bridge, error) {
+	b, err := openBridge(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("vllmgo: %w", err)
+		return nil, err
+	}
+	_, err = b.vllm.get(ctx, func() (struct{}, error) {
+		return struct{}{}, explain(b.rt.Main().Do(context.Background(), func(py *pyembed.Py) error {
+			_, err := b.module.CallMethod(py, "import_vllm")
+			return err
+		}))
+	})
+	return b, err
+}
+
+func startBridge() (*bridge, error) {
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON", Env: environment()})
+	if err != nil {
+		return nil, err
 	}
 	b := &bridge{rt: rt}
-	err = rt.Do(ctx, func(py *pyembed.Py) error {
+	return b, rt.Do(context.Background(), func(py *pyembed.Py) error {
 		if err := findVLLM(py, rt.Python()); err != nil {
 			return err
 		}
-		// In this order, since the last imports the others.
-		if b.module, err = py.Module("vllmgo_bridge", "vllmgo/bridge.py", bridgeSource); err != nil {
-			return err
+		for _, module := range []struct { // each imports those before it
+			name, file, source string
+			object             **pyembed.Object
+		}{
+			{"vllmgo_bridge", "bridge.py", bridgeSource, &b.module},
+			{"vllmgo_packing", "packing.py", packingSource, nil},
+			{"vllmgo_folder", "folder.py", folderSource, nil},
+			{"vllmgo_inputs", "inputs.py", inputsSource, nil},
+			{"vllmgo_engine", "engine.py", engineSource, &b.engine},
+		} {
+			object, err := py.Module(module.name, "vllmgo/"+module.file, module.source)
+			if err != nil {
+				return err
+			}
+			if module.object != nil {
+				*module.object = object
+			}
 		}
-		if _, err = py.Module("vllmgo_packing", "vllmgo/packing.py", packingSource); err != nil {
-			return err
-		}
-		if b.engine, err = py.Module("vllmgo_engine", "vllmgo/engine.py", engineSource); err != nil {
+		var err error
+		if b.cancelled, err = b.module.Attr(py, "Cancelled"); err != nil {
 			return err
 		}
 		if err := lines.capture(py, b.module); err != nil {
@@ -68,15 +103,9 @@ func openBridge(ctx context.Context) (*bridge, error) {
 		}
 		return b.guardChildren(py)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("vllmgo: %w", err)
-	}
-	loadedBridge = b
-	return b, nil
 }
 
-// Python is the path of the Python that this process runs, which pyembed.Locate finds and starts on first
-// use.
+// Python returns the path of the Python that this process runs. The first use finds and starts it; see pyembed.Locate.
 func Python() (string, error) {
 	b, err := openBridge(context.Background())
 	if err != nil {
@@ -85,10 +114,11 @@ func Python() (string, error) {
 	return b.rt.Python().Executable, nil
 }
 
-// environment is what must be set before Python starts. The user's own settings win, except that child
-// processes are always spawned: a fork of a Go program does not work.
+// environment returns what must be set before Python starts. The user's own settings win, with two exceptions. Child
+// processes are always spawned: a fork of a Go program does not work. And they import nothing from the working directory,
+// where a file called signal.py would run in their place.
 func environment() map[string]string {
-	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn"}
+	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn", "PYTHONSAFEPATH": "1"}
 	for key, value := range map[string]string{
 		"VLLM_NO_USAGE_STATS": "1",
 		"VLLM_LOGGING_STREAM": "ext://sys.stderr", // stdout is the program's
@@ -100,7 +130,7 @@ func environment() map[string]string {
 	return env
 }
 
-// findVLLM says at once, without the seconds that an import takes, whether vLLM is installed.
+// findVLLM returns an error if vLLM is not installed, without the seconds that an import takes.
 func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 	util, err := py.Import("importlib.util")
 	if err != nil {
@@ -122,8 +152,7 @@ func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 	return nil
 }
 
-// guardChildren keeps child.py in a file that lives as long as the process and no longer, and that child
-// processes can open.
+// guardChildren puts child.py into a file that child processes can open, and that goes with this process.
 func (b *bridge) guardChildren(py *pyembed.Py) error {
 	fd, err := unix.MemfdCreate("vllmgo-child.py", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -137,14 +166,20 @@ func (b *bridge) guardChildren(py *pyembed.Py) error {
 	return err
 }
 
-// ask calls a function of bridge.py on a pool thread and converts its result.
+// ask calls a function of bridge.py and converts its result. When ctx ends, it returns, and the function goes on.
 func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
-	var result T
-	b, err := openBridge(ctx)
+	b, err := openVLLM(ctx)
 	if err != nil {
-		return result, err
+		var zero T
+		return zero, err
 	}
-	err = b.rt.Do(ctx, func(py *pyembed.Py) error {
+	return inBackground(ctx, func() (T, error) { return callModule[T](b, function, args...) })
+}
+
+// callModule calls a function of bridge.py on a pool thread and converts its result.
+func callModule[T any](b *bridge, function string, args ...any) (T, error) {
+	var result T
+	err := b.rt.Do(context.Background(), func(py *pyembed.Py) error {
 		return callInto(py, &result, b.module, function, args...)
 	})
 	return result, explain(err)

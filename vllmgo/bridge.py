@@ -3,6 +3,7 @@
 With engine.py and packing.py, these are the only lines of vllmgo that know vLLM's Python API.
 """
 
+import ctypes
 import dataclasses
 import difflib
 import inspect
@@ -328,15 +329,32 @@ def apply_chat_template(tokenizer, chat):
 # ---- processes ----
 
 
-def prepare_torch():
-    """Runs on a thread that never ends, before the first engine.
-
-    Where a torch built for CUDA finds no GPU, FakeTensorMode replaces its device guard by one that belongs to the
-    calling thread (torch 2.11), and the next engine's thread would find it gone.
-    """
+def import_vllm():
+    """Imports vLLM. Runs on Python's main thread, which never ends, before the first engine."""
     import torch
 
+    # Where a torch built for CUDA finds no GPU, FakeTensorMode replaces its device guard by one that belongs to the calling
+    # thread (torch 2.11), and the next engine's thread would find it gone.
     getattr(torch._C, "_ensureCUDADeviceGuardSet", lambda: None)()
+    import vllm
+    import vllm.engine.arg_utils
+    from vllm.platforms import current_platform
+
+    return current_platform.device_type, vllm.LLM.__name__  # both are imported on first use
+
+
+# Raises an exception in another thread, which gets it between two of its instructions.
+raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+raise_in_thread.argtypes = ctypes.c_ulong, ctypes.py_object
+
+
+def settle():
+    """Takes an exception that raise_in_thread has raised in this thread and that has not come yet."""
+    try:
+        for _ in range(1000):
+            pass
+    except Cancelled:
+        pass
 
 
 def guard_children(path):

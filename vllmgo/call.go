@@ -40,34 +40,40 @@ type task struct {
 // batch is a call that completes prompts. It can share the engine with other batches.
 type batch struct {
 	callBase
-	id      int64
-	prompts []Prompt
-	first   int      // what prompts[0] is called in errors
-	params  []string // in JSON: one for all prompts, or one for each
-	stream  *stream  // nil for Generate
-	report  *reporter
+	input
+	id     int64
+	stream *stream // nil for Generate
+	report *reporter
 
-	// The driver alone uses these; the caller may read them once done is closed.
-	chosen     int // prompts that are in the engine, or about to be added
-	added      int // prompts that the engine has got
+	// The driver alone uses these; the caller may read generation once done is closed.
+	next       int   // the first prompt that was never in the engine
+	returned   []int // prompts that were taken back out of the engine
+	inEngine   int
 	unfinished int // prompts whose last output has not come
 	generation *Generation
-	// finishedTokens counts the tokens of finished prompts. reportedRequests and reportedTokens are what report has
-	// been told.
-	finishedTokens, reportedRequests, reportedTokens int
+	// finishedTokens counts the tokens of finished prompts.
+	finishedTokens int
+	// reportedRequests and reportedTokens are what report has been told; it guards them.
+	reportedRequests, reportedTokens int
 }
 
-// newBatch checks prompts and sampling parameters. In errors the prompts count from first.
-func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params SamplingParams) (*batch, error) {
-	if err := checkInput(prompts, first, l.info.MaxModelLen); err != nil {
-		return nil, err
+// waits reports whether the batch has prompts that are not in the engine.
+func (b *batch) waits() bool { return len(b.returned) > 0 || b.next < len(b.prompts) }
+
+// upcoming returns the prompt that enters the engine next.
+func (b *batch) upcoming() int {
+	if len(b.returned) > 0 {
+		return b.returned[0]
 	}
-	encoded, err := encodeParams(prompts, first, params)
-	if err != nil {
-		return nil, err
-	}
-	return &batch{callBase: callBase{ctx: ctx}, prompts: prompts, first: first, params: encoded, unfinished: len(prompts)}, nil
+	return b.next
 }
 
-// paramsOf returns the sampling parameters of a prompt, in JSON.
-func (b *batch) paramsOf(prompt int) string { return b.params[min(prompt, len(b.params)-1)] }
+// advance counts the upcoming prompt as being in the engine.
+func (b *batch) advance() {
+	if len(b.returned) > 0 {
+		b.returned = b.returned[1:]
+	} else {
+		b.next++
+	}
+	b.inEngine++
+}

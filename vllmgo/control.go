@@ -42,7 +42,10 @@ func (l *LLM) beside(ctx context.Context, fn func(py *pyembed.Py) error) error {
 	if closed {
 		return explain(ErrClosed)
 	}
-	return explain(l.bridge.rt.Do(ctx, fn))
+	_, err := inBackground(ctx, func() (struct{}, error) {
+		return struct{}{}, explain(l.bridge.rt.Do(context.Background(), fn))
+	})
+	return err
 }
 
 // Tokenizer is the engine's own tokenizer.
@@ -62,25 +65,23 @@ func (l *LLM) Tokenizer(ctx context.Context) (*Tokenizer, error) {
 
 // ResetPrefixCache empties the prefix cache.
 func (l *LLM) ResetPrefixCache(ctx context.Context) error {
-	return l.callAlone(ctx, nil, "reset_prefix_cache")
+	return l.doAlone(ctx, "reset_prefix_cache")
 }
 
 // Sleep gives GPU memory back for a while. Level 1 keeps the weights in the CPU's memory, level 2 forgets them;
 // both forget the KV cache. It needs a GPU and [EngineArgs].EnableSleepMode. The engine must not be used until
 // [LLM.WakeUp].
 func (l *LLM) Sleep(ctx context.Context, level int) error {
-	return l.callAlone(ctx, nil, "sleep", level)
+	return l.doAlone(ctx, "sleep", level)
 }
 
 // WakeUp takes the memory again that [LLM.Sleep] gave back: that of the tags "weights" and "kv_cache", or of
 // both when none is given. After level 2, the weights are not those of the model: load them anew.
 func (l *LLM) WakeUp(ctx context.Context, tags ...string) error {
-	return l.callAlone(ctx, nil, "wake_up", append([]string{}, tags...))
+	return l.doAlone(ctx, "wake_up", append([]string{}, tags...))
 }
 
 // IsSleeping says whether the engine sleeps.
 func (l *LLM) IsSleeping(ctx context.Context) (bool, error) {
-	var sleeping bool
-	err := l.callAlone(ctx, &sleeping, "is_sleeping")
-	return sleeping, err
+	return callAlone[bool](ctx, l, "is_sleeping")
 }

@@ -3,13 +3,17 @@
 import contextlib
 import gc
 import json
+import multiprocessing
 import os
 import threading
 import time
 import traceback
 from array import array
+from collections import Counter, namedtuple
 
-from vllmgo_bridge import Cancelled, Refused, check_args, check_names, explain_invalid, prefers_own_process
+from vllmgo_bridge import Cancelled, Refused, check_args, explain_invalid, prefers_own_process
+from vllmgo_folder import PrivateFolder
+from vllmgo_inputs import Inputs
 from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
 
 _loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
@@ -19,8 +23,14 @@ _in_process = None  # the open in-process Engine: vLLM's distributed state allow
 GO_ON, STOP, HAND_OVER = 0, 1, 2
 
 
-class HandedOver(Exception):
-    """Raised out of LLM.generate between two steps: its requests go on in the step loop."""
+class HandedOver(BaseException):
+    """Raised out of LLM.generate between two steps, or while it adds requests: they go on in the step loop.
+
+    It is no Exception, since LLM.generate removes its requests from the engine after one.
+    """
+
+
+Request = namedtuple("Request", "batch index stream")  # one of the step loop
 
 
 class Alone:
@@ -30,8 +40,10 @@ class Alone:
         self.batch = batch
         self.report = report  # called with (finished requests, generated tokens), or None
         self.next_report = 0.0
+        self.added = 0  # requests that are in the engine
         self.finished = []  # what LLM.generate was given so far
         self.finished_tokens = 0  # counted for report only
+        self.stepped = False
 
 
 def clear_frames(error):
@@ -48,7 +60,13 @@ class Engine:
     def __init__(self, arguments, own_process, signal):
         self.signal = signal
         with _loading:
-            self.load(json.loads(arguments), own_process)
+            self.folder = PrivateFolder()
+            try:
+                with self.folder.in_use():
+                    self.load(json.loads(arguments), own_process)
+            except BaseException:
+                self.folder.remove()
+                raise
 
     def load(self, kwargs, own_process):
         global _in_process
@@ -66,18 +84,23 @@ class Engine:
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if self.own_process else "0"
         self.llm = None
         self.alone = None  # the Alone that runs
-        self.requests = {}  # of the step loop: external request ID → (batch, index of the prompt)
+        self.requests = {}  # of the step loop: external request ID → Request, in the order in which they were added
+        self.serial = 0  # see add
+        self.refused = {}  # see add
+        self.taken_back = set()  # see take_back
+        self.handed_over, self.failed = 0, -1  # see generate
         self.leftovers, self.held_gc = None, False  # see tidy
         self.early = []  # outputs of a batch that was handed over, from before the step loop
-        self.sampling_params = {}  # see sampling
-        self.adapters = {}  # name of a LoRA adapter → its LoRARequest
         self.counters = None  # see metrics
         try:
             allow_amx()
             with cpu_threads(kwargs) as self.threads:
+                others = set(multiprocessing.active_children())
                 start = time.perf_counter_ns()
                 self.llm = vllm.LLM(**kwargs)
                 self.load_ns = time.perf_counter_ns() - start
+            self.processes = [each for each in multiprocessing.active_children() if each not in others]
+            self.inputs = Inputs(self.llm)
             self.hook()
             wake_when_dead(self.llm.llm_engine.engine_core)
             if not self.own_process:
@@ -101,8 +124,8 @@ class Engine:
         Calls such as LLM.generate can be left only where the engine's state is whole: between two steps.
         """
         engine = self.llm.llm_engine
-        self.raw_step = engine.step
-        engine.step = self.step_for_llm
+        self.raw_step, self.raw_add_request = engine.step, engine.add_request
+        engine.step, engine.add_request = self.step_for_llm, self.add_request_for_llm
         if engine.logger_manager is not None:
             self.counters = dict.fromkeys(
                 ("Running", "Waiting", "Preemptions", "PrefixCacheQueries", "PrefixCacheHits", "PromptTokens",
@@ -112,15 +135,29 @@ class Engine:
             self.raw_get_output = engine.engine_core.get_output
             engine.engine_core.get_output = self.get_output
 
-    def step_for_llm(self):
-        """What LLMEngine.step is for the methods of LLM."""
+    def obey(self):
+        """Raises what Go's signal asks for."""
         signal = self.signal[0]
         if signal == STOP:
             raise Cancelled
         if signal == HAND_OVER and self.alone is not None:
             raise HandedOver
-        outputs = self.raw_step()
+
+    def add_request_for_llm(self, *args, **kwargs):
+        """What LLMEngine.add_request is for the methods of LLM."""
+        self.obey()
+        id = self.raw_add_request(*args, **kwargs)
+        if self.alone is not None:
+            self.alone.added += 1
+        return id
+
+    def step_for_llm(self):
+        """What LLMEngine.step is for the methods of LLM."""
+        self.obey()
         alone = self.alone
+        if alone is not None:
+            alone.stepped = True
+        outputs = self.raw_step()
         if alone is not None:
             alone.finished.extend(outputs)
             if alone.report is not None:
@@ -203,15 +240,19 @@ class Engine:
     # ---- generation ----
 
     def generate(self, batch, packed, report):
-        """Calls LLM.generate once. Returns None when the batch was handed over to the step loop.
+        """Calls LLM.generate once. Returns None when the batch was handed over to the step loop: handed_over is then the
+        number of its prompts that are in the engine, which are its first. After an exception, failed is the index of the
+        prompt that raised it, or -1.
 
         From here to tidy, which must follow, the garbage collector rests: its walks through Python's objects would hold up
         the engine. Reference counts go on freeing what is not used any more.
         """
         self.held_gc = gc.isenabled()
         gc.disable()
+        self.failed = -1
         self.check_runner("generate")
-        sent, prompts, params, adapters, priorities = self.inputs(packed)
+        sent = unpack(packed)
+        prompts, params, adapters, priorities = self.inputs.for_generate(sent, self.fail)
         alone = Alone(batch, report)
         self.alone = alone
         try:
@@ -219,19 +260,25 @@ class Engine:
             outputs = self.llm.generate(prompts, params, use_tqdm=False, lora_request=adapters, priority=priorities)
             elapsed_ns = time.perf_counter_ns() - start_ns
             self.leftovers = sent, prompts, outputs, alone
-            return pack(outputs, elapsed_ns, sent)
+            return pack(outputs, elapsed_ns, sent[0])
         except HandedOver:
             # Nothing but this batch's requests is in the engine, and their external IDs are numbers that ascend.
             self.early = alone.finished
             states = self.llm.llm_engine.output_processor.request_states.values()
             ids = {state.external_req_id for state in states} | {output.request_id for output in alone.finished}
-            self.requests = {id: (batch, index) for index, id in enumerate(sorted(ids, key=int))}
+            self.requests = {id: Request(batch, index, False) for index, id in enumerate(sorted(ids, key=int))}
+            self.handed_over = len(ids)
             return None
         except BaseException:
+            if not alone.stepped:
+                self.failed = alone.added
             self.abort_all()
             raise
         finally:
             self.alone = None
+
+    def fail(self, index):
+        self.failed = index
 
     def tidy(self):
         """Frees what a generation leaves, once its caller has the outputs and need not wait for it."""
@@ -243,18 +290,90 @@ class Engine:
         """Adds requests to the step loop. batches (int64), indices (int32) and streams (bool) are buffers with an element
         for each: its batch, its prompt's index there, and whether the batch is a stream.
 
-        When a request is refused, those before it are in the engine; added is their number.
+        Returns the positions (int32) of the requests that were refused; see refuse. An exception means that the engine
+        failed.
         """
-        self.added = 0
-        self.check_runner("generate")
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        self.refused = {}
         batches, indices = memoryview(batches).cast("q"), memoryview(indices).cast("i")
-        for prompt, params, adapter, priority in self.input(unpack(packed), streams):
-            id = f"{batches[self.added]}.{indices[self.added]}"
-            self.llm.llm_engine.add_request(
-                id, self.llm._preprocess_cmpl_one(prompt), params, lora_request=adapter, priority=priority
-            )
-            self.requests[id] = batches[self.added], indices[self.added]
-            self.added += 1
+        unpacked = unpack(packed)
+        for position, (batch, index, stream) in enumerate(zip(batches, indices, streams, strict=True)):
+            # The ID is used once. An output of a request that was taken back must not belong to its next attempt.
+            self.serial += 1
+            id = f"{batch}.{index}.{self.serial}"
+            try:
+                self.check_runner("generate")
+                prompt, params, adapter, priority = self.inputs.request(unpacked, position, bool(stream))
+                prompt = self.llm._preprocess_cmpl_one(prompt)
+                self.raw_add_request(id, prompt, params, lora_request=adapter, priority=priority)
+            except EngineDeadError:
+                raise
+            except Exception as error:
+                self.llm.llm_engine.abort_request([id])  # some of its completions may be there
+                self.refused[position] = error
+            else:
+                self.requests[id] = Request(batch, index, bool(stream))
+        return array("i", self.refused).tobytes()
+
+    def refuse(self, position):
+        """Raises the exception with which add refused a request."""
+        raise self.refused.pop(position)
+
+    def take_back(self, need):
+        """Takes requests out of the engine, so that as many requests as need says, which come next, run at once.
+
+        vLLM serves the requests in the order in which they came. Those for which there is no room yet are taken back; if
+        there is none for the next ones either, so are the newest of the batches with most requests, once each, and not
+        those of streams. They begin again later. Returns the batches (int64) and indices (int32) of what was taken.
+        """
+        config = self.llm.llm_engine.vllm_config
+        cache = config.cache_config
+        blocks = (cache.num_gpu_blocks or 0) * (cache.block_size or 0)
+        states = {}
+        for state in self.llm.llm_engine.output_processor.request_states.values():
+            states.setdefault(state.external_req_id, []).append(state)
+        running, waiting, slots, tokens = [], [], config.scheduler_config.max_num_seqs, blocks
+        for id in self.requests:
+            own = states.get(id, ())
+            generated = sum(state.detokenizer.num_output_tokens() for state in own)
+            size = generated + sum(state.prompt_len for state in own)
+            if generated == 0 and (len(own) > slots or blocks and size > tokens):
+                waiting.append(id)
+                slots = 0  # whatever comes later waits too
+            else:
+                running.append(id)
+                slots, tokens = slots - len(own), tokens - size
+        while need > 0 and (slots < need or blocks and tokens < blocks // 20):
+            id = self.newest_of_largest(running)
+            if id is None:
+                break
+            running.remove(id)
+            self.taken_back.add((self.requests[id].batch, self.requests[id].index))
+            waiting.append(id)
+            slots += max(1, len(states.get(id, ())))
+            tokens += sum(state.prompt_len + state.detokenizer.num_output_tokens() for state in states.get(id, ()))
+        taken = [self.requests.pop(id) for id in waiting]
+        if waiting:
+            self.llm.llm_engine.abort_request(waiting)
+        return {
+            "Batches": array("q", [request.batch for request in taken]).tobytes(),
+            "Indices": array("i", [request.index for request in taken]).tobytes(),
+        }
+
+    def newest_of_largest(self, ids):
+        """The newest request of the batch with most of the requests, of those that take_back may interrupt; or None."""
+        requests = {id: self.requests[id] for id in ids if not self.requests[id].stream}
+        sizes = Counter(request.batch for request in requests.values())
+        early = {output.request_id for output in self.early}
+        for batch, size in sizes.most_common():
+            if size < 2:
+                return None
+            for id in reversed(requests):
+                request = requests[id]
+                if request.batch == batch and (batch, request.index) not in self.taken_back and id not in early:
+                    return id
+        return None
 
     def step(self):
         """One step of the step loop. Returns None when nothing came of it."""
@@ -263,9 +382,9 @@ class Engine:
             return None
         batches, indices, finished = array("q"), array("i"), bytearray()
         for output in outputs:
-            batch, index = self.requests[output.request_id]
-            batches.append(batch)
-            indices.append(index)
+            request = self.requests[output.request_id]
+            batches.append(request.batch)
+            indices.append(request.index)
             finished.append(output.finished)
             if output.finished:
                 del self.requests[output.request_id]
@@ -277,93 +396,45 @@ class Engine:
         """The number of tokens that unfinished requests have so far, by batch."""
         counts = {}
         for state in self.llm.llm_engine.output_processor.request_states.values():
-            batch = self.alone.batch if self.alone else self.requests.get(state.external_req_id, (-1,))[0]
+            request = self.alone or self.requests.get(state.external_req_id)
+            if request is None:
+                continue
+            batch = request.batch
             counts[batch] = counts.get(batch, 0) + state.detokenizer.num_output_tokens()
         return counts
 
     def abort(self, batch):
         """Removes a batch's unfinished requests from the step loop."""
-        ids = [id for id, (owner, _) in self.requests.items() if owner == batch]
+        ids = [id for id, request in self.requests.items() if request.batch == batch]
         self.llm.llm_engine.abort_request(ids)
         for id in ids:
             del self.requests[id]
         self.early = [output for output in self.early if output.request_id in self.requests]
+        self.taken_back = {each for each in self.taken_back if each[0] != batch}
 
     def abort_all(self):
         """Removes every unfinished request: the next call would run and return them."""
         engine = self.llm.llm_engine
         engine.abort_request(list(engine.output_processor.request_states), internal=True)
-        self.requests, self.early = {}, []
+        self.requests, self.early, self.taken_back = {}, [], set()
 
-    def beam_search(self, packed, params):
+    def beam_search(self, packed):
         from vllm.sampling_params import BeamSearchParams
 
         self.check_runner("generate")
-        prompts, _, adapters, _ = map(list, zip(*self.input(unpack(packed)), strict=True))
+        unpacked = unpack(packed)
+        prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()
             outputs = self.llm.beam_search(
-                [{"prompt_token_ids": prompt} for prompt in prompts], BeamSearchParams(**json.loads(params)),
+                [{"prompt_token_ids": prompt} for prompt in prompts], BeamSearchParams(**json.loads(unpacked[1][0])),
                 lora_request=adapters if any(adapters) else None,
             )  # fmt: skip
             return pack_beams(prompts, outputs, time.perf_counter_ns() - start_ns)
         except BaseException:
             self.abort_all()
             raise
-
-    # ---- inputs ----
-
-    def inputs(self, packed):
-        """The prompts as Go sent them, and prompts, sampling parameters, LoRA adapters and priorities as LLM.generate takes
-        them: one object of sampling parameters when all requests have the same, and None for what nobody has."""
-        unpacked = unpack(packed)
-        sent, params, adapters, priorities, chats = unpacked
-        if len(params) <= 1 and not (adapters or priorities or chats):
-            return sent, sent, self.sampling(params[0], False), None, None
-        prompts, params, adapters, priorities = map(list, zip(*self.input(unpacked), strict=True))
-        return sent, prompts, params, adapters if any(adapters) else None, priorities if any(priorities) else None
-
-    def input(self, unpacked, streams=None):
-        """Yields each request's prompt, sampling parameters, LoRA adapter and priority, as vLLM takes them.
-
-        An exception is that request's own: those before it are as they should be.
-        """
-        prompts, params, adapters, priorities, chats = unpacked
-        chats = iter(chats)
-        by_priority = self.llm.llm_engine.vllm_config.scheduler_config.policy == "priority"
-        for i, prompt in enumerate(prompts):
-            if priorities and priorities[i] and not by_priority:
-                raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
-            yield (
-                self.render(next(chats)) if prompt is None else prompt,
-                self.sampling(params[min(i, len(params) - 1)], bool(streams and streams[i])),
-                self.adapter(*adapters[i]) if adapters and adapters[i] else None,
-                priorities[i] if priorities else 0,
-            )
-
-    def sampling(self, text, stream):
-        """The SamplingParams that JSON stands for.
-
-        vLLM copies them for each request, so that one object serves all requests with the same text.
-        """
-        known = self.sampling_params.get((text, stream))
-        if known is None:
-            from vllm.sampling_params import RequestOutputKind
-
-            if len(self.sampling_params) >= 1000:
-                self.sampling_params.clear()
-            known = sampling_params(json.loads(text))
-            known.output_kind = RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY
-            self.sampling_params[text, stream] = known
-        return known
-
-    def render(self, chat):
-        """The token IDs of a conversation, as LLM.chat makes them."""
-        if self.llm.llm_engine.tokenizer is None:
-            raise Refused("a chat needs the tokenizer, and the engine was made with SkipTokenizerInit")
-        messages = chat.pop("messages")
-        return {"prompt_token_ids": self.llm._preprocess_chat_one(messages, **chat)["prompt_token_ids"]}
 
     def check_runner(self, runner):
         config = self.llm.llm_engine.vllm_config.model_config
@@ -375,19 +446,20 @@ class Engine:
 
     # ---- pooling ----
 
-    def encode(self, packed, task, params):
+    def encode(self, packed, task):
         """Embeddings, classes, rewards: LLM.encode."""
         from vllm import PoolingParams
 
         self.check_runner("pooling")
-        prompts, _, adapters, _ = map(list, zip(*self.input(unpack(packed)), strict=True))
+        unpacked = unpack(packed)
+        prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
         if task not in self.llm.supported_tasks:
             raise Refused(
                 f"the model does not support {task!r}; it supports {', '.join(sorted(self.llm.supported_tasks))}"
             )
         try:
             outputs = self.llm.encode(
-                prompts, PoolingParams(**json.loads(params)), use_tqdm=False,
+                prompts, PoolingParams(**json.loads(unpacked[1][0])), use_tqdm=False,
                 lora_request=adapters if any(adapters) else None, pooling_task=task,
             )  # fmt: skip
         except BaseException:
@@ -411,41 +483,14 @@ class Engine:
 
     # ---- control ----
 
-    def adapter(self, name, path):
-        """The LoRARequest of an adapter. vLLM tells them apart by numbers, which are given out here."""
-        from vllm.lora.request import LoRARequest
-
-        if self.llm.llm_engine.vllm_config.lora_config is None:
-            raise Refused(f"the LoRA adapter {name} needs EngineArgs.EnableLoRA")
-        known = self.adapters.get(name)
-        if known is None:
-            if not os.path.isfile(os.path.join(path, "adapter_config.json")):
-                raise Refused(f"the LoRA adapter {name}: the folder {path} has no adapter_config.json")
-            number = 1 + max((request.lora_int_id for request in self.adapters.values()), default=0)
-            known = self.adapters[name] = LoRARequest(name, number, path)
-        elif known.lora_path != path:
-            raise Refused(f"there is a LoRA adapter {name} already, from {known.lora_path}: drop it, or use another name")
-        return known
-
     def load_lora(self, name, path):
-        request = self.adapter(name, path)
-        try:
-            self.llm.llm_engine.add_lora(request)
-        except BaseException:
-            del self.adapters[name]
-            raise
+        self.inputs.adapters.request(name, path)
 
     def drop_lora(self, name):
-        request = self.adapters.pop(name, None)
-        if request is None:
-            raise Refused(f"there is no LoRA adapter {name}")
-        self.llm.llm_engine.remove_lora(request.lora_int_id)
+        self.inputs.adapters.drop(name)
 
     def loaded_loras(self):
-        if self.llm.llm_engine.vllm_config.lora_config is None:
-            return []
-        numbers = self.llm.llm_engine.list_loras()
-        return sorted(name for name, request in self.adapters.items() if request.lora_int_id in numbers)
+        return self.inputs.adapters.names()
 
     def reset_prefix_cache(self):
         if not self.llm.reset_prefix_cache():
@@ -472,47 +517,31 @@ class Engine:
             raise Refused("the engine has no tokenizer: it was made with SkipTokenizerInit")
         return tokenizer
 
+    def kill(self):
+        """Kills the engine's processes; their own children go with them. Runs on any thread."""
+        for process in self.processes:
+            process.kill()
+
     def close(self):
         global _in_process
-        engine, self.llm, self.leftovers = self.llm.llm_engine, None, None
+        engine, self.llm, self.inputs, self.leftovers = self.llm.llm_engine, None, None, None
         # The instances' own methods close over the engine; without this the cycle keeps the model.
         engine.__dict__.pop("step", None)
+        engine.__dict__.pop("add_request", None)
         engine.engine_core.__dict__.pop("get_output", None)
-        self.raw_step = self.raw_get_output = self.raw_record = None
+        self.raw_step = self.raw_add_request = self.raw_get_output = self.raw_record = None
         gc.unfreeze()
         try:
             engine.engine_core.shutdown()
         finally:
             del engine
+            self.processes = []
+            self.folder.remove()
             if self.own_process:
                 gc.collect()
             else:
                 _in_process = None
                 forget_engine()
-
-
-def sampling_params(fields):
-    """A SamplingParams of what Go's struct of the same name says."""
-    from vllm import SamplingParams
-    from vllm.sampling_params import RepetitionDetectionParams
-
-    check_names(fields, SamplingParams, "sampling parameter")
-    fields = dict(fields)
-    if fields.get("max_tokens") == -1:
-        fields["max_tokens"] = None
-    if "logit_bias" in fields:
-        fields["logit_bias"] = {int(token): bias for token, bias in fields["logit_bias"].items()}
-    if "structured_outputs" in fields:
-        fields["structured_outputs"] = structured_outputs(fields["structured_outputs"])
-    if "repetition_detection" in fields:
-        fields["repetition_detection"] = RepetitionDetectionParams(**fields["repetition_detection"])
-    return SamplingParams(**fields)
-
-
-def structured_outputs(fields):
-    from vllm.sampling_params import StructuredOutputsParams
-
-    return None if fields is None else StructuredOutputsParams(**fields)
 
 
 def wake_when_dead(client):

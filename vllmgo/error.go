@@ -54,6 +54,16 @@ func explain(err error) error {
 	return &callError{"vLLM: " + exception.Error(), []error{err}}
 }
 
+// explainPrompt is explain for one of a call's prompts.
+func explainPrompt(err error, in *input, prompt int) error {
+	explained := explain(err)
+	name := in.nameOf(prompt)
+	if name == "" || errors.Is(explained, ErrEngineDead) {
+		return explained
+	}
+	return &callError{name + strings.TrimPrefix(explained.Error(), "vllmgo: "), []error{explained}}
+}
+
 // explainLoading is explain for an engine that did not load. What went wrong in its process is known from the log
 // alone: firstLine is the number of lines before.
 func explainLoading(err error, args EngineArgs, firstLine int) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -36,6 +37,18 @@ const (
 func TestMain(m *testing.M) {
 	if how := os.Getenv("VLLMGO_TEST_EXIT"); how != "" {
 		exitProgram(how)
+		return
+	}
+	switch mode := os.Getenv(importEnv); mode {
+	case "":
+	case "hang":
+		hang()
+		return
+	default:
+		if err := cancelEverywhere(vllmgo.EngineMode(mode)); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
 		return
 	}
 	testenv.LimitMemory()
@@ -120,17 +133,7 @@ func TestExit(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
-			var pids []int
-			for lines := bufio.NewScanner(stdout); lines.Scan(); {
-				if list, ok := strings.CutPrefix(lines.Text(), "pids: "); ok {
-					for _, field := range strings.Fields(list) {
-						pid, err := strconv.Atoi(field)
-						require.NoError(t, err)
-						pids = append(pids, pid)
-					}
-					break
-				}
-			}
+			pids := readPIDs(t, stdout)
 			require.GreaterOrEqual(t, len(pids), 1+ranks(how), "an engine core and its workers, or the resource tracker")
 			for signalled, signal := range map[string]syscall.Signal{
 				exitSIGINT: syscall.SIGINT, exitSIGTERM: syscall.SIGTERM, exitSIGKILL: syscall.SIGKILL,
@@ -145,6 +148,23 @@ func TestExit(t *testing.T) {
 				"left: %v", alive(pids))
 		})
 	}
+}
+
+// readPIDs reads which processes exitProgram has.
+func readPIDs(t *testing.T, stdout io.Reader) []int {
+	t.Helper()
+	var pids []int
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if list, ok := strings.CutPrefix(lines.Text(), "pids: "); ok {
+			for _, field := range strings.Fields(list) {
+				pid, err := strconv.Atoi(field)
+				require.NoError(t, err)
+				pids = append(pids, pid)
+			}
+			break
+		}
+	}
+	return pids
 }
 
 // alive are the processes that run; zombies do not.

@@ -41,6 +41,6 @@ func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params SamplingPar
 	if err := l.do(b); err != nil {
 		return nil, err
 	}
-	b.reportEnd()
+	b.reportEnd(nil)
 	return b.generation, nil
 }

@@ -111,7 +111,7 @@ func (s *seqRun) begin(ctx context.Context, next func() (Prompt, bool)) bool {
 		case b == nil:
 			s.report.failed()
 		default:
-			b.reportEnd()
+			b.reportEnd(err)
 		}
 		s.results <- r
 	})

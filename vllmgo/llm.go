@@ -6,34 +6,37 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"vllmgo/pyembed"
 )
 
-// LLM is one loaded engine: vLLM's offline class of the same name. Its methods may be called from any
-// goroutine; see the package's documentation for how calls share the engine.
+// LLM is one loaded engine: vLLM's offline class of the same name. Any goroutine may call its methods; the package's
+// documentation says how calls share the engine.
 type LLM struct {
 	bridge *bridge
-	// The scheduler's thread is the engine's own OS thread: torch's current device, its OpenMP pool and vLLM's
-	// thread binding belong to the thread that made the engine, and the engine's processes die when that thread does.
+	// The engine has its own OS thread, the scheduler's. Torch's current device, its OpenMP pool and vLLM's thread binding
+	// belong to the thread that made the engine, and the engine's processes die when that thread does.
 	scheduler
 	info Info
 	// defaultParams are DefaultSamplingParams, in JSON.
 	defaultParams string
-	closeErr      error
-	once          sync.Once
+	// threadID is what threading.get_ident returns on the engine's thread.
+	threadID atomic.Int64
+	closeErr error
+	once     sync.Once
 }
 
 // New loads a model into an engine. It returns when the engine is ready, which takes seconds to minutes.
 //
-// Wrong settings are errors before loading starts. When ctx ends during loading, New returns at once; what
-// was loaded by then is given back in the background.
+// Wrong settings are errors before loading starts. When ctx ends during loading, New returns at once; loading stops in the
+// background, and gives back what was loaded.
 func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBridge(ctx)
+	b, err := openVLLM(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,52 +63,67 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	}
 }
 
-// load makes the engine on its thread. The end of ctx raises an exception in the loading code, which ends the
-// processes that it started.
+// load makes the engine on its thread. The end of ctx raises an exception in the loading code, which ends the processes
+// that it started.
 func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	var ownProcess any // nil: bridge.py decides
 	if mode != EngineModeAuto {
 		ownProcess = mode == OwnProcess
 	}
-	err := l.bridge.rt.Main().Do(ctx, func(py *pyembed.Py) error {
-		_, err := l.bridge.module.CallMethod(py, "prepare_torch")
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	err = l.thread.Do(ctx, func(py *pyembed.Py) (err error) {
+	return l.thread.Do(context.Background(), func(py *pyembed.Py) error {
+		if err := l.noteThread(py); err != nil {
+			return err
+		}
 		signal, err := pyembed.Lend(py, l.signal)
 		if err != nil {
 			return err
 		}
 		defer signal.Release(py)
+		finished, watched := make(chan struct{}), make(chan struct{})
+		go func() { defer close(watched); l.interruptLoading(ctx, finished) }()
 		l.engine, err = l.bridge.engine.CallMethod(py, "Engine", kwargs, ownProcess, signal)
-		return err
+		close(finished)
+		py.Detach(func() { <-watched })
+		if _, settleErr := l.bridge.module.CallMethod(py, "settle"); settleErr != nil {
+			return errors.Join(err, settleErr)
+		}
+		if err != nil {
+			return err
+		}
+		if err = l.describe(py); err != nil {
+			_, closeErr := l.engine.CallMethod(py, "close")
+			return errors.Join(err, closeErr)
+		}
+		return nil
 	})
+}
+
+// noteThread notes by which number Python knows the calling thread.
+func (l *LLM) noteThread(py *pyembed.Py) error {
+	threading, err := py.Import("threading")
 	if err != nil {
 		return err
 	}
-	// Not under ctx: an engine that is there is either handed out or closed.
-	err = l.thread.Do(context.Background(), func(py *pyembed.Py) error {
-		object, err := l.engine.CallMethod(py, "info")
-		if err == nil {
-			err = py.Into(object, &l.info)
-		}
-		if err == nil {
-			err = callInto(py, &l.defaultParams, l.engine, "default_sampling_params")
-		}
-		if err == nil {
-			err = json.Unmarshal([]byte(l.defaultParams), &SamplingParams{})
-		}
-		if err != nil {
-			_, closeErr := l.engine.CallMethod(py, "close")
-			err = errors.Join(err, closeErr)
-		}
+	var id int64
+	if err := callInto(py, &id, threading, "get_ident"); err != nil {
 		return err
-	})
-	l.maxInEngine = 2 * max(l.info.MaxNumSeqs, maxAddedAtOnce)
-	return err
+	}
+	l.threadID.Store(id)
+	return nil
+}
+
+// describe asks the engine what it is.
+func (l *LLM) describe(py *pyembed.Py) error {
+	if err := callInto(py, &l.info, l.engine, "info"); err != nil {
+		return err
+	}
+	if err := callInto(py, &l.defaultParams, l.engine, "default_sampling_params"); err != nil {
+		return err
+	}
+	l.maxNumSeqs, l.maxInEngine = l.info.MaxNumSeqs, 2*max(l.info.MaxNumSeqs, maxAddedAtOnce)
+	// On a CPU, vLLM's LoRA kernels apply an adapter to requests without one (punica_cpu.py: index -1 is the last slot).
+	l.mixesAdapters = l.info.Device != "cpu"
+	return json.Unmarshal([]byte(l.defaultParams), &SamplingParams{})
 }
 
 // DefaultSamplingParams returns the sampling parameters that the model's authors recommend, from its
@@ -123,14 +141,18 @@ func (l *LLM) DefaultSamplingParams() SamplingParams {
 // Info describes the engine.
 func (l *LLM) Info() Info { return l.info }
 
-// Close stops what runs, ends the engine with all its processes, and waits for that. Later calls of other methods
-// return [ErrClosed]; closing twice is fine.
+// Close stops all calls, ends the engine with its processes, and waits for that. Later calls of other methods return
+// [ErrClosed]. Closing twice is fine. Close kills the processes of an engine that has not finished its step after ten
+// seconds.
 //
-// An engine in a process of its own gives all its memory back. Of an in-process engine, some stays with the
-// process (https://github.com/vllm-project/vllm/issues/21073).
+// An engine in its own process gives all its memory back. Of an in-process engine, some stays with the process
+// (https://github.com/vllm-project/vllm/issues/21073).
 func (l *LLM) Close() error {
 	l.once.Do(func() {
-		l.close()
+		if !l.close(l.killProcesses) {
+			l.closeErr = errors.New("vllmgo: closing: the engine hangs in a step, and has no process to end: its thread stays")
+			return
+		}
 		l.closeErr = explain(l.thread.Do(context.Background(), func(py *pyembed.Py) error {
 			defer l.engine.Release(py)
 			_, err := l.engine.CallMethod(py, "close")
@@ -141,18 +163,28 @@ func (l *LLM) Close() error {
 	return l.closeErr
 }
 
-// callAlone calls a method of the engine that must be alone on it. It converts the method's result to result, a pointer
-// or nil.
-func (l *LLM) callAlone(ctx context.Context, result any, method string, args ...any) error {
-	return l.do(&task{callBase: callBase{ctx: ctx}, run: func(py *pyembed.Py) error {
-		o, err := l.engine.CallMethod(py, method, args...)
-		if err != nil {
-			return err
-		}
-		defer o.Release(py)
-		if result == nil {
-			return nil
-		}
-		return py.Into(o, result)
+// killProcesses kills the engine's processes. Its calls then end with ErrEngineDead.
+func (l *LLM) killProcesses() {
+	_ = l.bridge.rt.Do(context.Background(), func(py *pyembed.Py) error {
+		_, err := l.engine.CallMethod(py, "kill")
+		return err
+	})
+}
+
+// callAlone calls a method of the engine that must be alone on it, and converts its result.
+func callAlone[T any](ctx context.Context, l *LLM, method string, args ...any) (T, error) {
+	var result, zero T
+	err := l.do(&task{callBase: callBase{ctx: ctx}, run: func(py *pyembed.Py) error {
+		return callInto(py, &result, l.engine, method, args...)
 	}})
+	if err != nil {
+		return zero, err // and not result: a call that does not end in time may still write it
+	}
+	return result, nil
+}
+
+// doAlone is callAlone for a method without a result.
+func (l *LLM) doAlone(ctx context.Context, method string, args ...any) error {
+	_, err := callAlone[any](ctx, l, method, args...)
+	return err
 }

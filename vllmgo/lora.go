@@ -1,9 +1,13 @@
 package vllmgo
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
-// LoRA is an adapter that changes a model's weights a little; see [Prompt].LoRA. The engine must have been made
-// with [EngineArgs].EnableLoRA. vLLM loads an adapter when a request first uses it, or on [LLM.LoadLoRA].
+// LoRA is an adapter that changes a model's weights a little; see [Prompt].LoRA. It needs [EngineArgs].EnableLoRA. The
+// first request that uses an adapter loads it, unless [LLM.LoadLoRA] has. Its folder must stay while it is in use: vLLM
+// loads it again when it had to make room for others.
 type LoRA struct {
 	// Name tells adapters apart.
 	Name string
@@ -11,19 +15,23 @@ type LoRA struct {
 	Path string
 }
 
-// LoadLoRA loads an adapter now, so that the first request that uses it does not wait for it.
+// LoadLoRA loads an adapter, so that the first request that uses it does not wait for it.
 func (l *LLM) LoadLoRA(ctx context.Context, adapter LoRA) error {
-	return l.callAlone(ctx, nil, "load_lora", adapter.Name, adapter.Path)
+	if err := checkText(adapter); err != nil {
+		return fmt.Errorf("vllmgo: LoRA: %w", err)
+	}
+	return l.doAlone(ctx, "load_lora", adapter.Name, adapter.Path)
 }
 
-// DropLoRA drops an adapter; its name may then stand for another.
+// DropLoRA drops an adapter. Its name can then be another's, or that of the same folder with new weights.
 func (l *LLM) DropLoRA(ctx context.Context, name string) error {
-	return l.callAlone(ctx, nil, "drop_lora", name)
+	if err := checkText(name); err != nil {
+		return fmt.Errorf("vllmgo: LoRA: %w", err)
+	}
+	return l.doAlone(ctx, "drop_lora", name)
 }
 
-// LoadedLoRAs are the names of the adapters that the engine holds, sorted.
+// LoadedLoRAs returns the names of the adapters that the engine holds, sorted.
 func (l *LLM) LoadedLoRAs(ctx context.Context) ([]string, error) {
-	var names []string
-	err := l.callAlone(ctx, &names, "loaded_loras")
-	return names, err
+	return callAlone[[]string](ctx, l, "loaded_loras")
 }

@@ -11,7 +11,11 @@ func FindModel(ctx context.Context, model string) error {
 	if model == "" {
 		return errors.New("vllmgo: the model's name is empty")
 	}
-	_, err := ask[any](ctx, "find_model", model)
+	b, err := openBridge(ctx) // which needs no import of vLLM
+	if err != nil {
+		return err
+	}
+	_, err = inBackground(ctx, func() (any, error) { return callModule[any](b, "find_model", model) })
 	return err
 }
 

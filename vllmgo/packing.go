@@ -1,9 +1,6 @@
 package vllmgo
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -13,84 +10,18 @@ import (
 
 // packedInput is what packing.py's unpack takes. Byte slices are int32 in the machine's byte order.
 type packedInput struct {
-	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for the next chat.
+	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for a chat.
 	Lengths, TokenIDs []byte
 	Texts             []string
-	// Params are SamplingParams in JSON: one for all prompts, or one for each.
+	// Params are parameters in JSON: one for all prompts, or one for each.
 	Params []string
-	// Rest is a JSON object of what few prompts have; empty when none has.
-	Rest string
+	// Options is a JSON list with an element for each prompt, or empty; see promptOptions.
+	Options string
 }
 
-// packedRest is what few prompts have: each list is empty, or holds an element for each prompt (for each
-// prompt that is a chat).
-type packedRest struct {
-	Chats      []*Chat    `json:"chats,omitzero"`
-	Adapters   [][]string `json:"adapters,omitzero"`
-	Priorities []int      `json:"priorities,omitzero"`
-}
-
-// checkInput returns an error for prompts that are wrong whatever the model.
-func checkInput(prompts []Prompt, first, maxModelLen int) error {
-	if len(prompts) == 0 {
-		return errors.New("vllmgo: there are no prompts")
-	}
-	for i, prompt := range prompts {
-		i += first
-		given := 0
-		for _, is := range []bool{prompt.Text != "", len(prompt.TokenIDs) > 0, prompt.Chat != nil} {
-			if is {
-				given++
-			}
-		}
-		switch {
-		case given == 0:
-			return fmt.Errorf("vllmgo: prompt %d is empty", i)
-		case given > 1:
-			return fmt.Errorf("vllmgo: prompt %d has more than one of Text, TokenIDs and Chat", i)
-		case len(prompt.TokenIDs) >= maxModelLen:
-			return fmt.Errorf("vllmgo: prompt %d has %d tokens; the engine takes %d, prompt and output "+
-				"together (max_model_len): shorten it or raise MaxModelLen", i, len(prompt.TokenIDs), maxModelLen)
-		case prompt.Chat != nil && len(prompt.Chat.Messages) == 0:
-			return fmt.Errorf("vllmgo: prompt %d is a chat without messages", i)
-		}
-	}
-	return nil
-}
-
-// encodeParams checks the sampling parameters of prompts and returns what packedInput has as Params.
-func encodeParams(prompts []Prompt, first int, params SamplingParams) ([]string, error) {
-	encoded, common := []string(nil), ""
-	for i, prompt := range prompts {
-		if prompt.Params == nil && common != "" {
-			encoded = append(encoded, common)
-			continue
-		}
-		name := "SamplingParams"
-		if prompt.Params != nil {
-			name = fmt.Sprintf("prompt %d: Params", first+i)
-		}
-		p := prompt.params(params)
-		if err := p.check(); err != nil {
-			return nil, fmt.Errorf("vllmgo: %s: %w", name, err)
-		}
-		text, err := encodeJSON(name, p)
-		if err != nil {
-			return nil, err
-		}
-		if prompt.Params == nil {
-			common = text
-		}
-		encoded = append(encoded, text)
-	}
-	if !slices.ContainsFunc(encoded, func(text string) bool { return text != encoded[0] }) {
-		encoded = encoded[:1]
-	}
-	return encoded, nil
-}
-
-// pack packs prompts that checkInput found right for one crossing.
-func pack(prompts []Prompt, params []string) (packedInput, error) {
+// pack packs prompts that were checked, with their parameters and options, for one crossing. options is nil or has an
+// element for each prompt.
+func pack(prompts []Prompt, params, options []string) packedInput {
 	lengths := make([]int32, len(prompts))
 	total := 0
 	for _, prompt := range prompts {
@@ -98,7 +29,6 @@ func pack(prompts []Prompt, params []string) (packedInput, error) {
 	}
 	tokenIDs := make([]int32, 0, total)
 	texts := []string{}
-	var rest packedRest
 	for i, prompt := range prompts {
 		switch n := len(prompt.TokenIDs); {
 		case n > 0:
@@ -106,32 +36,28 @@ func pack(prompts []Prompt, params []string) (packedInput, error) {
 			tokenIDs = append(tokenIDs, prompt.TokenIDs...)
 		case prompt.Chat != nil:
 			lengths[i] = -1
-			rest.Chats = append(rest.Chats, prompt.Chat)
 		default:
 			texts = append(texts, prompt.Text)
 		}
-		if prompt.LoRA != nil {
-			if rest.Adapters == nil {
-				rest.Adapters = make([][]string, len(prompts))
-			}
-			rest.Adapters[i] = []string{prompt.LoRA.Name, prompt.LoRA.Path}
-		}
-		if prompt.Priority != 0 {
-			if rest.Priorities == nil {
-				rest.Priorities = make([]int, len(prompts))
-			}
-			rest.Priorities[i] = prompt.Priority
-		}
 	}
-	packed := packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, ""}
-	if rest.Chats != nil || rest.Adapters != nil || rest.Priorities != nil {
-		encoded, err := json.Marshal(rest)
-		if err != nil {
-			return packedInput{}, fmt.Errorf("vllmgo: Prompt.Chat: %w", err)
-		}
-		packed.Rest = string(encoded)
+	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, joinJSON(options)}
+}
+
+// joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty text.
+func joinJSON(values []string) string {
+	if !slices.ContainsFunc(values, func(value string) bool { return value != "" }) {
+		return ""
 	}
-	return packed, nil
+	var b strings.Builder
+	for i, value := range values {
+		b.WriteByte("[,"[min(i, 1)])
+		if value == "" {
+			value = "null"
+		}
+		b.WriteString(value)
+	}
+	b.WriteByte(']')
+	return b.String()
 }
 
 // packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte order, unless
@@ -289,15 +215,6 @@ func split[T any](values []T, n int32) (head, tail []T) {
 		return nil, values
 	}
 	return values[:n:n], values[n:]
-}
-
-// encodeJSON is v in JSON, for a parameter of bridge.py.
-func encodeJSON(name string, v any) (string, error) {
-	encoded, err := json.Marshal(v)
-	if err != nil {
-		return "", fmt.Errorf("vllmgo: %s: %w", name, err)
-	}
-	return string(encoded), nil
 }
 
 func bytesOf[T int32 | int64](values []T) []byte {

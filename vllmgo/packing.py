@@ -9,10 +9,11 @@ from array import array
 
 
 def unpack(packed):
-    """Lists of prompts, sampling parameters, LoRA adapters, priorities and chats.
+    """Lists of prompts, parameters and options.
 
-    A prompt is text, a dict with prompt_token_ids, or None for the next of the chats. Sampling parameters are JSON.
-    Adapters and priorities are None, or one for each prompt.
+    A prompt is text, a dict with prompt_token_ids, or None for a chat. Parameters are JSON: one for all prompts, or one for
+    each. Options are empty, or have an element for each prompt: None, or a dict with what it has of chat, adapter (a name
+    and a path), priority, cache_salt and tokenization_kwargs.
     """
     prompts, start, texts = [], 0, iter(packed["Texts"])
     ids = memoryview(packed["TokenIDs"]).cast("i")
@@ -22,10 +23,7 @@ def unpack(packed):
             start += length
         else:
             prompts.append(next(texts) if length == 0 else None)
-    if not packed["Rest"]:
-        return prompts, packed["Params"], None, None, []
-    rest = json.loads(packed["Rest"])
-    return prompts, packed["Params"], rest.get("adapters"), rest.get("priorities"), rest.get("chats", [])
+    return prompts, packed["Params"], json.loads(packed["Options"]) if packed["Options"] else []
 
 
 class Logprobs:

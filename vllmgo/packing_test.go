@@ -11,14 +11,12 @@ import (
 )
 
 func TestPackMixesTextAndTokens(t *testing.T) {
-	input, err := pack([]Prompt{{TokenIDs: []int32{7, 8}}, {Text: "é"}, {TokenIDs: []int32{9}}},
-		[]string{"{}"})
-	require.NoError(t, err)
+	input := pack([]Prompt{{TokenIDs: []int32{7, 8}}, {Text: "é"}, {TokenIDs: []int32{9}}}, []string{"{}"}, nil)
 	assert.Equal(t, []int32{2, 0, 1}, valuesOf[int32](input.Lengths))
 	assert.Equal(t, []int32{7, 8, 9}, valuesOf[int32](input.TokenIDs))
 	assert.Equal(t, []string{"é"}, input.Texts)
 	assert.Equal(t, []string{"{}"}, input.Params)
-	assert.Empty(t, input.Rest)
+	assert.Empty(t, input.Options)
 }
 
 func TestEncodeParams(t *testing.T) {
@@ -35,7 +33,7 @@ func TestEncodeParams(t *testing.T) {
 }
 
 func TestPackTheRest(t *testing.T) {
-	input, err := pack([]Prompt{
+	in := input{prompts: []Prompt{
 		{TokenIDs: []int32{7}, LoRA: &LoRA{Name: "a", Path: "/a"}},
 		{Chat: &Chat{
 			Messages: []Message{
@@ -45,26 +43,28 @@ func TestPackTheRest(t *testing.T) {
 			},
 			Tools: []Tool{{Name: "heat", Parameters: map[string]any{"type": "object"}}},
 		}, Priority: -2},
-	}, nil)
-	require.NoError(t, err)
-	assert.Equal(t, []int32{1, -1}, valuesOf[int32](input.Lengths))
-	assert.JSONEq(t, `{"adapters": [["a", "/a"], null], "priorities": [0, -2], "chats": [{
+	}}
+	require.NoError(t, in.checkPrompts(4))
+	packed := pack(in.prompts, nil, in.options)
+	assert.Equal(t, []int32{1, -1}, valuesOf[int32](packed.Lengths))
+	assert.JSONEq(t, `[{"adapter": ["a", "/a"]}, {"priority": -2, "chat": {
 		"messages": [
 			{"role": "user", "content": "hot?"},
 			{"role": "assistant", "content": "", "tool_calls": [{"id": "1", "type": "function",
 				"function": {"name": "heat", "arguments": "{\"in\":\"Rome\"}"}}]},
 			{"role": "tool", "content": "31", "tool_call_id": "1"}],
-		"tools": [{"type": "function", "function": {"name": "heat", "parameters": {"type": "object"}}}]}]}`, input.Rest)
+		"tools": [{"type": "function", "function": {"name": "heat", "parameters": {"type": "object"}}}]}}]`, packed.Options)
 }
 
 func TestInputIsRefused(t *testing.T) {
 	one := Tokens([]int32{1})
-	for message, input := range map[string]struct {
+	for message, c := range map[string]struct {
 		prompts []Prompt
 		params  SamplingParams
 	}{
 		"there are no prompts":                {},
-		"prompt 1 is empty":                   {prompts: append(Texts("a"), Prompt{})},
+		"prompt 1 is empty":                   {prompts: append(Texts("a"), Prompt{TokenIDs: []int32{}})},
+		"prompt 2 is not valid UTF-8":         {prompts: Texts("a", "b", "caf\xe9")},
 		"prompt 0 has more than one of":       {prompts: []Prompt{{Text: "a", TokenIDs: []int32{1}}}},
 		"prompt 0 is a chat without":          {prompts: Chats(Chat{})},
 		"prompt 0 has 4 tokens; the engine":   {prompts: Tokens([]int32{1, 2, 3, 4})},
@@ -72,9 +72,10 @@ func TestInputIsRefused(t *testing.T) {
 		"prompt 1: Params: MaxTokens is -3":   {append(one, Prompt{Text: "a", Params: &SamplingParams{MaxTokens: -3}}), SamplingParams{}},
 		"StructuredOutputs needs exactly one": {one, SamplingParams{StructuredOutputs: &StructuredOutputs{Regex: "a", JSONObject: true}}},
 	} {
-		err := checkInput(input.prompts, 0, 4)
+		in := input{prompts: c.prompts}
+		err := in.checkPrompts(3)
 		if err == nil {
-			_, err = encodeParams(input.prompts, 0, input.params)
+			_, err = encodeParams(c.prompts, 0, c.params)
 		}
 		assert.ErrorContains(t, err, message)
 	}
@@ -147,8 +148,7 @@ func TestUnpackPromptsAsSent(t *testing.T) {
 		Completions: bytesOf([]int32{0, 0, 0, 0}),
 	}
 	prompts := []Prompt{{TokenIDs: []int32{1, 2}}, {TokenIDs: []int32{3}}, {Text: "é"}, {TokenIDs: []int32{4}}}
-	sent, err := pack(prompts, nil)
-	require.NoError(t, err)
+	sent := pack(prompts, nil, nil)
 	outputs := p.unpack(sent)
 	var seen [][]int32
 	for _, output := range outputs {

@@ -41,23 +41,21 @@ type PoolingOutput struct {
 // Encode runs a pooling model: vLLM's LLM.encode. The engine must have been loaded as one; see [EngineArgs].Runner.
 // For rewards, the task is [Classify] or, for each token, [TokenClassify].
 func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([]PoolingOutput, error) {
-	if err := checkInput(prompts, 0, l.info.MaxModelLen+1); err != nil {
-		return nil, err
+	in := input{prompts: prompts}
+	if err := in.checkPrompts(l.info.MaxModelLen); err != nil {
+		return nil, fmt.Errorf("vllmgo: %w", err)
 	}
-	packed, err := pack(prompts, []string{})
+	encoded, err := encodeJSON(params)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
-	encoded, err := encodeJSON("PoolingParams", params)
-	if err != nil {
-		return nil, err
-	}
-	var pooled struct {
+	packed := pack(prompts, []string{encoded}, in.options)
+	pooled, err := callAlone[struct {
 		PromptLengths []byte
 		Shapes        [][]int
 		Values        []byte
-	}
-	if err := l.callAlone(ctx, &pooled, "encode", packed, string(task), encoded); err != nil {
+	}](ctx, l, "encode", packed, string(task))
+	if err != nil {
 		return nil, err
 	}
 	outputs, lengths, values := make([]PoolingOutput, len(prompts)), valuesOf[int32](pooled.PromptLengths), valuesOf[float32](pooled.Values)
@@ -105,12 +103,15 @@ func (l *LLM) Score(ctx context.Context, queries, documents []string, params Poo
 		return nil, fmt.Errorf("vllmgo: %d queries and %d documents: give one query for all, or one for each",
 			len(queries), len(documents))
 	}
-	encoded, err := encodeJSON("PoolingParams", params)
+	encoded, err := encodeJSON(params)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
-	var scores []byte
-	if err := l.callAlone(ctx, &scores, "score", queries, documents, encoded); err != nil {
+	if err := checkText([][]string{queries, documents}); err != nil {
+		return nil, fmt.Errorf("vllmgo: queries and documents: %w", err)
+	}
+	scores, err := callAlone[[]byte](ctx, l, "score", queries, documents, encoded)
+	if err != nil {
 		return nil, err
 	}
 	return valuesOf[float32](scores), nil

@@ -96,7 +96,7 @@ type reporter struct {
 	// unbounded says that a request can have any number of tokens.
 	unbounded bool
 	// complete says that no more requests come. maxTokens and requests are their totals so far.
-	complete            bool
+	complete, closed    bool
 	requests, maxTokens int
 
 	ready chan struct{}
@@ -164,7 +164,11 @@ func (r *reporter) failed() {
 	r.wake()
 }
 
+// wake makes the reporter call the caller's function. The caller holds r.mu.
 func (r *reporter) wake() {
+	if r.closed {
+		return // by a call that has not waited for its engine
+	}
 	select {
 	case r.ready <- struct{}{}:
 	default:
@@ -173,21 +177,32 @@ func (r *reporter) wake() {
 
 // close waits until the caller's function has had the last report.
 func (r *reporter) close() {
+	r.mu.Lock()
+	r.closed = true
 	close(r.ready)
+	r.mu.Unlock()
 	<-r.ended
 }
 
-// reportEnd reports that a batch has ended.
-func (b *batch) reportEnd() {
-	if b.report == nil {
-		return
-	}
-	tokens := b.reportedTokens
-	if b.generation != nil {
-		tokens = 0
+// reportEnd reports that a batch has ended. err is its error.
+func (b *batch) reportEnd(err error) {
+	switch {
+	case b.report == nil:
+	case err != nil:
+		b.report.abandon(b)
+	default:
+		tokens := 0
 		for _, output := range b.generation.Outputs {
 			tokens += output.generatedTokens()
 		}
+		b.report.set(b, len(b.prompts), tokens)
 	}
-	b.report.set(b, len(b.prompts), tokens)
+}
+
+// abandon records that a batch has failed: its requests are done.
+func (r *reporter) abandon(b *batch) {
+	r.mu.Lock()
+	tokens := b.reportedTokens
+	r.mu.Unlock()
+	r.set(b, len(b.prompts), tokens)
 }

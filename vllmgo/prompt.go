@@ -15,6 +15,11 @@ type Prompt struct {
 	LoRA *LoRA
 	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy "priority".
 	Priority int
+	// TruncatePromptTokens is the most tokens to keep of a Text or Chat; 0 keeps all. Which end is cut is the tokenizer's
+	// choice.
+	TruncatePromptTokens int
+	// CacheSalt keeps the prompt's part of the prefix cache apart: only prompts with the same salt share it.
+	CacheSalt string
 }
 
 // params returns the sampling parameters of a prompt in a call with the given ones.

@@ -107,7 +107,9 @@ type RepetitionDetection struct {
 // StructuredOutputs forces a completion into a form. Exactly one of JSON, JSONObject, Regex, Choice, Grammar
 // and StructuralTag must be set.
 type StructuredOutputs struct {
-	// JSON is a JSON schema: anything that encoding/json turns into one, such as a map or a json.RawMessage.
+	// JSON is a JSON schema: a string, json.RawMessage or []byte of JSON, or a value that encoding/json turns into a schema.
+	// The model answers in the order of the schema's properties. The keys of a Go map are in alphabetical order; [SchemaOf]
+	// keeps the order of a struct's fields.
 	JSON any `json:"json,omitzero"`
 	// JSONObject asks for any JSON object.
 	JSONObject bool `json:"json_object,omitzero"`
@@ -156,10 +158,21 @@ func (p SamplingParams) check() error {
 	return nil
 }
 
-// MarshalJSON gives the object that vLLM's SamplingParams is made from: what is set, and Extra.
+// MarshalJSON returns the object that vLLM's SamplingParams is made from: what is set, and Extra.
 func (p SamplingParams) MarshalJSON() ([]byte, error) {
 	type typed SamplingParams
+	p.StructuredOutputs = p.StructuredOutputs.normal()
 	return marshalWith(typed(p), p.Extra, "SamplingParams")
+}
+
+// normal returns the same with a []byte schema as JSON.
+func (s *StructuredOutputs) normal() *StructuredOutputs {
+	if s == nil {
+		return nil
+	}
+	normal := *s
+	normal.JSON = asJSON(s.JSON)
+	return &normal
 }
 
 // marshalWith adds what extra holds to a struct's JSON object.

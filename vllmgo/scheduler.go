@@ -24,9 +24,11 @@ import (
 type scheduler struct {
 	thread *pyembed.Thread
 	engine *pyembed.Object
-	// maxInEngine is the most requests of the step loop that are in the engine at a time. The others wait here, where
-	// calls take turns; vLLM serves requests in the order in which they come.
-	maxInEngine int
+	// maxNumSeqs is the most requests that the engine runs at once. maxInEngine is the most requests of the step loop that
+	// it has at a time. The others wait here, where calls take turns; vLLM serves requests in the order in which they come.
+	maxNumSeqs, maxInEngine int
+	// mixesAdapters says whether the engine computes requests with and without LoRA adapters right in one batch.
+	mixesAdapters bool
 	// signal tells engine.py's step_for_llm what to do.
 	signal []int32
 
@@ -80,16 +82,35 @@ func (s *scheduler) start(c call) error {
 	return nil
 }
 
+// stopGrace is the time that a call whose context has ended waits for the engine's current step. closeGrace is the time
+// that Close waits for it.
+const (
+	stopGrace  = 5 * time.Second
+	closeGrace = 10 * time.Second
+)
+
 // wait waits for a call's end.
 func (s *scheduler) wait(c call) error {
 	base := c.base()
 	select {
 	case <-base.done:
+		return base.err
 	case <-base.ctx.Done():
-		s.stop(c, reason(base.ctx))
-		<-base.done
+		return s.abandon(c, reason(base.ctx))
 	}
-	return base.err
+}
+
+// abandon stops a call and waits for its end, but not for long: the engine may hang. The caller must not touch the call's
+// results after an error.
+func (s *scheduler) abandon(c call, why error) error {
+	s.stop(c, why)
+	select {
+	case <-c.base().done:
+		return c.base().err
+	case <-time.After(stopGrace):
+		return fmt.Errorf("%w; the engine has not finished its step %v later, is slow or hangs, and Close ends it",
+			stoppedError(why), stopGrace)
+	}
 }
 
 // stop makes a call end soon: a queued call at once, another call after the engine's current step.
@@ -112,8 +133,9 @@ func (s *scheduler) stop(c call, why error) {
 	}
 }
 
-// close stops all calls and waits until nothing uses the engine. Later calls are refused.
-func (s *scheduler) close() {
+// close stops all calls and waits until nothing uses the engine. Later calls are refused. If the engine does not finish its
+// step, close calls kill, which must end it. It reports whether the engine is free.
+func (s *scheduler) close(kill func()) bool {
 	s.mu.Lock()
 	s.closed = true
 	for _, c := range s.queue {
@@ -127,7 +149,20 @@ func (s *scheduler) close() {
 		atomic.StoreInt32(&s.signal[0], signalStop)
 	}
 	s.mu.Unlock()
-	s.drivers.Wait()
+	idle := make(chan struct{})
+	go func() { s.drivers.Wait(); close(idle) }()
+	select {
+	case <-idle:
+		return true
+	case <-time.After(closeGrace):
+	}
+	kill()
+	select {
+	case <-idle:
+		return true
+	case <-time.After(closeGrace):
+		return false
+	}
 }
 
 // drive serves calls until there are none.
@@ -160,7 +195,8 @@ func (s *scheduler) next() (c call, alone bool) {
 		return nil, false
 	}
 	c = s.queue[0]
-	if b, ok := c.(*batch); ok && (b.stream != nil || s.followedByBatch()) {
+	b, ok := c.(*batch)
+	if ok && (b.stream != nil || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
 		return c, false
 	}
 	s.alone = c
@@ -194,8 +230,8 @@ func (s *scheduler) loop(handedOver *batch) {
 	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}}
 	if handedOver != nil {
 		l.take(handedOver)
-		handedOver.chosen, handedOver.added = len(handedOver.prompts), len(handedOver.prompts)
-		l.inEngine = handedOver.unfinished
+		handedOver.inEngine = handedOver.next
+		l.inEngine = handedOver.next
 	}
 	err := s.thread.Do(context.Background(), l.run)
 	if err == nil {

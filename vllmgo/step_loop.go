@@ -1,6 +1,7 @@
 package vllmgo
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -10,11 +11,15 @@ import (
 
 // stepLoop merges the requests of several batches into one continuous batch of the engine. It runs on the engine's
 // thread while there are such batches.
+//
+// An error of one of its methods means that the engine failed. What is wrong with one request ends its batch alone.
 type stepLoop struct {
 	*scheduler
 	batches  map[int64]*batch
 	order    []*batch // in which the batches take turns; the next one first
 	inEngine int
+	// adapted says whether the requests in the engine use LoRA adapters, where the engine cannot mix them with others.
+	adapted  bool
 	reported time.Time // when report last ran
 }
 
@@ -30,8 +35,18 @@ func (l *stepLoop) take(b *batch) {
 	}
 }
 
-// run steps the engine until no batch is left. An error means that the engine failed.
+// run steps the engine until no batch is left.
 func (l *stepLoop) run(py *pyembed.Py) error {
+	err := l.runUntilIdle(py)
+	if err != nil && len(l.order) > 0 {
+		if _, abortErr := l.engine.CallMethod(py, "abort_all"); abortErr != nil {
+			return fmt.Errorf("%w (and aborting its requests: %w)", err, abortErr)
+		}
+	}
+	return err
+}
+
+func (l *stepLoop) runUntilIdle(py *pyembed.Py) error {
 	for {
 		if err := l.admit(py); err != nil {
 			return err
@@ -40,9 +55,6 @@ func (l *stepLoop) run(py *pyembed.Py) error {
 			return nil
 		}
 		if err := l.step(py); err != nil {
-			if _, abortErr := l.engine.CallMethod(py, "abort_all"); abortErr != nil {
-				return fmt.Errorf("%w (and aborting its requests: %w)", err, abortErr)
-			}
 			return err
 		}
 		if len(l.order) == 0 {
@@ -57,6 +69,7 @@ func (l *stepLoop) run(py *pyembed.Py) error {
 // admit drops batches that must stop, takes new ones from the queue, and adds requests to the engine.
 func (l *stepLoop) admit(py *pyembed.Py) error {
 	var stopped []*batch
+	arrived := 0
 	l.mu.Lock()
 	for len(l.queue) > 0 {
 		b, ok := l.queue[0].(*batch)
@@ -65,6 +78,7 @@ func (l *stepLoop) admit(py *pyembed.Py) error {
 		}
 		l.take(b)
 		l.queue = l.queue[1:]
+		arrived++
 	}
 	for _, b := range l.order {
 		if l.closed && b.stopped == nil {
@@ -80,7 +94,32 @@ func (l *stepLoop) admit(py *pyembed.Py) error {
 			return err
 		}
 	}
+	if err := l.makeRoom(py, arrived); err != nil {
+		return err
+	}
 	return l.add(py, l.choose())
+}
+
+// makeRoom sees to it that the first request of each batch that has arrived runs at once, whatever the engine has to do.
+func (l *stepLoop) makeRoom(py *pyembed.Py, arrived int) error {
+	if arrived = min(arrived, len(l.order)); arrived == 0 || l.inEngine == 0 {
+		return nil
+	}
+	// The batches that arrived are at the end of the order. They come first now.
+	at := len(l.order) - arrived
+	l.order = slices.Concat(l.order[at:], l.order[:at])
+	var taken struct{ Batches, Indices []byte }
+	if err := callInto(py, &taken, l.engine, "take_back", min(arrived, max(l.maxNumSeqs/2, 1))); err != nil {
+		return err
+	}
+	indices := valuesOf[int32](taken.Indices)
+	for i, id := range valuesOf[int64](taken.Batches) {
+		b := l.batches[id]
+		b.returned = append(b.returned, int(indices[i]))
+		b.inEngine--
+		l.inEngine--
+	}
+	return nil
 }
 
 // request is one prompt of a batch.
@@ -90,73 +129,72 @@ type request struct {
 }
 
 // choose returns the requests to add next. The batches take turns, so that each gets an equal share of the engine.
+//
+// Where the engine cannot mix requests with and without adapters, those of one kind run until the others, if any wait,
+// have their turn.
 func (l *stepLoop) choose() []request {
+	fits := func(b *batch) bool { return b.waits() }
+	if !l.mixesAdapters {
+		other := slices.ContainsFunc(l.order, func(b *batch) bool { return b.waits() && b.adapted(b.upcoming()) != l.adapted })
+		if l.inEngine > 0 && other {
+			return nil
+		}
+		if first := slices.IndexFunc(l.order, (*batch).waits); l.inEngine == 0 && first >= 0 {
+			l.adapted = l.order[first].adapted(l.order[first].upcoming())
+		}
+		fits = func(b *batch) bool { return b.waits() && b.adapted(b.upcoming()) == l.adapted }
+	}
 	var chosen []request
 	for free := min(maxAddedAtOnce, l.maxInEngine-l.inEngine); len(chosen) < free; {
-		i := slices.IndexFunc(l.order, func(b *batch) bool { return b.chosen < len(b.prompts) })
+		i := slices.IndexFunc(l.order, fits)
 		if i < 0 {
 			break
 		}
 		b := l.order[i]
-		chosen = append(chosen, request{b, b.chosen})
-		b.chosen++
+		chosen = append(chosen, request{b, b.upcoming()})
+		b.advance()
 		l.order = append(slices.Delete(l.order, i, i+1), b)
 	}
+	l.inEngine += len(chosen)
 	return chosen
 }
 
 // add adds requests to the engine. A request that the engine refuses ends its batch.
 func (l *stepLoop) add(py *pyembed.Py, chosen []request) error {
-	for len(chosen) > 0 {
-		ids, indices, streams := make([]int64, len(chosen)), make([]int32, len(chosen)), make([]byte, len(chosen))
-		prompts, params := make([]Prompt, len(chosen)), make([]string, len(chosen))
-		for i, r := range chosen {
-			b := r.batch
-			ids[i], indices[i], prompts[i], params[i] = b.id, int32(r.index), b.prompts[r.index], b.paramsOf(r.index)
-			if b.stream != nil {
-				streams[i] = 1
-			}
+	if len(chosen) == 0 {
+		return nil
+	}
+	ids, indices, streams := make([]int64, len(chosen)), make([]int32, len(chosen)), make([]byte, len(chosen))
+	prompts, params, options := make([]Prompt, len(chosen)), make([]string, len(chosen)), make([]string, len(chosen))
+	for i, r := range chosen {
+		b := r.batch
+		ids[i], indices[i], prompts[i] = b.id, int32(r.index), b.prompts[r.index]
+		params[i], options[i] = b.paramsOf(r.index), b.optionsOf(r.index)
+		if b.stream != nil {
+			streams[i] = 1
 		}
-		packed, err := pack(prompts, params)
-		if err != nil {
+	}
+	var refused []byte
+	packed := pack(prompts, params, options)
+	if err := callInto(py, &refused, l.engine, "add", bytesOf(ids), bytesOf(indices), streams, packed); err != nil {
+		return err
+	}
+	for _, position := range valuesOf[int32](refused) {
+		_, why := l.engine.CallMethod(py, "refuse", int(position))
+		r := chosen[position]
+		if l.batches[r.batch.id] == nil {
+			continue // another of its requests has ended it
+		}
+		if err := l.drop(py, r.batch, explainPrompt(why, &r.batch.input, r.index)); err != nil {
 			return err
 		}
-		o, err := l.engine.CallMethod(py, "add", bytesOf(ids), bytesOf(indices), streams, packed)
-		if err == nil {
-			o.Release(py)
-			l.count(chosen)
-			return nil
-		}
-		// The one after those that were added was refused.
-		attribute, attrErr := l.engine.Attr(py, "added")
-		if attrErr != nil {
-			return attrErr
-		}
-		added, attrErr := pyembed.As[int](py, attribute)
-		if attrErr != nil {
-			return attrErr
-		}
-		l.count(chosen[:added])
-		refused := chosen[added].batch
-		if err := l.drop(py, refused, explain(err)); err != nil {
-			return err
-		}
-		chosen = slices.DeleteFunc(chosen[added+1:], func(r request) bool { return r.batch == refused })
 	}
 	return nil
 }
 
-// count counts requests that the engine has got.
-func (l *stepLoop) count(added []request) {
-	for _, r := range added {
-		r.batch.added++
-	}
-	l.inEngine += len(added)
-}
-
-// drop ends a batch early and removes its requests from the engine. An error means that the engine failed.
+// drop ends a batch early and removes its requests from the engine.
 func (l *stepLoop) drop(py *pyembed.Py, b *batch, why error) error {
-	l.inEngine -= b.added - (len(b.prompts) - b.unfinished)
+	l.inEngine -= b.inEngine
 	_, err := l.engine.CallMethod(py, "abort", b.id)
 	l.end(b, why)
 	return err
@@ -176,9 +214,27 @@ func (l *stepLoop) step(py *pyembed.Py) error {
 	}
 	ids, indices := valuesOf[int64](packed.Batches), valuesOf[int32](packed.Indices)
 	for i, output := range packed.unpack(packedInput{}) {
-		l.give(l.batches[ids[i]], int(indices[i]), output, packed.Finished[i] != 0)
+		b := l.batches[ids[i]]
+		if b == nil {
+			continue // an output of this step has ended it
+		}
+		if failedInEngine(output) {
+			if err := l.drop(py, b, explainPrompt(errFailedInEngine, &b.input, int(indices[i]))); err != nil {
+				return err
+			}
+			continue
+		}
+		l.give(b, int(indices[i]), output, packed.Finished[i] != 0)
 	}
 	return nil
+}
+
+// errFailedInEngine is the error of a request that the engine's process could not run.
+var errFailedInEngine = errors.New("the engine could not run the request, and goes on without it; its log says why")
+
+// failedInEngine reports whether the engine's process could not run a request.
+func failedInEngine(output RequestOutput) bool {
+	return slices.ContainsFunc(output.Outputs, func(c CompletionOutput) bool { return c.FinishReason == "error" })
 }
 
 // give gives an output to its batch.
@@ -193,6 +249,7 @@ func (l *stepLoop) give(b *batch, index int, output RequestOutput, finished bool
 		return
 	}
 	l.inEngine--
+	b.inEngine--
 	if b.unfinished--; b.unfinished == 0 {
 		if b.generation != nil {
 			b.generation.Elapsed = time.Since(b.started)

@@ -39,25 +39,24 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 			yield(Delta{}, err)
 			return
 		}
+		var end error
 		for ended := false; !ended; {
 			select {
 			case <-b.stream.ready:
 			case <-ctx.Done():
-				_ = l.wait(b) // the error is b.err
-				ended = true
+				end, ended = l.wait(b), true
 			case <-b.done:
-				ended = true
+				end, ended = b.err, true
 			}
 			for _, delta := range b.stream.take() {
 				if !yield(delta, nil) {
-					l.stop(b, context.Canceled)
-					<-b.done
+					_ = l.abandon(b, context.Canceled)
 					return
 				}
 			}
 		}
-		if b.err != nil {
-			yield(Delta{}, b.err)
+		if end != nil {
+			yield(Delta{}, end)
 		}
 	}
 }
@@ -66,6 +65,8 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 type stream struct {
 	mu      sync.Mutex
 	waiting []Delta
+	// promptLogprobs are those of the request, once they have come.
+	promptLogprobs [][]Logprob
 	// ready has an element when something is waiting.
 	ready chan struct{}
 }
@@ -81,8 +82,11 @@ func (s *stream) push(output RequestOutput, last bool) {
 			s.waiting = append(s.waiting, Delta{CompletionOutput: completion})
 		}
 	}
+	if output.PromptLogprobs != nil { // with the first output
+		s.promptLogprobs = output.PromptLogprobs
+	}
 	if last {
-		output.Outputs = nil
+		output.Outputs, output.PromptLogprobs = nil, s.promptLogprobs
 		if len(completions) == 0 {
 			s.waiting = append(s.waiting, Delta{})
 		}

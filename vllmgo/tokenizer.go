@@ -2,6 +2,7 @@ package vllmgo
 
 import (
 	"context"
+	"fmt"
 
 	"vllmgo/pyembed"
 )
@@ -24,21 +25,23 @@ func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := openBridge(ctx)
+	b, err := openVLLM(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{bridge: b}
-	err = b.rt.Do(ctx, func(py *pyembed.Py) error {
-		if t.object, err = b.module.CallMethod(py, "load_tokenizer", kwargs); err != nil {
-			return err
+	return inBackground(ctx, func() (*Tokenizer, error) {
+		t := &Tokenizer{bridge: b}
+		err := b.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
+			if t.object, err = b.module.CallMethod(py, "load_tokenizer", kwargs); err != nil {
+				return err
+			}
+			return t.describe(py)
+		})
+		if err != nil {
+			return nil, explain(err)
 		}
-		return t.describe(py)
+		return t, nil
 	})
-	if err != nil {
-		return nil, explain(err)
-	}
-	return t, nil
 }
 
 func (t *Tokenizer) describe(py *pyembed.Py) error {
@@ -86,18 +89,20 @@ func (t *Tokenizer) ApplyChatTemplate(ctx context.Context, chat Chat) (string, e
 	if chat.AddGenerationPrompt == nil {
 		chat.AddGenerationPrompt = new(true)
 	}
-	encoded, err := encodeJSON("Chat", chat)
+	encoded, err := encodeJSON(chat)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("vllmgo: Chat: %w", err)
 	}
 	return tokenizerCall[string](ctx, t, "apply_chat_template", encoded)
 }
 
 // tokenizerCall calls a function of bridge.py with the tokenizer as first argument.
 func tokenizerCall[T any](ctx context.Context, t *Tokenizer, function string, args ...any) (T, error) {
-	var result T
-	err := t.bridge.rt.Do(ctx, func(py *pyembed.Py) error {
-		return callInto(py, &result, t.bridge.module, function, append([]any{t.object}, args...)...)
+	if err := checkText(args); err != nil {
+		var zero T
+		return zero, fmt.Errorf("vllmgo: Tokenizer: %w", err)
+	}
+	return inBackground(ctx, func() (T, error) {
+		return callModule[T](t.bridge, function, append([]any{t.object}, args...)...)
 	})
-	return result, explain(err)
 }

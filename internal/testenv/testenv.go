@@ -104,26 +104,47 @@ func TinyLlamaWithTokenizer(t testing.TB) string {
 
 // TinyLoRA is the folder of a LoRA adapter of rank 1 for SmolLM2 that changes much: it adds seeded random numbers to
 // the query and value projections of every layer.
-func TinyLoRA(t testing.TB) string {
+func TinyLoRA(t testing.TB) string { return LoRA(t, LoRAShape{Layers: 30, Hidden: 576, KV: 192, Seed: 1}) }
+
+// TinyLlamaLoRA is [TinyLoRA] for TinyLlama. Adapters of different seeds differ.
+func TinyLlamaLoRA(t testing.TB, seed uint64) string {
+	return LoRA(t, LoRAShape{Layers: 2, Hidden: 128, KV: 64, Seed: seed, Scale: 10})
+}
+
+// LoRAShape describes an adapter for the query and value projections of a Llama.
+type LoRAShape struct {
+	Layers, Hidden, KV int
+	// Rank is the adapter's rank; 0 means 1.
+	Rank int
+	Seed uint64
+	// Scale is the standard deviation of the weights; 0 means 0.1. A model with dummy weights, which are tiny, needs 10.
+	Scale float64
+}
+
+// LoRA makes an adapter of seeded random numbers and returns its folder.
+func LoRA(t testing.TB, shape LoRAShape) string {
 	t.Helper()
-	const layers, hidden, kv = 30, 576, 192
-	random := rand.New(rand.NewPCG(1, 2))
+	rank, scale := max(shape.Rank, 1), shape.Scale
+	if scale == 0 {
+		scale = 0.1
+	}
+	random := rand.New(rand.NewPCG(shape.Seed, 2))
 	header, data := map[string]any{}, []byte{}
 	add := func(name string, rows, columns int) {
 		start := len(data)
 		for range rows * columns {
-			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(random.NormFloat64()*0.1)))
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(random.NormFloat64()*scale)))
 		}
 		header[name] = map[string]any{"dtype": "F32", "shape": []int{rows, columns}, "data_offsets": []int{start, len(data)}}
 	}
-	for layer := range layers {
+	for layer := range shape.Layers {
 		for _, projection := range []struct {
 			name string
 			rows int
-		}{{"q_proj", hidden}, {"v_proj", kv}} {
+		}{{"q_proj", shape.Hidden}, {"v_proj", shape.KV}} {
 			prefix := fmt.Sprintf("base_model.model.model.layers.%d.self_attn.%s.", layer, projection.name)
-			add(prefix+"lora_A.weight", 1, hidden)
-			add(prefix+"lora_B.weight", projection.rows, 1)
+			add(prefix+"lora_A.weight", rank, shape.Hidden)
+			add(prefix+"lora_B.weight", projection.rows, rank)
 		}
 	}
 	// The format is at https://github.com/huggingface/safetensors#format.
@@ -131,8 +152,8 @@ func TinyLoRA(t testing.TB) string {
 	require.NoError(t, err)
 	file := append(binary.LittleEndian.AppendUint64(nil, uint64(len(encoded))), encoded...)
 	config, err := json.Marshal(map[string]any{
-		"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 1, "lora_alpha": 4, "lora_dropout": 0, "bias": "none",
-		"target_modules": []string{"q_proj", "v_proj"}, "base_model_name_or_path": "smollm2-135m",
+		"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": 4 * rank, "lora_dropout": 0, "bias": "none",
+		"target_modules": []string{"q_proj", "v_proj"}, "base_model_name_or_path": "a-llama",
 	})
 	require.NoError(t, err)
 	dir := t.TempDir()
