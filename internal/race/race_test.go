@@ -225,11 +225,12 @@ func TestRaceReload(t *testing.T) {
 
 func TestPerCycle(t *testing.T) {
 	ratios := map[int]float64{1: 0.5, 2: 2, 3: 1, 4: 4, 5: 3}
-	j := &Journal{Header: Header{Contenders: make([]Contender, 2)}}
-	sorted := func() []float64 { return slices.Sorted(slices.Values(j.perCycle(ratios))) }
-	assert.InDeltaSlice(t, []float64{0.5, 1, 2, 3, 4}, sorted(), 1e-9)
-	j.Header.Reload = true
-	assert.InDeltaSlice(t, []float64{1, 2}, sorted(), 1e-9, "the third cycle is not complete")
+	sorted := func(length int) []float64 { return slices.Sorted(slices.Values(perCycle(ratios, length))) }
+	assert.InDeltaSlice(t, []float64{0.5, 1, 2, 3, 4}, sorted(1), 1e-9)
+	assert.InDeltaSlice(t, []float64{1, 2}, sorted(2), 1e-9, "the third cycle is not complete")
+	contenders := make([]Contender, 2)
+	assert.Equal(t, 1, measured{Header: Header{Contenders: contenders}}.cycle())
+	assert.Equal(t, 2, measured{Header: Header{Contenders: contenders, Reload: true}}.cycle())
 }
 
 func TestRaceFaults(t *testing.T) {

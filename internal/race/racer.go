@@ -217,7 +217,7 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 	if err != nil {
 		return t, err
 	}
-	result := filepath.Join(c.settings.Dir, c.Name+".json")
+	result := filepath.Join(c.settings.Dir, c.resultFile())
 	defer os.Remove(result)
 	args := append([]string{"-c", throughputScript, "--dataset-name=random", "--output-json=" + result,
 		fmt.Sprintf("--num-prompts=%d", p.Requests), fmt.Sprintf("--random-input-len=%d", p.InputLen),
