@@ -9,8 +9,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// commandLine returns engine arguments as flags of vLLM's programs, sorted by name. EngineMode has no
-// flag.
+// commandLine returns engine arguments as flags of vLLM's programs, sorted by name. EngineMode has
+// no flag.
 func commandLine(args vllmgo.EngineArgs) ([]string, error) {
 	text, err := json.Marshal(args)
 	if err != nil {
@@ -28,7 +28,8 @@ func commandLine(args vllmgo.EngineArgs) ([]string, error) {
 	return flags, nil
 }
 
-// flag returns the flag for a JSON value: --name or --no-name for a bool, --name=text for a string, and
+// flag returns the flag for a JSON value: --name or --no-name for a bool, --name=text for a string,
+// and
 // --name=JSON for any other value.
 func flag(name string, value json.RawMessage) string {
 	switch string(value) {

@@ -22,8 +22,8 @@ const (
 	Python Kind = "python"
 	// HTTP sends each prompt to vLLM's server, all at once, from Go.
 	HTTP Kind = "http"
-	// Throughput runs `vllm bench throughput`. It loads the model for each point, draws its own random
-	// prompts and does not warm up.
+	// Throughput runs `vllm bench throughput`. It loads the model for each point, draws its own
+	// random prompts and does not warm up.
 	Throughput Kind = "throughput"
 	// ThroughputWarm is Throughput with as many warm-up requests as measured ones.
 	ThroughputWarm Kind = "throughput-warm"
@@ -43,19 +43,20 @@ type Contender struct {
 	// Name identifies the contender in tables and in the names of its files; see [ParseContender].
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
-	// Program is the path of the program to run: for VLLMGo and HTTP in place of this program, such as
-	// another build of it, and for the other kinds in place of the race's Python.
+	// Program is the path of the program to run: for VLLMGo and HTTP in place of this program, such
+	// as another build of it, and for the other kinds in place of the race's Python.
 	Program string `json:"program,omitempty"`
 	// Engine and Env are the contender's own settings, as in [workload.Set].
 	Engine map[string]any    `json:"engine,omitempty"`
 	Env    map[string]string `json:"env,omitempty"`
 }
 
-// ParseContender parses "KIND" or "NAME:KIND,SETTING=VALUE,…", where a setting is an engine argument,
-// env.VARIABLE or program.
+// ParseContender parses "KIND" or "NAME:KIND,SETTING=VALUE,…", where a setting is an engine
+// argument, env.VARIABLE or program.
 //
-// The name is the kind if it is not given. It becomes part of file names. So it must consist of ASCII
-// letters, digits, ".", "_" and "-", must not begin with ".", and must not be longer than 100 characters.
+// The name is the kind if it is not given. It becomes part of file names. So it must consist of
+// ASCII letters, digits, ".", "_" and "-", must not begin with ".", and must not be longer than 100
+// characters.
 func ParseContender(text string) (Contender, error) {
 	first, settings, more := strings.Cut(text, ",")
 	name, kind, found := strings.Cut(first, ":")
@@ -81,8 +82,8 @@ func ParseContender(text string) (Contender, error) {
 // names matches what a contender can be called.
 var names = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
 
-// check returns an error if the contender's kind does not exist or its name cannot be part of a file
-// name.
+// check returns an error if the contender's kind does not exist or its name cannot be part of a
+// file name.
 func (c Contender) check() error {
 	if !slices.Contains(Kinds(), c.Kind) {
 		return fmt.Errorf("no contender %q: kind %q is not one of %v; for example python or tuned:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2",

@@ -7,8 +7,8 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// passTime returns the time of one pass of each point, as the sum of the points' medians. For contenders
-// with a process for each point, it is the time of the processes.
+// passTime returns the time of one pass of each point, as the sum of the points' medians. For
+// contenders with a process for each point, it is the time of the processes.
 func passTime(c Contender, points []passes) time.Duration {
 	var total time.Duration
 	for _, p := range points {
@@ -22,8 +22,8 @@ func passTime(c Contender, points []passes) time.Duration {
 	return total
 }
 
-// loadingTime returns the time that a contender takes to load and to warm up each point with one pass,
-// as the sum of the medians of the groups.
+// loadingTime returns the time that a contender takes to load and to warm up each point with one
+// pass, as the sum of the medians of the groups.
 func (m measured) loadingTime(c Contender) time.Duration {
 	groups := map[int][]Loaded{}
 	for _, l := range m.loadedBy(c) {
@@ -36,16 +36,16 @@ func (m measured) loadingTime(c Contender) time.Duration {
 	return total
 }
 
-// startUp returns the medians of a contender's start-up times: until its engine can generate, and until
-// the engine's first token.
+// startUp returns the medians of a contender's start-up times: until its engine can generate, and
+// until the engine's first token.
 func (m measured) startUp(c Contender) (load, firstToken time.Duration) {
 	loaded := m.loadedBy(c)
 	return medianTime(loaded, func(l Loaded) float64 { return l.Load.Seconds() }),
 		medianTime(loaded, func(l Loaded) float64 { return l.FirstToken.Seconds() })
 }
 
-// loadedBy returns the records of the engines that a contender loaded. Kinds with a process for each
-// point load none.
+// loadedBy returns the records of the engines that a contender loaded. Kinds with a process for
+// each point load none.
 func (m measured) loadedBy(c Contender) []Loaded {
 	var loaded []Loaded
 	for _, l := range m.loaded {
@@ -82,8 +82,8 @@ func cpuPerToken(points []workload.Point, each []passes) time.Duration {
 	return cpu / time.Duration(tokens)
 }
 
-// medianTime returns the median of a time of the records, which of returns in seconds; 0 if there are no
-// records.
+// medianTime returns the median of a time of the records, which of returns in seconds; 0 if there
+// are no records.
 func medianTime[T any](records []T, of func(T) float64) time.Duration {
 	var times []float64
 	for _, r := range records {

@@ -16,8 +16,8 @@ type heat struct {
 	racers      []*racer // the contenders that have not dropped out
 }
 
-// runHeat loads the contenders that have something to measure in the rounds from first to last, runs
-// these rounds and closes the contenders.
+// runHeat loads the contenders that have something to measure in the rounds from first to last,
+// runs these rounds and closes the contenders.
 func (r *runner) runHeat(ctx context.Context, g *group, first, last int) error {
 	h := &heat{runner: r, group: g, first: first, last: last}
 	for i := range r.Contenders {
@@ -54,7 +54,8 @@ func (h *heat) needs(c Contender) bool {
 	return false
 }
 
-// lacks reports whether a contender is to measure a point in a round and the journal did not have it.
+// lacks reports whether a contender is to measure a point in a round and the journal did not have
+// it.
 func (h *heat) lacks(c Contender, p drawnPoint, round int) bool {
 	return round <= h.rounds(c) && !h.past.has(c.Name, p.ID(), round)
 }
@@ -75,8 +76,8 @@ func (h *heat) runRound(ctx context.Context, round int) error {
 	return nil
 }
 
-// order returns the source of the random order of a round. It depends on the seed, the group and the
-// round alone.
+// order returns the source of the random order of a round. It depends on the seed, the group and
+// the round alone.
 func (h *heat) order(round int) *rand.Rand {
 	key := fmt.Appendf(nil, "vllmgo/race order seed=%d group=%d round=%d", h.Requests.Seed, h.number, round)
 	return rand.New(rand.NewChaCha8(sha256.Sum256(key)))
@@ -89,8 +90,8 @@ func shuffled[T any](random *rand.Rand, values []T) []T {
 	return values
 }
 
-// measure measures a point once with a contender and records the trial. It starts nothing once ctx has
-// ended.
+// measure measures a point once with a contender and records the trial. It starts nothing once ctx
+// has ended.
 func (h *heat) measure(ctx context.Context, c *racer, p drawnPoint, round int) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -102,8 +103,8 @@ func (h *heat) measure(ctx context.Context, c *racer, p drawnPoint, round int) e
 	return h.journal.Append(record{Trial: &t})
 }
 
-// dropOut takes a contender out of the group and records the reason. It returns the cause when ctx has
-// ended, which is no failure of the contender.
+// dropOut takes a contender out of the group and records the reason. It returns the cause when ctx
+// has ended, which is no failure of the contender.
 func (h *heat) dropOut(ctx context.Context, c *racer, reason error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err

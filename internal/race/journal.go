@@ -31,8 +31,8 @@ type Journal struct {
 	Failures []Failure
 }
 
-// Header is the first line of the file: what was known before anything was measured. The fields that
-// [Settings] has mean the same as there.
+// Header is the first line of the file: what was known before anything was measured. The fields
+// that [Settings] has mean the same as there.
 type Header struct {
 	Schema        int               `json:"schema"`
 	Started       time.Time         `json:"started"`
@@ -57,8 +57,8 @@ type Loaded struct {
 	// Group is the number of the group of points with the same engine settings. It counts from 1.
 	Group    int    `json:"group"`
 	Versions string `json:"versions,omitempty"`
-	// Load is the time from the start of the process until the engine can generate. FirstToken is the
-	// time until its first token.
+	// Load is the time from the start of the process until the engine can generate. FirstToken is
+	// the time until its first token.
 	Load       time.Duration `json:"load_ns,omitempty"`
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
 	// WarmUp is the time of the first warm-up pass of all points.
@@ -77,16 +77,16 @@ type Trial struct {
 	Wall time.Duration `json:"wall_ns"`
 	// Elapsed is the time of LLM.generate alone. Only VLLMGo has it.
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
-	// Process is the time from the start to the end of the process. Only kinds with a process for each
-	// point have it.
+	// Process is the time from the start to the end of the process. Only kinds with a process for
+	// each point have it.
 	Process time.Duration `json:"process_ns,omitempty"`
 	// CPU is the processor time of all the contender's processes.
 	CPU time.Duration `json:"cpu_ns"`
-	// FrontEndMemory is the peak of the resident memory of the contender's processes, without vLLM's
-	// engine cores and workers.
+	// FrontEndMemory is the peak of the resident memory of the contender's processes, without
+	// vLLM's engine cores and workers.
 	FrontEndMemory int64 `json:"front_end_memory_bytes,omitempty"`
-	// PromptsSHA256 and OutputsSHA256 are hashes of the token IDs of all prompts and of all outputs. They
-	// are empty if the token IDs are not known.
+	// PromptsSHA256 and OutputsSHA256 are hashes of the token IDs of all prompts and of all
+	// outputs. They are empty if the token IDs are not known.
 	PromptsSHA256 string `json:"prompts_sha256,omitempty"`
 	OutputsSHA256 string `json:"outputs_sha256,omitempty"`
 }
@@ -106,8 +106,8 @@ type record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// openJournal opens the journal of a race and returns what it has. It returns an error if the journal is
-// of another race.
+// openJournal opens the journal of a race and returns what it has. It returns an error if the
+// journal is of another race.
 func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("race: %w", err)
@@ -138,8 +138,8 @@ func createJournal(path string, header Header) (*logfile.Writer, *Journal, error
 	return w, &Journal{Header: header}, nil
 }
 
-// sameRace reports whether two headers are of the same race. It ignores when and how the race was started
-// and the number of rounds.
+// sameRace reports whether two headers are of the same race. It ignores when and how the race was
+// started and the number of rounds.
 func sameRace(a, b Header) bool {
 	a.Started, a.Command, a.Rounds, a.ProcessRounds = b.Started, b.Command, b.Rounds, b.ProcessRounds
 	x, errX := asJSON(a)

@@ -15,8 +15,8 @@ const (
 	firstWarmUp = 1 << 20
 )
 
-// load loads the contenders of the heat and warms them up, one after the other. With LoadTogether, all
-// load at the same time. It leaves them stopped.
+// load loads the contenders of the heat and warms them up, one after the other. With LoadTogether,
+// all load at the same time. It leaves them stopped.
 func (h *heat) load(ctx context.Context) error {
 	starts, wait := h.starts(ctx)
 	defer wait()
@@ -42,8 +42,8 @@ func (h *heat) load(ctx context.Context) error {
 }
 
 // starts returns a function for each contender that returns once its engine is loaded. With
-// LoadTogether, all begin to load at once, otherwise each when its function is called. The function wait
-// cancels those that still load and returns when none does.
+// LoadTogether, all begin to load at once, otherwise each when its function is called. The function
+// wait cancels those that still load and returns when none does.
 func (h *heat) starts(ctx context.Context) (starts []func() (Loaded, error), wait func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var loading sync.WaitGroup
@@ -60,7 +60,8 @@ func (h *heat) starts(ctx context.Context) (starts []func() (Loaded, error), wai
 	}
 }
 
-// warmUp runs each point's full shape a few times. It returns how long the first pass of all points took.
+// warmUp runs each point's full shape a few times. It returns how long the first pass of all points
+// took.
 func (h *heat) warmUp(ctx context.Context, c *racer) (time.Duration, error) {
 	first := time.Duration(0)
 	for i := range warmUps {

@@ -43,8 +43,8 @@ func newMeasured(j *Journal) measured {
 // first returns the contender that the others are compared with.
 func (m measured) first() Contender { return m.Contenders[0] }
 
-// cycle returns the number of rounds that belong together. With Reload, each contender is loaded first
-// once in as many rounds as there are contenders.
+// cycle returns the number of rounds that belong together. With Reload, each contender is loaded
+// first once in as many rounds as there are contenders.
 func (m measured) cycle() int {
 	if m.Reload {
 		return len(m.Contenders)
@@ -104,8 +104,8 @@ func (p passes) outside() stat.Estimate[float64] {
 	return stat.Median(shares)
 }
 
-// sameOutputs returns the number of rounds in which two contenders generated the same tokens, and the
-// number of rounds in which the tokens of both are known.
+// sameOutputs returns the number of rounds in which two contenders generated the same tokens, and
+// the number of rounds in which the tokens of both are known.
 func sameOutputs(own, first passes) (same, compared int) {
 	for _, t := range own {
 		other, found := first.in(t.Round)

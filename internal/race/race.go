@@ -12,11 +12,11 @@ import (
 
 // Run runs a race, or what is left of it, and writes the journal.
 //
-// A contender that fails is in the journal with its reason. It drops out for the rest of the engine group,
-// and the others go on without it.
+// A contender that fails is in the journal with its reason. It drops out for the rest of the engine
+// group, and the others go on without it.
 //
-// Run returns an error when the settings are wrong or the journal cannot be written. When ctx ends, Run
-// closes the contenders and returns the cause; the journal has what was measured by then.
+// Run returns an error when the settings are wrong or the journal cannot be written. When ctx ends,
+// Run closes the contenders and returns the cause; the journal has what was measured by then.
 func Run(ctx context.Context, s Settings) (err error) {
 	if err := s.check(); err != nil {
 		return err

@@ -29,13 +29,14 @@ type Figures struct {
 	Contender string `json:"contender"`
 	// Rate is in generated tokens a second.
 	Rate stat.Estimate[float64] `json:"rate"`
-	// Ratio is the first contender's rate over this one's in the same round. If it is above 1, the first
-	// contender is faster. With Reload, a value is the geometric mean over a cycle; see perCycle.
+	// Ratio is the first contender's rate over this one's in the same round. If it is above 1, the
+	// first contender is faster. With Reload, a value is the geometric mean over a cycle; see
+	// perCycle.
 	Ratio stat.Estimate[float64] `json:"ratio"`
 	// Outside is the share of the time outside LLM.generate, if that is known.
 	Outside stat.Estimate[float64] `json:"outside,omitzero"`
-	// SameOutputs is the number of rounds in which the contender generated the same tokens as the first.
-	// Compared is the number of rounds in which the tokens of both are known.
+	// SameOutputs is the number of rounds in which the contender generated the same tokens as the
+	// first. Compared is the number of rounds in which the tokens of both are known.
 	SameOutputs int `json:"same_outputs"`
 	Compared    int `json:"compared"`
 }
@@ -45,21 +46,23 @@ type Overall struct {
 	Contender string `json:"contender"`
 	// Points is the number of points that both it and the first contender have measured.
 	Points int `json:"points"`
-	// Ratio is the geometric mean over the points of the first contender's rate over this one's. Each
-	// round with all points gives a value. With Reload, each cycle of such rounds does; see perCycle.
+	// Ratio is the geometric mean over the points of the first contender's rate over this one's.
+	// Each round with all points gives a value. With Reload, each cycle of such rounds does; see
+	// perCycle.
 	Ratio stat.Estimate[float64] `json:"ratio"`
-	// Table is the time to measure every point once: to load, to warm up each point with one pass and to
-	// measure one. For contenders with a process for each point, it is the time of all processes.
+	// Table is the time to measure every point once: to load, to warm up each point with one pass
+	// and to measure one. For contenders with a process for each point, it is the time of all
+	// processes.
 	Table time.Duration `json:"table_ns"`
-	// Load and FirstToken are medians of start-up times: until the engine can generate, and until its
-	// first token.
+	// Load and FirstToken are medians of start-up times: until the engine can generate, and until
+	// its first token.
 	Load       time.Duration `json:"load_ns"`
 	FirstToken time.Duration `json:"first_token_ns"`
-	// FrontEndMemory is the peak of the resident memory of the contender's processes, without vLLM's
-	// engine cores and workers.
+	// FrontEndMemory is the peak of the resident memory of the contender's processes, without
+	// vLLM's engine cores and workers.
 	FrontEndMemory int64 `json:"front_end_memory_bytes"`
-	// CPUPerToken is the processor time of all processes for each generated token. For contenders with a
-	// process for each point, it includes loading.
+	// CPUPerToken is the processor time of all processes for each generated token. For contenders
+	// with a process for each point, it includes loading.
 	CPUPerToken time.Duration `json:"cpu_per_token_ns"`
 }
 

@@ -14,14 +14,15 @@ import (
 
 // Settings describe a race.
 type Settings struct {
-	// Dir is the results directory. If it has the journal of the same race, Run continues that race.
+	// Dir is the results directory. If it has the journal of the same race, Run continues that
+	// race.
 	Dir string
 	// Contenders take part. The others are compared with the first. Their names differ.
 	Contenders []Contender
 	// Studies have the points to measure.
 	Studies []workload.Study
-	// EngineArgs are the settings of all engines, apart from those of the studies and of contenders.
-	// EngineMode must not be empty.
+	// EngineArgs are the settings of all engines, apart from those of the studies and of
+	// contenders. EngineMode must not be empty.
 	EngineArgs vllmgo.EngineArgs
 	// Model is the model's configuration, and Device the platform, as for bench.Run.
 	Model  vllmgo.ModelConfig
@@ -30,22 +31,23 @@ type Settings struct {
 	Requests workload.Requests
 	// Rounds is how often each contender measures each point.
 	Rounds int
-	// ProcessRounds is the same for contenders that load a process for each point, which takes long.
-	// They take part in the first rounds only, so more than Rounds has no effect.
+	// ProcessRounds is the same for contenders that load a process for each point, which takes
+	// long. They take part in the first rounds only, so more than Rounds has no effect.
 	ProcessRounds int
-	// LoadTogether loads the contenders at the same time. This is faster if there are cores for all,
-	// but their start-up times are then not comparable.
+	// LoadTogether loads the contenders at the same time. This is faster if there are cores for
+	// all, but their start-up times are then not comparable.
 	LoadTogether bool
 	// Reload loads all contenders for each round, each time with another one first. The number of
 	// contenders must divide Rounds and ProcessRounds.
 	Reload bool
 	// Python is the path of the Python that has vLLM.
 	Python string
-	// Tokenizer is the tokenizer of contenders that need one when EngineArgs.SkipTokenizerInit is set.
+	// Tokenizer is the tokenizer of contenders that need one when EngineArgs.SkipTokenizerInit is
+	// set.
 	Tokenizer string
 
-	// Name is the model's name and Preset that of the points. RandomWeights tells whether the weights
-	// are random. Tables show them.
+	// Name is the model's name and Preset that of the points. RandomWeights tells whether the
+	// weights are random. Tables show them.
 	Name, Preset  string
 	RandomWeights bool
 	// Command is the command line, for the record.
@@ -98,8 +100,8 @@ func (s Settings) header() Header {
 	}
 }
 
-// logPath returns the path of the file with the output of a contender's processes. Engine groups count
-// from 1.
+// logPath returns the path of the file with the output of a contender's processes. Engine groups
+// count from 1.
 func (s Settings) logPath(c Contender, group int) string {
 	return filepath.Join(s.Dir, fmt.Sprintf("%s-%d.log", c.Name, group))
 }

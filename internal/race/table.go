@@ -100,8 +100,8 @@ func (r *Result) writeCosts(w io.Writer) error {
 // first returns the name of the contender that the others are compared with.
 func (r *Result) first() string { return r.Header.Contenders[0].Name }
 
-// rounds describes how many rounds all contenders have, out of how many. It excludes contenders with a
-// process for each point, because they have fewer rounds.
+// rounds describes how many rounds all contenders have, out of how many. It excludes contenders
+// with a process for each point, because they have fewer rounds.
 func (r *Result) rounds() string {
 	fewest, most := math.MaxInt, r.Header.Rounds // rounds can have been added since the header was written
 	for _, p := range r.Points {
@@ -132,8 +132,8 @@ func (r *Result) mode(c Contender) string {
 	return string(r.Header.EngineArgs.EngineMode)
 }
 
-// outside describes the greatest share of time outside LLM.generate. Fewer than 16 requests take too
-// little time for this share to mean much, so such points do not count.
+// outside describes the greatest share of time outside LLM.generate over the points with at least 16
+// requests.
 func (r *Result) outside(contender string) string {
 	most, point := 0.0, ""
 	for _, p := range r.Points {
@@ -179,7 +179,8 @@ func formatRate(e stat.Estimate[float64]) string {
 	return fmt.Sprintf("%.3g", e.Value)
 }
 
-// formatRatio returns a ratio with its interval, and the interval's confidence if that is below 95 %.
+// formatRatio returns a ratio with its interval, and the interval's confidence if that is below 95
+// %.
 func formatRatio(e stat.Estimate[float64]) string {
 	switch e.N {
 	case 0:
