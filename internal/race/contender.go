@@ -86,12 +86,12 @@ var names = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
 // file name.
 func (c Contender) check() error {
 	if !slices.Contains(Kinds(), c.Kind) {
-		return fmt.Errorf("no contender %q: kind %q is not one of %v; for example python or tuned:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2",
-			c.Name, c.Kind, Kinds())
+		return fmt.Errorf("no contender %q: kind %q is not one of %v; "+
+			"for example python or tuned:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2", c.Name, c.Kind, Kinds())
 	}
 	if !names.MatchString(c.Name) {
-		return fmt.Errorf("contender %q: the name becomes part of file names; it must be 1 to 100 letters (A to Z, a to z), digits, "+
-			`".", "_" and "-", and must not begin with "."`, c.Name)
+		return fmt.Errorf("contender %q: the name becomes part of file names; it must be 1 to 100 letters "+
+			`(A to Z, a to z), digits, ".", "_" and "-", and must not begin with "."`, c.Name)
 	}
 	return nil
 }

@@ -120,7 +120,8 @@ func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
 	case !sameRace(past.Header, header):
-		err := fmt.Errorf("race: %s is of a race with other settings or of another machine; choose another folder", path)
+		err := fmt.Errorf("race: %s is of a race with other settings or of another machine; "+
+			"choose another folder", path)
 		return nil, nil, errors.Join(err, w.Close())
 	}
 	return w, past, nil

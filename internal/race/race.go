@@ -27,7 +27,8 @@ func Run(ctx context.Context, s Settings) (err error) {
 	}
 	for _, g := range groups {
 		if g.Env != nil {
-			return errors.New("race: the points of a race cannot set environment variables; give them to a contender (env.NAME=VALUE)")
+			return errors.New("race: the points of a race cannot set environment variables; " +
+				"give them to a contender (env.NAME=VALUE)")
 		}
 	}
 	journal, past, err := openJournal(s)

@@ -310,6 +310,27 @@ func TestRaceInterrupted(t *testing.T) {
 	assert.Len(t, j.Trials, 4, "what was measured is there")
 }
 
+// A race that ends while its contenders load leaves no process, and no contender has failed.
+func TestRaceInterruptedWhileLoading(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := errors.New("stopped")
+		s := testSettings(t, "vllmgo,env.FAULT=child", "python", "http")
+		s.LoadTogether = together
+		s.Progress = writerFunc(func(text []byte) {
+			if strings.Contains(string(text), "loading python") {
+				cancel(stopped)
+			}
+		})
+		require.ErrorIs(t, Run(ctx, s), stopped)
+		j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+		require.NoError(t, err)
+		assert.Empty(t, j.Failures)
+		assert.Empty(t, j.Trials)
+		requireEnded(t, s.logPath(s.Contenders[0], 1))
+	}
+}
+
 type writerFunc func([]byte)
 
 func (f writerFunc) Write(text []byte) (int, error) {

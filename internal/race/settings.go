@@ -62,7 +62,8 @@ func (s Settings) check() error {
 		return errors.New("race: there are no contenders; name at least one")
 	}
 	if s.Rounds < 1 || s.ProcessRounds < 0 {
-		return fmt.Errorf("race: %d rounds and %d process rounds; they must be at least 1 and 0", s.Rounds, s.ProcessRounds)
+		return fmt.Errorf("race: %d rounds and %d process rounds; they must be at least 1 and 0",
+			s.Rounds, s.ProcessRounds)
 	}
 	names := map[string]bool{}
 	for _, c := range s.Contenders {
@@ -74,8 +75,9 @@ func (s Settings) check() error {
 		}
 		names[c.Name] = true
 		if n := len(s.Contenders); s.Reload && s.rounds(c)%n != 0 {
-			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, it must be a multiple of %d, the number of "+
-				"contenders, so that each is loaded first as often as the others (--rounds, --process-rounds)", s.rounds(c), c.Name, n)
+			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, it must be a multiple of %d, "+
+				"the number of contenders, so that each is loaded first as often as the others (--rounds, --process-rounds)",
+				s.rounds(c), c.Name, n)
 		}
 	}
 	return nil
@@ -94,9 +96,10 @@ func (s Settings) header() Header {
 	args := s.EngineArgs
 	args.Model = s.Name // the folder of a built-in shape differs each time
 	return Header{
-		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name, RandomWeights: s.RandomWeights,
-		Preset: s.Preset, Device: s.Device, Contenders: s.Contenders, Seed: s.Requests.Seed, Rounds: s.Rounds,
-		ProcessRounds: s.ProcessRounds, Reload: s.Reload, EngineArgs: args, Studies: s.Studies, Machine: machine.Describe(),
+		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name,
+		RandomWeights: s.RandomWeights, Preset: s.Preset, Device: s.Device, Contenders: s.Contenders,
+		Seed: s.Requests.Seed, Rounds: s.Rounds, ProcessRounds: s.ProcessRounds, Reload: s.Reload,
+		EngineArgs: args, Studies: s.Studies, Machine: machine.Describe(),
 	}
 }
 

@@ -30,8 +30,9 @@ func (r *Result) Write(w io.Writer) error {
 // title describes the race: model, device, engine, rounds, machine and command.
 func (r *Result) title() string {
 	h := r.Header
-	return fmt.Sprintf("Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", report.ModelTitle(h.Model, h.RandomWeights), h.Device,
-		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
+	return fmt.Sprintf("Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n",
+		report.ModelTitle(h.Model, h.RandomWeights), h.Device, h.EngineArgs.EngineMode,
+		max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
 }
 
 // writeRates prints each contender's rate and ratio at each point.
@@ -59,7 +60,8 @@ func (r *Result) writeRates(w io.Writer) error {
 	if h.Reload {
 		each = fmt.Sprintf("for each %d rounds, in which each contender is loaded first once", len(h.Contenders))
 	}
-	caption := "Generated tok/s, medians over the rounds, and how many times faster " + first + " is, " + each + ", with 95 % intervals"
+	caption := fmt.Sprintf("Generated tok/s, medians over the rounds, and how many times faster %s is, %s, "+
+		"with 95 %% intervals", first, each)
 	return format.Table(w, caption, header, append(rows, mean), 1)
 }
 
@@ -78,7 +80,7 @@ func (r *Result) writeCosts(w io.Writer) error {
 		{"load s", func(o Overall) string { return formatSeconds(o.Load) }},
 		{"first token s", func(o Overall) string { return formatSeconds(o.FirstToken) }},
 		{"front end MiB", func(o Overall) string { return formatMiB(o.FrontEndMemory) }},
-		{"CPU ms a token", func(o Overall) string { return fmt.Sprintf("%.2f", float64(o.CPUPerToken)/float64(time.Millisecond)) }},
+		{"CPU ms a token", func(o Overall) string { return formatMilliseconds(o.CPUPerToken) }},
 		{"outside LLM.generate", func(o Overall) string { return r.outside(o.Contender) }},
 		{"same tokens as " + r.first(), func(o Overall) string { return r.same(o.Contender) }},
 	}
@@ -94,7 +96,8 @@ func (r *Result) writeCosts(w io.Writer) error {
 		}
 		rows = append(rows, row)
 	}
-	return format.Table(w, "The whole table once, start-up to an engine and to its first token, and what was used", header, rows, 1)
+	const caption = "The whole table once, start-up to an engine and to its first token, and what was used"
+	return format.Table(w, caption, header, rows, 1)
 }
 
 // first returns the name of the contender that the others are compared with.
@@ -201,6 +204,11 @@ func formatSeconds(d time.Duration) string {
 		return none
 	}
 	return fmt.Sprintf("%.1f", d.Seconds())
+}
+
+// formatMilliseconds returns a time in milliseconds with two decimals.
+func formatMilliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond))
 }
 
 // formatMiB returns a size in whole MiB, rounded down.
