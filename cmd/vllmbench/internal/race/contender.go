@@ -1,16 +1,18 @@
 package race
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
-// Kind is a way of running requests.
+// Kind is a way to run requests.
 type Kind string
 
 const (
@@ -20,121 +22,116 @@ const (
 	Python Kind = "python"
 	// HTTP sends each prompt to vLLM's server, all at once, from Go.
 	HTTP Kind = "http"
-	// Throughput is `vllm bench throughput`, which loads the model for each point, with random prompts of its own and
-	// without a warm-up.
+	// Throughput runs `vllm bench throughput`. It loads the model for each point, draws its own
+	// random prompts and does not warm up.
 	Throughput Kind = "throughput"
-	// ThroughputWarm is the same with as many warm-up requests as there are measured ones.
+	// ThroughputWarm is Throughput with as many warm-up requests as measured ones.
 	ThroughputWarm Kind = "throughput-warm"
 )
 
-// Kinds are all kinds.
+// Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{VLLMGo, Python, HTTP, Throughput, ThroughputWarm} }
 
-// perPoint says that it loads a process for each point.
+// perPoint reports whether the kind loads a process for each point.
 func (k Kind) perPoint() bool { return k == Throughput || k == ThroughputWarm }
 
-// NeedsTokenizer says that it does not run without a tokenizer.
+// NeedsTokenizer reports whether the kind does not run without a tokenizer.
 func (k Kind) NeedsTokenizer() bool { return k.perPoint() || k == HTTP }
 
-// Contender is one that takes part in a race.
+// Contender takes part in a race.
 type Contender struct {
-	// Name is what tables call it.
+	// Name identifies the contender in tables and in the names of its files; see [ParseContender].
 	Name string `json:"name"`
 	Kind Kind   `json:"kind"`
-	// Program is what runs it instead of this program, such as another build of it, or instead of the race's Python.
+	// Program is the path of the program to run: for VLLMGo and HTTP in place of this program, such
+	// as another build of it, and for the other kinds in place of the race's Python.
 	Program string `json:"program,omitempty"`
-	// Engine and Env are settings of its own, as in bench.Set.
+	// Engine and Env are the contender's own settings, as in [workload.Set].
 	Engine map[string]any    `json:"engine,omitempty"`
 	Env    map[string]string `json:"env,omitempty"`
 }
 
-// ParseContender reads "KIND" or "NAME:KIND,SETTING=VALUE,…". A setting is an engine argument, env.NAME or program.
+// ParseContender parses "KIND" or "NAME:KIND,SETTING=VALUE,…", where a setting is an engine
+// argument, env.VARIABLE or program.
+//
+// The name is the kind if it is not given. It becomes part of file names. So it must consist of
+// ASCII letters, digits, ".", "_" and "-", must not begin with ".", and must not be longer than 100
+// characters.
 func ParseContender(text string) (Contender, error) {
-	parts := strings.Split(text, ",")
-	name, kind, found := strings.Cut(parts[0], ":")
+	first, settings, more := strings.Cut(text, ",")
+	name, kind, found := strings.Cut(first, ":")
 	if !found {
 		kind = name
 	}
 	c := Contender{Name: name, Kind: Kind(kind)}
-	known := false
-	for _, k := range Kinds() {
-		known = known || k == c.Kind
+	if err := c.check(); err != nil {
+		return c, err
 	}
-	if !known {
-		return c, fmt.Errorf("no contender %q; there are %v, such as python or tuned:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2", text, Kinds())
+	if !more {
+		return c, nil
 	}
-	for _, part := range parts[1:] {
-		key, value, found := strings.Cut(part, "=")
-		if !found {
-			return c, fmt.Errorf("contender %q: no setting %q; an example: max_num_seqs=64", name, part)
+	for setting := range strings.SplitSeq(settings, ",") {
+		if err := c.set(setting); err != nil {
+			return c, fmt.Errorf("contender %s: %w", c.Name, err)
 		}
-		if variable, ok := strings.CutPrefix(key, "env."); ok {
-			if c.Env == nil {
-				c.Env = map[string]string{}
-			}
-			c.Env[variable] = value
-			continue
+	}
+	_, err := c.args(vllmgo.EngineArgs{}) // so that a value of the wrong type is an error before anything loads
+	return c, err
+}
+
+// names matches what a contender can be called.
+var names = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
+
+// check returns an error if the contender's kind does not exist or its name cannot be part of a
+// file name.
+func (c Contender) check() error {
+	if !slices.Contains(Kinds(), c.Kind) {
+		return fmt.Errorf("no contender %q: kind %q is not one of %v; "+
+			"for example python or tuned:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2", c.Name, c.Kind, Kinds())
+	}
+	if !names.MatchString(c.Name) {
+		return fmt.Errorf("contender %q: the name becomes part of file names; it must be 1 to 100 letters "+
+			`(A to Z, a to z), digits, ".", "_" and "-", and must not begin with "."`, c.Name)
+	}
+	return nil
+}
+
+// set parses "SETTING=VALUE".
+func (c *Contender) set(setting string) error {
+	key, value, found := strings.Cut(setting, "=")
+	if !found || key == "" {
+		return fmt.Errorf("no setting %q; an example: max_num_seqs=64", setting)
+	}
+	variable, isVariable := strings.CutPrefix(key, "env.")
+	switch {
+	case key == "program":
+		c.Program = value
+	case isVariable && variable == "":
+		return errors.New("env. lacks the name of a variable; an example: env.OMP_NUM_THREADS=2")
+	case isVariable:
+		if c.Env == nil {
+			c.Env = map[string]string{}
 		}
-		if key == "program" {
-			c.Program = value
-			continue
-		}
+		c.Env[variable] = value
+	default:
 		if c.Engine == nil {
 			c.Engine = map[string]any{}
 		}
 		c.Engine[key] = workload.ParseValue(value)
 	}
-	return c, nil
+	return nil
 }
 
-// args are the engine's settings with the contender's own.
+// args returns base with the contender's engine arguments.
 func (c Contender) args(base vllmgo.EngineArgs) (vllmgo.EngineArgs, error) {
-	text, err := json.Marshal(base)
-	if err != nil {
-		return base, err
-	}
-	all := map[string]any{}
-	if err := json.Unmarshal(text, &all); err != nil {
-		return base, err
-	}
-	maps.Copy(all, c.Engine)
-	if text, err = json.Marshal(all); err != nil {
-		return base, err
-	}
-	var args vllmgo.EngineArgs
-	if err := json.Unmarshal(text, &args); err != nil {
-		return base, fmt.Errorf("contender %s: %w", c.Name, err)
-	}
-	return args, nil
-}
-
-// commandLine are engine settings as flags of vLLM's programs.
-func commandLine(args vllmgo.EngineArgs) ([]string, error) {
-	text, err := json.Marshal(args)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, err
-	}
-	delete(all, "engine_mode")
-	var flags []string
-	for name, value := range all {
-		name = strings.ReplaceAll(name, "_", "-")
-		switch string(value) {
-		case "true":
-			flags = append(flags, "--"+name)
-		case "false":
-			flags = append(flags, "--no-"+name)
-		default:
-			text := string(value)
-			var s string
-			if json.Unmarshal(value, &s) == nil {
-				text = s
-			}
-			flags = append(flags, "--"+name+"="+text)
+	for _, name := range slices.Sorted(maps.Keys(c.Engine)) {
+		if err := base.Set(name, c.Engine[name]); err != nil {
+			return base, fmt.Errorf("contender %s: engine argument %s=%v: %w", c.Name, name, c.Engine[name], err)
 		}
 	}
-	return flags, nil
+	return base, nil
 }
+
+// resultFile returns the name of the file to which a process of the throughput benchmark writes its
+// result.
+func (c Contender) resultFile() string { return c.Name + ".throughput.json" }

@@ -71,6 +71,7 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 	}
 }
 
+// freePort returns a TCP port that no program listens on.
 func freePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +91,7 @@ type completionRequest struct {
 	MaxTokens   int     `json:"max_tokens"`
 }
 
-// completionResponse is what is needed of its response.
+// completionResponse has the fields of the response that a race needs.
 type completionResponse struct {
 	Usage struct {
 		PromptTokens     int `json:"prompt_tokens"`
@@ -98,6 +99,7 @@ type completionResponse struct {
 	} `json:"usage"`
 }
 
+// run sends a request for each prompt, all at once, and waits for all responses.
 func (h *server) run(ctx context.Context, p pass) (answer, error) {
 	responses := make([]completionResponse, len(p.Prompts))
 	errs := make([]error, len(p.Prompts))
@@ -120,6 +122,7 @@ func (h *server) run(ctx context.Context, p pass) (answer, error) {
 	return a, errors.Join(errs...)
 }
 
+// complete sends one request and returns its response.
 func (h *server) complete(ctx context.Context, r completionRequest) (c completionResponse, err error) {
 	body, err := json.Marshal(r)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/logfile"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -23,7 +23,7 @@ const JournalName = "race.jsonl"
 // schema is the version of the journal's format.
 const schema = 1
 
-// Journal is everything that a race learned. Its file has one JSON object a line with a single member.
+// Journal is what a race recorded, as read from its file.
 type Journal struct {
 	Header   Header
 	Loaded   []Loaded
@@ -31,12 +31,13 @@ type Journal struct {
 	Failures []Failure
 }
 
-// Header is what was known before anything was measured.
+// Header is the first line of the file: what was known before anything was measured. The fields
+// that [Settings] has mean the same as there.
 type Header struct {
 	Schema        int               `json:"schema"`
 	Started       time.Time         `json:"started"`
 	Command       []string          `json:"command"`
-	Model         string            `json:"model"`
+	Model         string            `json:"model"` // Settings.Name
 	RandomWeights bool              `json:"random_weights"`
 	Preset        string            `json:"preset"`
 	Device        string            `json:"device"`
@@ -50,49 +51,54 @@ type Header struct {
 	Machine       journal.Machine   `json:"machine"`
 }
 
-// Loaded is a contender whose engine was loaded.
+// Loaded records that a contender is loaded and warm.
 type Loaded struct {
 	Contender string `json:"contender"`
-	// Group counts the engine settings of the studies from 1.
+	// Group is the number of the group of points with the same engine settings. It counts from 1.
 	Group    int    `json:"group"`
 	Versions string `json:"versions,omitempty"`
-	// Load is the time from starting the process to an engine that can generate, FirstToken to its first token.
+	// Load is the time from the start of the process until the engine can generate. FirstToken is
+	// the time until its first token.
 	Load       time.Duration `json:"load_ns,omitempty"`
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
-	// WarmUp is the time of one pass of all points, the first.
+	// WarmUp is the time of the first warm-up pass of all points.
 	WarmUp time.Duration `json:"warm_up_ns,omitempty"`
-	// Together says that other contenders were loading at the same time.
+	// Together tells whether the contenders loaded at the same time.
 	Together bool `json:"together,omitempty"`
 }
 
-// Trial is one contender's pass of a point in a round.
+// Trial records a contender's pass of a point in a round.
 type Trial struct {
 	Contender string `json:"contender"`
 	workload.PointID
 	Round int `json:"round"`
-	// Wall is the time from handing the prompts over to having all outputs; of Throughput, what it says of itself.
+	// Wall is the time from handing the prompts over until all outputs are there. The throughput
+	// benchmark reports its own.
 	Wall time.Duration `json:"wall_ns"`
-	// Elapsed is the time of LLM.generate alone; only of VLLMGo.
+	// Elapsed is the time of LLM.generate alone. Only VLLMGo has it.
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"`
-	// Process is the time from the process's start to its end; only of kinds that have one for each point.
+	// Process is the time from the start to the end of the process. Only kinds with a process for
+	// each point have it.
 	Process time.Duration `json:"process_ns,omitempty"`
-	// CPU is the processor time of all its processes.
+	// CPU is the processor time of all the contender's processes.
 	CPU time.Duration `json:"cpu_ns"`
-	// FrontEndMemory is the peak of the resident memory of the processes that are not vLLM's engine cores or workers.
+	// FrontEndMemory is the peak of the resident memory of the contender's processes, without
+	// vLLM's engine cores and workers.
 	FrontEndMemory int64 `json:"front_end_memory_bytes,omitempty"`
-	// PromptsSHA256 and OutputsSHA256 are of all prompts' and all outputs' token IDs, as far as they are known.
+	// PromptsSHA256 and OutputsSHA256 are hashes of the token IDs of all prompts and of all
+	// outputs. They are empty if the token IDs are not known.
 	PromptsSHA256 string `json:"prompts_sha256,omitempty"`
 	OutputsSHA256 string `json:"outputs_sha256,omitempty"`
 }
 
-// Failure is a contender that is out.
+// Failure records that a contender dropped out of a group.
 type Failure struct {
 	Contender string `json:"contender"`
 	Group     int    `json:"group"`
 	Reason    string `json:"reason"`
 }
 
-// record is a line of the file.
+// record is a line of the file. It has one member.
 type record struct {
 	Header  *Header  `json:"header,omitempty"`
 	Loaded  *Loaded  `json:"loaded,omitempty"`
@@ -100,46 +106,57 @@ type record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// openJournal opens the journal of a race and returns what it holds. The journal of another race is an error.
+// openJournal opens the journal of a race and returns what it has. It returns an error if the
+// journal is of another race.
 func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("race: %w", err)
 	}
 	path, header, past := filepath.Join(s.Dir, JournalName), s.header(), new(Journal)
 	w, err := logfile.Continue(path, past.add)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if w, err = logfile.Create(path); err == nil {
-			err = w.Append(record{Header: &header})
-		}
-	case err == nil && !sameRace(past.Header, header):
-		err = errors.Join(fmt.Errorf("race: %s is of a race with other settings or of another machine; choose another folder", path), w.Close())
+		return createJournal(path, header)
+	case err != nil:
+		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
+	case !sameRace(past.Header, header):
+		err := fmt.Errorf("race: %s is of a race with other settings or of another machine; "+
+			"choose another folder", path)
+		return nil, nil, errors.Join(err, w.Close())
 	}
-	return w, past, err
+	return w, past, nil
 }
 
-// sameRace compares headers but for when and how they were started, and how many rounds there are to be.
+// createJournal creates a journal that has a header only.
+func createJournal(path string, header Header) (*logfile.Writer, *Journal, error) {
+	w, err := logfile.Create(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
+	}
+	if err := w.Append(record{Header: &header}); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("race: %s: %w", path, err), w.Close())
+	}
+	return w, &Journal{Header: header}, nil
+}
+
+// sameRace reports whether two headers are of the same race. It ignores when and how the race was
+// started and the number of rounds.
 func sameRace(a, b Header) bool {
 	a.Started, a.Command, a.Rounds, a.ProcessRounds = b.Started, b.Command, b.Rounds, b.ProcessRounds
-	// Both as JSON has them: 1 and 1.0 are one number there.
-	var x, y any
-	for h, target := range map[*Header]*any{&a: &x, &b: &y} {
-		text, err := json.Marshal(h)
-		if err != nil || json.Unmarshal(text, target) != nil {
-			return false
-		}
-	}
-	return reflect.DeepEqual(x, y)
+	x, errX := asJSON(a)
+	y, errY := asJSON(b)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
 }
 
-func (s Settings) header() Header {
-	args := s.EngineArgs
-	args.Model = s.Name // the folder of a built-in shape is another one each time
-	return Header{
-		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name, RandomWeights: s.RandomWeights,
-		Preset: s.Preset, Device: s.Device, Contenders: s.Contenders, Seed: s.Requests.Seed, Rounds: s.Rounds,
-		ProcessRounds: s.ProcessRounds, Reload: s.Reload, EngineArgs: args, Studies: s.Studies, Machine: machine.Describe(),
+// asJSON returns a header as encoding/json decodes it into an any. There, 1 and 1.0 are equal.
+func asJSON(h Header) (any, error) {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return nil, err
 	}
+	var v any
+	err = json.Unmarshal(text, &v)
+	return v, err
 }
 
 // ReadJournal reads a race's journal. It leaves out a last line that is damaged or cut short.
@@ -157,13 +174,12 @@ func (j *Journal) add(line []byte) error {
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
+	if j.Header.Schema == 0 {
+		return j.addHeader(r.Header)
+	}
 	switch {
-	case j.Header.Schema == 0 && r.Header == nil:
-		return errors.New("the first line is not a header")
-	case j.Header.Schema == 0 && r.Header.Schema != schema:
-		return fmt.Errorf("schema %d; this program reads %d", r.Header.Schema, schema)
 	case r.Header != nil:
-		j.Header = *r.Header
+		return errors.New("another header: the file has the lines of two races")
 	case r.Loaded != nil:
 		j.Loaded = append(j.Loaded, *r.Loaded)
 	case r.Trial != nil:
@@ -171,22 +187,28 @@ func (j *Journal) add(line []byte) error {
 	case r.Failure != nil:
 		j.Failures = append(j.Failures, *r.Failure)
 	default:
-		return errors.New("neither loaded, trial nor failure")
+		return errors.New("it has no loaded, trial or failure")
 	}
 	return nil
 }
 
-// trial is a contender's trial of a point in a round.
-func (j *Journal) trial(contender string, p workload.PointID, round int) (Trial, bool) {
-	for _, t := range j.Trials {
-		if t.Contender == contender && t.PointID == p && t.Round == round {
-			return t, true
-		}
+// addHeader takes in the header of the first line.
+func (j *Journal) addHeader(h *Header) error {
+	switch {
+	case h == nil:
+		return errors.New("the first line is not a header")
+	case h.Schema != schema:
+		return fmt.Errorf("schema %d; this program reads %d", h.Schema, schema)
+	case len(h.Contenders) == 0:
+		return errors.New("the header has no contenders")
 	}
-	return Trial{}, false
+	j.Header = *h
+	return nil
 }
 
+// has reports whether the journal has a contender's trial of a point in a round.
 func (j *Journal) has(contender string, p workload.PointID, round int) bool {
-	_, found := j.trial(contender, p, round)
-	return found
+	return slices.ContainsFunc(j.Trials, func(t Trial) bool {
+		return t.Contender == contender && t.PointID == p && t.Round == round
+	})
 }

@@ -19,11 +19,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench"
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
 
-// TestMain is also every contender's main function: the tests start this program in place of Python and of vllmbench.
+// TestMain is also the main function of every contender: the tests run this program in place of
+// Python and of vllmbench.
 func TestMain(m *testing.M) {
 	switch kind := Kind(os.Getenv(Variable)); {
 	case kind == "":
@@ -39,7 +41,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// fake is a contestant that computes nothing: a token takes vllmgo 1 ms, Python 2 ms and HTTP 4 ms.
+// fake is a contestant that computes nothing. A token takes vllmgo 1 ms, Python 2 ms and HTTP 4 ms.
 type fake struct {
 	perToken time.Duration
 	fault    string
@@ -85,7 +87,7 @@ func (f *fake) run(_ context.Context, p pass) (answer, error) {
 
 func (f *fake) Close() error { return nil }
 
-// fakeThroughput is vllm bench throughput: a token takes 5 ms.
+// fakeThroughput does what vllm bench throughput does. A token takes 5 ms.
 func fakeThroughput(args []string) {
 	flags := map[string]string{}
 	for _, arg := range args {
@@ -227,11 +229,16 @@ func TestRaceReload(t *testing.T) {
 
 func TestPerCycle(t *testing.T) {
 	ratios := map[int]float64{1: 0.5, 2: 2, 3: 1, 4: 4, 5: 3}
-	j := &Journal{Header: Header{Contenders: make([]Contender, 2)}}
-	sorted := func() []float64 { return slices.Sorted(slices.Values(j.perCycle(ratios))) }
-	assert.InDeltaSlice(t, []float64{0.5, 1, 2, 3, 4}, sorted(), 1e-9)
-	j.Header.Reload = true
-	assert.InDeltaSlice(t, []float64{1, 2}, sorted(), 1e-9, "the third cycle is not complete")
+	sorted := func(length int) []float64 { return slices.Sorted(slices.Values(perCycle(ratios, length))) }
+	assert.InDeltaSlice(t, []float64{0.5, 1, 2, 3, 4}, sorted(1), 1e-9)
+	assert.InDeltaSlice(t, []float64{1, 2}, sorted(2), 1e-9, "the third cycle is not complete")
+	ratios = map[int]float64{1: 1.1, 2: 0.7, 3: 1e3, 4: 0.33, 5: 3, 6: 1.7}
+	for range 100 {
+		assert.Equal(t, sorted(6), sorted(6), "the order of a map has no effect")
+	}
+	contenders := make([]Contender, 2)
+	assert.Equal(t, 1, measured{Header: Header{Contenders: contenders}}.cycle())
+	assert.Equal(t, 2, measured{Header: Header{Contenders: contenders, Reload: true}}.cycle())
 }
 
 func TestRaceFaults(t *testing.T) {
@@ -256,7 +263,27 @@ func TestRaceFaults(t *testing.T) {
 func TestRaceLeavesNoProcess(t *testing.T) {
 	s := testSettings(t, "vllmgo,env.FAULT=child")
 	run(t, s)
-	text, err := os.ReadFile(s.logPath(s.Contenders[0], 1))
+	requireEnded(t, s.logPath(s.Contenders[0], 1))
+}
+
+// The contenders' processes also end when the race cannot go on.
+func TestRaceEndsWithoutItsJournal(t *testing.T) {
+	s := testSettings(t, "vllmgo,env.FAULT=child", "python")
+	s.LoadTogether = true
+	journal, past, err := openJournal(s)
+	require.NoError(t, err)
+	require.NoError(t, journal.Close())
+	groups, err := bench.EngineGroups(s.Studies, s.EngineArgs, s.Device, s.Model)
+	require.NoError(t, err)
+	r := &runner{Settings: s, journal: journal, past: past}
+	require.ErrorIs(t, r.raceGroup(t.Context(), 1, groups[0]), os.ErrClosed)
+	requireEnded(t, s.logPath(s.Contenders[0], 1))
+}
+
+// requireEnded requires that the child ends whose PID a contender printed into its log.
+func requireEnded(t *testing.T, log string) {
+	t.Helper()
+	text, err := os.ReadFile(log)
 	require.NoError(t, err)
 	var pid int
 	_, err = fmt.Sscanf(string(text), "child %d", &pid)
@@ -307,7 +334,7 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 	}
 }
 
-// isZombie says that a process has ended and that nobody has waited for it.
+// isZombie reports whether a process has ended without having been waited for.
 func isZombie(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(text), ") Z ")
@@ -328,6 +355,27 @@ func TestRaceInterrupted(t *testing.T) {
 	assert.Len(t, j.Trials, 4, "what was measured is there")
 }
 
+// A race that ends while its contenders load leaves no process, and no contender has failed.
+func TestRaceInterruptedWhileLoading(t *testing.T) {
+	for _, together := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := errors.New("stopped")
+		s := testSettings(t, "vllmgo,env.FAULT=child", "python", "http")
+		s.LoadTogether = together
+		s.Progress = writerFunc(func(text []byte) {
+			if strings.Contains(string(text), "loading python") {
+				cancel(stopped)
+			}
+		})
+		require.ErrorIs(t, Run(ctx, s), stopped)
+		j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+		require.NoError(t, err)
+		assert.Empty(t, j.Failures)
+		assert.Empty(t, j.Trials)
+		requireEnded(t, s.logPath(s.Contenders[0], 1))
+	}
+}
+
 type writerFunc func([]byte)
 
 func (f writerFunc) Write(text []byte) (int, error) {
@@ -335,7 +383,7 @@ func (f writerFunc) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// A contender's own program is what runs: here ones that do nothing.
+// A contender runs its own program. The programs here do nothing.
 func TestProgram(t *testing.T) {
 	r := run(t, testSettings(t, "vllmgo", "idle:vllmgo,program=true", "idle-throughput:throughput,program=true"))
 	require.Len(t, r.Failures, 4, "each engine's settings are tried")
@@ -345,21 +393,6 @@ func TestProgram(t *testing.T) {
 		assert.Contains(t, f.Reason, wants[f.Contender])
 	}
 	assert.Equal(t, "0 or more of 6 rounds", r.rounds())
-}
-
-func TestParseContender(t *testing.T) {
-	c, err := ParseContender("tuned:vllmgo,program=/other,max_num_seqs=64,enforce_eager=true,engine_mode=own-process,env.OMP_NUM_THREADS=2")
-	require.NoError(t, err)
-	assert.Equal(t, "tuned", c.Name)
-	assert.Equal(t, "/other", c.Program)
-	assert.Equal(t, map[string]string{"OMP_NUM_THREADS": "2"}, c.Env)
-	args, err := c.args(vllmgo.EngineArgs{Model: "m", MaxNumSeqs: 8})
-	require.NoError(t, err)
-	assert.Equal(t, vllmgo.EngineArgs{Model: "m", MaxNumSeqs: 64, EnforceEager: true, EngineMode: vllmgo.OwnProcess}, args)
-	for _, bad := range []string{"", "rust", "x:y", "vllmgo,max_num_seqs"} {
-		_, err := ParseContender(bad)
-		assert.Error(t, err, bad)
-	}
 }
 
 func TestCommandLine(t *testing.T) {

@@ -32,7 +32,8 @@ var throughputScript string
 // grace is how long a contender may take to end.
 const grace = 30 * time.Second
 
-// racer is a contender under way, with the process that has its engine loaded, if it is of that kind.
+// racer is a contender that takes part in a heat, with its process. Kinds that load a process for each
+// point have one during a trial only.
 type racer struct {
 	Contender
 	settings Settings
@@ -46,7 +47,8 @@ type racer struct {
 	decoder *json.Decoder
 }
 
-// start loads the contender's engine and generates one token, if it is not of a kind that loads one for each point.
+// start loads the contender's engine and generates one token. It does nothing for kinds that load a
+// process for each point.
 func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 	loaded := Loaded{Contender: c.Name, Group: c.group}
 	var err error
@@ -122,7 +124,7 @@ func (c *racer) environ() []string {
 	return env
 }
 
-// ask sends a message and waits for its answer.
+// ask sends a message and waits for its answer. It kills the process when ctx ends.
 func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	var a answer
 	done := make(chan error, 1)
@@ -166,7 +168,7 @@ func (c *racer) lastOutput() string {
 	return strings.Join(lines[max(0, len(lines)-5):], "\n")
 }
 
-// trial measures a point once, in a round.
+// trial measures a point once, as part of a round.
 func (c *racer) trial(ctx context.Context, p drawnPoint, round int) (Trial, error) {
 	if c.Kind.perPoint() {
 		return c.benchThroughput(ctx, p, round)
@@ -176,7 +178,7 @@ func (c *racer) trial(ctx context.Context, p drawnPoint, round int) (Trial, erro
 	return c.pass(ctx, p, round)
 }
 
-// pass runs a point's requests of a round, and checks their counts.
+// pass runs a point's requests of a round. It checks the numbers of tokens that the engine reports.
 func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error) {
 	t := Trial{Contender: c.Name, PointID: p.ID(), Round: round}
 	requests, err := p.Trial(ctx, round)
@@ -200,6 +202,7 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 	return t, checkCounts(p.Point, a.InputTokens, a.OutputTokens)
 }
 
+// checkCounts returns an error unless the numbers of tokens are those of a point.
 func checkCounts(p workload.Point, input, output int) error {
 	if input != p.InputTokens() || output != p.OutputTokens() {
 		return fmt.Errorf("%s: the engine saw %d input tokens and generated %d; %d and %d were asked for", p, input, output, p.InputTokens(), p.OutputTokens())
@@ -207,14 +210,14 @@ func checkCounts(p workload.Point, input, output int) error {
 	return nil
 }
 
-// benchThroughput runs `vllm bench throughput` for a point.
+// benchThroughput measures a point with `vllm bench throughput`.
 func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (Trial, error) {
 	t := Trial{Contender: c.Name, PointID: p.ID(), Round: round}
 	flags, err := commandLine(c.args)
 	if err != nil {
 		return t, err
 	}
-	result := filepath.Join(c.settings.Dir, c.Name+".json")
+	result := filepath.Join(c.settings.Dir, c.resultFile())
 	defer os.Remove(result)
 	args := append([]string{"-c", throughputScript, "--dataset-name=random", "--output-json=" + result,
 		fmt.Sprintf("--num-prompts=%d", p.Requests), fmt.Sprintf("--random-input-len=%d", p.InputLen),

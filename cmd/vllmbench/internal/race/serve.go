@@ -15,10 +15,11 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Variable is set in the environment of a process that takes part in a race, to its kind.
+// Variable is the environment variable that tells a contender's process its kind.
 const Variable = "VLLMGO_RACE_CONTENDER"
 
-// Serve is the main function of a contender's process of a kind that is in Go. It returns the exit status.
+// Serve is the main function of a contender's process, for the kinds that are written in Go. It returns
+// the exit status.
 func Serve(kind Kind) int {
 	// Ctrl-C is the race's own, which then closes its contenders.
 	signal.Ignore(syscall.SIGINT)
@@ -37,14 +38,14 @@ func Serve(kind Kind) int {
 	return 0
 }
 
-// contestant runs passes.
+// contestant runs the passes of a contender's process.
 type contestant interface {
 	run(ctx context.Context, p pass) (answer, error)
 	Close() error
 }
 
-// serve answers a start and the passes after it. It returns an error when a start or pass cannot be read or answered; what
-// fails otherwise is an answer.
+// serve answers a start and the passes after it. It returns an error if it cannot read a message or
+// write an answer. Any other error goes into the answer.
 func serve(ctx context.Context, in io.Reader, out io.Writer, open func(context.Context, start) (contestant, string, error)) (err error) {
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
 	var s start
@@ -79,6 +80,7 @@ type llm struct {
 	detokenize bool
 }
 
+// openLLM loads an engine with vllmgo. It returns the versions of vLLM, torch and Python.
 func openLLM(ctx context.Context, s start) (contestant, string, error) {
 	s.Args.EngineMode = s.Mode
 	engine, err := vllmgo.New(ctx, s.Args)
@@ -114,7 +116,7 @@ func (l llm) run(ctx context.Context, p pass) (answer, error) {
 	return a, nil
 }
 
-// params returns parameters that ask for exactly so many tokens.
+// params returns sampling parameters for outputs of exactly outputLen tokens.
 func (l llm) params(outputLen int) vllmgo.SamplingParams {
 	params := vllmgo.Greedy(outputLen)
 	params.IgnoreEOS, params.MinTokens = true, outputLen

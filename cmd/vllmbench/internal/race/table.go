@@ -1,13 +1,10 @@
 package race
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,80 +13,100 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteFiles writes what is made from the journal into a directory: race.json and race.txt.
-func (r *Result) WriteFiles(dir string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	var report strings.Builder
-	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "race.json"), append(text, '\n'), 0o644),
-		r.Write(&report),
-		os.WriteFile(filepath.Join(dir, "race.txt"), []byte(report.String()), 0o644),
-	)
-}
-
 // Write prints the race's tables.
 func (r *Result) Write(w io.Writer) error {
-	h := r.Header
-	first := h.Contenders[0].Name
-	fmt.Fprintf(w, "Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n", report.ModelTitle(h.Model, h.RandomWeights), h.Device,
-		h.EngineArgs.EngineMode, max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
+	var text strings.Builder
+	text.WriteString(r.title())
+	if err := errors.Join(r.writeRates(&text), r.writeCosts(&text)); err != nil {
+		return err
+	}
+	for _, f := range r.Failures {
+		fmt.Fprintf(&text, "%s did not take part to the end: %s\n", f.Contender, f.Reason)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
 
-	header := []string{"point"}
+// title describes the race: model, device, engine, rounds, machine and command.
+func (r *Result) title() string {
+	h := r.Header
+	return fmt.Sprintf("Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n",
+		report.ModelTitle(h.Model, h.RandomWeights), h.Device, h.EngineArgs.EngineMode,
+		max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
+}
+
+// writeRates prints each contender's rate and ratio at each point.
+func (r *Result) writeRates(w io.Writer) error {
+	h, first := r.Header, r.first()
+	header, mean := []string{"point"}, []string{"geometric mean"}
 	for i, c := range h.Contenders {
-		header = append(header, fmt.Sprintf("%s, %s", c.Name, r.mode(c)))
+		header, mean = append(header, c.Name+", "+r.mode(c)), append(mean, "")
 		if i > 0 {
-			header = append(header, first+" ÷ "+c.Name)
+			header, mean = append(header, first+" ÷ "+c.Name), append(mean, formatRatio(r.Overall[i].Ratio))
 		}
 	}
 	var rows [][]string
 	for _, p := range r.Points {
 		row := []string{p.Point.String()}
 		for i, f := range p.Contenders {
-			row = append(row, rate(f.Rate))
+			row = append(row, formatRate(f.Rate))
 			if i > 0 {
-				row = append(row, ratio(f.Ratio))
+				row = append(row, formatRatio(f.Ratio))
 			}
 		}
 		rows = append(rows, row)
-	}
-	mean := []string{"geometric mean"}
-	for i, o := range r.Overall {
-		mean = append(mean, "")
-		if i > 0 {
-			mean = append(mean, ratio(o.Ratio))
-		}
 	}
 	each := "round for round"
 	if h.Reload {
 		each = fmt.Sprintf("for each %d rounds, in which each contender is loaded first once", len(h.Contenders))
 	}
-	if err := format.Table(w, "Generated tok/s, medians over the rounds, and how many times faster "+first+" is, "+each+", with 95 % intervals",
-		header, append(rows, mean), 1); err != nil {
-		return err
-	}
-
-	rows = nil
-	for _, o := range r.Overall {
-		rows = append(rows, []string{o.Contender, fmt.Sprint(o.Points), duration(o.Table), duration(o.Load), duration(o.FirstToken),
-			memory(o.FrontEndMemory), fmt.Sprintf("%.2f", float64(o.CPUPerToken)/float64(time.Millisecond)), r.outside(o.Contender), r.same(o.Contender)})
-	}
-	if err := format.Table(w, "The whole table once, start-up to an engine and to its first token, and what was used", []string{"contender", "points", "table s",
-		"load s", "first token s", "front end MiB", "CPU ms a token", "outside LLM.generate", "same tokens as " + first}, rows, 1); err != nil {
-		return err
-	}
-	for _, f := range r.Failures {
-		fmt.Fprintf(w, "%s did not take part to the end: %s\n", f.Contender, f.Reason)
-	}
-	return nil
+	caption := fmt.Sprintf("Generated tok/s, medians over the rounds, and how many times faster %s is, %s, "+
+		"with 95 %% intervals", first, each)
+	return format.Table(w, caption, header, append(rows, mean), 1)
 }
 
-// rounds says how many rounds all contenders have, of those that there were to be; but for contenders with a process for each
-// point, which have rounds of their own.
+// costColumn is a column of the table of what the contenders cost.
+type costColumn struct {
+	header string
+	cell   func(o Overall) string
+}
+
+// writeCosts prints what each contender cost over all points.
+func (r *Result) writeCosts(w io.Writer) error {
+	columns := []costColumn{
+		{"contender", func(o Overall) string { return o.Contender }},
+		{"points", func(o Overall) string { return fmt.Sprint(o.Points) }},
+		{"table s", func(o Overall) string { return formatSeconds(o.Table) }},
+		{"load s", func(o Overall) string { return formatSeconds(o.Load) }},
+		{"first token s", func(o Overall) string { return formatSeconds(o.FirstToken) }},
+		{"front end MiB", func(o Overall) string { return formatMiB(o.FrontEndMemory) }},
+		{"CPU ms a token", func(o Overall) string { return formatMilliseconds(o.CPUPerToken) }},
+		{"outside LLM.generate", func(o Overall) string { return r.outside(o.Contender) }},
+		{"same tokens as " + r.first(), func(o Overall) string { return r.same(o.Contender) }},
+	}
+	var header []string
+	for _, c := range columns {
+		header = append(header, c.header)
+	}
+	var rows [][]string
+	for _, o := range r.Overall {
+		var row []string
+		for _, c := range columns {
+			row = append(row, c.cell(o))
+		}
+		rows = append(rows, row)
+	}
+	const caption = "The whole table once, start-up to an engine and to its first token, and what was used"
+	return format.Table(w, caption, header, rows, 1)
+}
+
+// first returns the name of the contender that the others are compared with.
+func (r *Result) first() string { return r.Header.Contenders[0].Name }
+
+// rounds describes how many rounds all contenders have, out of how many. It excludes contenders
+// with a process for each point, because they have fewer rounds.
 func (r *Result) rounds() string {
-	fewest, most := math.MaxInt, r.Header.Rounds // a race that went on may have more than its header says
+	fewest, most := math.MaxInt, r.Header.Rounds // rounds can have been added since the header was written
 	for _, p := range r.Points {
 		for i, f := range p.Contenders {
 			if !r.Header.Contenders[i].Kind.perPoint() {
@@ -107,10 +124,10 @@ func (r *Result) rounds() string {
 	return text
 }
 
-// mode is the engine mode of a contender.
+// mode returns the engine mode of a contender.
 func (r *Result) mode(c Contender) string {
 	if c.Kind == HTTP || c.Kind.perPoint() {
-		return "own-process" // the server knows no other, and vllm bench throughput is run as people do
+		return "own-process" // the server has no other, and vllm bench throughput runs with its default
 	}
 	if mode, ok := c.Engine["engine_mode"]; ok {
 		return fmt.Sprint(mode)
@@ -118,7 +135,8 @@ func (r *Result) mode(c Contender) string {
 	return string(r.Header.EngineArgs.EngineMode)
 }
 
-// outside is the greatest share of time outside LLM.generate over the points of 16 requests or more.
+// outside describes the greatest share of time outside LLM.generate over the points with at least 16
+// requests.
 func (r *Result) outside(contender string) string {
 	most, point := 0.0, ""
 	for _, p := range r.Points {
@@ -129,12 +147,12 @@ func (r *Result) outside(contender string) string {
 		}
 	}
 	if point == "" {
-		return "–"
+		return none
 	}
 	return fmt.Sprintf("≤ %.2f %% (%s)", 100*most, point)
 }
 
-// same says in how many passes the contender generated the first one's tokens.
+// same describes in how many passes the contender generated the same tokens as the first.
 func (r *Result) same(contender string) string {
 	same, compared := 0, 0
 	for _, p := range r.Points {
@@ -144,51 +162,59 @@ func (r *Result) same(contender string) string {
 			}
 		}
 	}
-	if compared == 0 || contender == r.Header.Contenders[0].Name {
-		return "–"
+	if compared == 0 || contender == r.first() {
+		return none
 	}
 	return fmt.Sprintf("%d of %d passes", same, compared)
 }
 
-func rate(e stat.Estimate[float64]) string {
-	if e.N == 0 {
-		return "–"
+// none stands for a figure that a contender does not have.
+const none = "–"
+
+// formatRate returns a rate with three digits, or more if it has more before the point.
+func formatRate(e stat.Estimate[float64]) string {
+	switch {
+	case e.N == 0:
+		return none
+	case e.Value >= 100:
+		return fmt.Sprintf("%.0f", e.Value)
 	}
-	return number(e.Value)
+	return fmt.Sprintf("%.3g", e.Value)
 }
 
-func ratio(e stat.Estimate[float64]) string {
+// formatRatio returns a ratio with its interval, and the interval's confidence if that is below 95
+// %.
+func formatRatio(e stat.Estimate[float64]) string {
 	switch e.N {
 	case 0:
-		return "–"
+		return none
 	case 1:
 		return fmt.Sprintf("%.3f", e.Value)
 	}
 	text := fmt.Sprintf("%.3f [%.3f, %.3f]", e.Value, e.Low, e.High)
-	if e.Confidence < 0.95 {
+	if e.Confidence < stat.Confidence {
 		text += fmt.Sprintf(" (%.0f %%)", 100*e.Confidence)
 	}
 	return text
 }
 
-// number has three digits or more.
-func number(v float64) string {
-	if v >= 100 {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.3g", v)
-}
-
-func duration(d time.Duration) string {
+// formatSeconds returns a time in seconds with one decimal.
+func formatSeconds(d time.Duration) string {
 	if d == 0 {
-		return "–"
+		return none
 	}
 	return fmt.Sprintf("%.1f", d.Seconds())
 }
 
-func memory(bytes int64) string {
+// formatMilliseconds returns a time in milliseconds with two decimals.
+func formatMilliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond))
+}
+
+// formatMiB returns a size in whole MiB, rounded down.
+func formatMiB(bytes int64) string {
 	if bytes == 0 {
-		return "–"
+		return none
 	}
 	return fmt.Sprint(bytes >> 20)
 }

@@ -1,5 +1,5 @@
-"""`vllm bench throughput` with the arguments that follow. The command itself wants a distribution of the name vllm, which
-builds of vLLM for CPUs do not have."""
+"""`vllm bench throughput` with the arguments that follow. The command itself requires an installed
+distribution that is called vllm, which builds of vLLM for CPUs lack."""
 
 import sys
 

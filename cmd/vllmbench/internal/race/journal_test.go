@@ -1,0 +1,61 @@
+package race
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/internal/logfile"
+)
+
+func TestReadJournalErrors(t *testing.T) {
+	const header = `{"header":{"schema":1,"contenders":[{"name":"vllmgo","kind":"vllmgo"}]}}` + "\n"
+	const trial = `{"trial":{"contender":"vllmgo","study":"s","value":1,"round":1,"wall_ns":1}}` + "\n"
+	for name, c := range map[string]struct{ text, message string }{
+		"empty":                 {"", "line 1 of the journal: unexpected end"},
+		"no header":             {trial + trial, "line 1 of the journal: the first line is not a header"},
+		"an unknown schema":     {`{"header":{"schema":2}}` + "\n", "line 1 of the journal: schema 2; this program reads 1"},
+		"no contenders":         {`{"header":{"schema":1}}` + "\n", "line 1 of the journal: the header has no contenders"},
+		"two headers":           {header + header + trial, "line 2 of the journal: another header"},
+		"an unknown record":     {header + "{}\n" + trial, "line 2 of the journal: it has no loaded, trial or failure"},
+		"damage before the end": {header + trial[:20] + "\n" + trial, "line 2 of the journal: unexpected end"},
+	} {
+		path := filepath.Join(t.TempDir(), JournalName)
+		require.NoError(t, os.WriteFile(path, []byte(c.text), 0o600))
+		_, err := ReadJournal(path)
+		assert.ErrorContains(t, err, c.message, name)
+		assert.ErrorContains(t, err, path, name)
+	}
+}
+
+// The results of a journal are computed without a panic, whatever it has.
+func FuzzJournal(f *testing.F) {
+	for _, text := range []string{
+		`{"header":{"schema":1,"rounds":1,"contenders":[{"name":"a","kind":"vllmgo"},{"name":"b","kind":"throughput"}],` +
+			`"studies":[{"name":"s","points":[{"study":"s","value":1,"requests":1,"output_len":1}]}]}}
+{"loaded":{"contender":"a","group":1,"load_ns":1,"first_token_ns":1}}
+{"trial":{"contender":"a","study":"s","value":1,"round":1,"wall_ns":1}}
+{"trial":{"contender":"b","study":"s","value":1,"round":1,"wall_ns":2,"process_ns":1}}
+`,
+		`{"header":{"schema":1,"reload":true,"contenders":[{},{}],"studies":[{"points":[{}]}]}}
+{"trial":{"round":-1}}
+{"failure":{}}
+`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		j := new(Journal)
+		if _, err := logfile.Read(bytes.NewReader(text), j.add); err != nil {
+			return
+		}
+		r := NewResult(j)
+		r.Complete()
+		_ = r.Write(io.Discard) // an error is as good as a table
+	})
+}
