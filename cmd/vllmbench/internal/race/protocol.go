@@ -6,9 +6,9 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// A contender's process reads lines of JSON from its standard input: one start, then passes. It answers
-// each with a line of JSON on file descriptor 3. It ends when its input does. contender.py is the same
-// protocol in Python.
+// A contender's process reads lines of JSON from its standard input: one start, then passes. It
+// answers each with a line of JSON on file descriptor 3. It ends when its input does. contender.py
+// is the same protocol in Python.
 
 // start tells a contender what engine to load.
 type start struct {
@@ -31,8 +31,8 @@ type answer struct {
 	// Versions are the versions of vLLM, torch and Python. The answer to a start has them if the
 	// contender knows them.
 	Versions string `json:"versions,omitempty"`
-	// Wall is the time from handing the prompts over until all outputs are there, as the contender's
-	// user sees it.
+	// Wall is the time from handing the prompts over until all outputs are there, as the
+	// contender's user sees it.
 	Wall time.Duration `json:"wall_ns,omitempty"`
 	// Elapsed is the time of LLM.generate alone, if the contender knows it.
 	Elapsed time.Duration `json:"elapsed_ns,omitempty"`

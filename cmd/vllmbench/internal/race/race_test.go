@@ -395,15 +395,6 @@ func TestProgram(t *testing.T) {
 	assert.Equal(t, "0 or more of 6 rounds", r.rounds())
 }
 
-func TestCommandLine(t *testing.T) {
-	flags, err := commandLine(vllmgo.EngineArgs{
-		Model: "m", EnforceEager: true, EnablePrefixCaching: new(false), MaxNumSeqs: 8, EngineMode: vllmgo.InProcess,
-		Extra: map[string]any{"compilation_config": map[string]any{"mode": 0}},
-	})
-	require.NoError(t, err)
-	assert.ElementsMatch(t, []string{"--model=m", "--enforce-eager", "--no-enable-prefix-caching", "--max-num-seqs=8", `--compilation-config={"mode":0}`}, flags)
-}
-
 func TestContendersHashAlike(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Fatal(err)

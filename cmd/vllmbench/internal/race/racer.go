@@ -32,8 +32,8 @@ var throughputScript string
 // grace is how long a contender may take to end.
 const grace = 30 * time.Second
 
-// racer is a contender that takes part in a heat, with its process. Kinds that load a process for each
-// point have one during a trial only.
+// racer is a contender that takes part in a heat, with its process. Kinds that load a process for
+// each point have one during a trial only.
 type racer struct {
 	Contender
 	settings Settings

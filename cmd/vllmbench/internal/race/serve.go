@@ -18,8 +18,8 @@ import (
 // Variable is the environment variable that tells a contender's process its kind.
 const Variable = "VLLMGO_RACE_CONTENDER"
 
-// Serve is the main function of a contender's process, for the kinds that are written in Go. It returns
-// the exit status.
+// Serve is the main function of a contender's process, for the kinds that are written in Go. It
+// returns the exit status.
 func Serve(kind Kind) int {
 	// Ctrl-C is the race's own, which then closes its contenders.
 	signal.Ignore(syscall.SIGINT)
