@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Count is a number with its noun: "1 request", "2 requests".
+// Count returns a number with its noun: "1 request", "2 requests".
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -17,7 +17,7 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// Bytes is a size in MiB or GiB.
+// Bytes returns a size in MiB or GiB.
 func Bytes(n int64) string {
 	if n < 1<<30 && n > -(1<<30) {
 		return fmt.Sprintf("%.0f MiB", float64(n)/(1<<20))
@@ -25,7 +25,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
 }
 
-// Rate is a rate with three digits or more.
+// Rate returns a rate with three digits or more.
 func Rate(perSecond float64) string {
 	switch {
 	case perSecond >= 100:
@@ -36,7 +36,7 @@ func Rate(perSecond float64) string {
 	return fmt.Sprintf("%.2f", perSecond)
 }
 
-// Seconds is a time in seconds with three digits or more.
+// Seconds returns a time in seconds with three digits or more, without the unit.
 func Seconds(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case s >= 10:
@@ -48,17 +48,5 @@ func Seconds(d time.Duration) string {
 	}
 }
 
-// List joins words as prose: "a", "a and b", "a, b and c".
-func List(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
-// FirstLine is the first line of an error's message.
-func FirstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
+// Milliseconds returns a time in milliseconds with three digits or more, without the unit.
+func Milliseconds(d time.Duration) string { return Rate(d.Seconds() * 1000) }
