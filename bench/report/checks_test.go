@@ -128,10 +128,3 @@ func TestCheckLoadAverage(t *testing.T) {
 	}
 	assert.Empty(t, New(j).Studies[0].Rows[0].failedChecks())
 }
-
-func TestJoulesPerToken(t *testing.T) {
-	j := journalOf(preset(t, "full")[:1], []float64{1, 2, 3, 4, 5, 6})
-	assert.Zero(t, New(j).Studies[0].Rows[0].JoulesPerToken)
-	j.Trials[0].Usage.GPUs = []journal.GPUUsage{{Energy: 100}, {Energy: 28}}
-	assert.Equal(t, 2.0, New(j).Studies[0].Rows[0].JoulesPerToken)
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ var opt125mSize = journal.ModelSize{Layers: 12 * 12 * 768 * 768, Head: 50272 * 7
 // One request of one token after one: a step that reads all weights once, no KV cache.
 func TestLightOfOneToken(t *testing.T) {
 	args := vllmgo.EngineArgs{MaxNumSeqs: 256, MaxNumBatchedTokens: 2048}
-	l := newLight(benchtest.Point(1, 1, 1), args, fake.OPT125M(), opt125mSize, journal.Limits{Bandwidth: 1e9, FLOPS: 1e9}, 1)
+	l := workOf(benchtest.Point(1, 1, 1), args, fake.OPT125M(), opt125mSize).light(journal.Limits{Bandwidth: 1e9, FLOPS: 1e9}, 1)
 	weights := 2 * (84934656.0 + 38608896.0)
 	assert.InDelta(t, weights/1e9, l.Memory.Seconds(), 1e-6)
 	assert.InDelta(t, (weights+4*9216)/1e9, l.Arithmetic.Seconds(), 1e-6, "two operations for each parameter, and attention to itself")
@@ -35,14 +34,14 @@ func TestLightOfOneToken(t *testing.T) {
 func TestLightByHand(t *testing.T) {
 	model := vllmgo.ModelConfig{NumLayers: 1, NumKVHeads: 1, NumAttentionHeads: 1, HeadDim: 1, DtypeBytes: 1} // 2 bytes of KV a token
 	args := vllmgo.EngineArgs{MaxNumSeqs: 2, MaxNumBatchedTokens: 100}
-	l := newLight(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}, journal.Limits{Bandwidth: 1, FLOPS: 1}, 2)
+	l := workOf(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}).light(journal.Limits{Bandwidth: 1, FLOPS: 1}, 2)
 	// 15 tokens, 2 a step: 7.5 steps of 30 bytes. Decoding reads 5+6+7+8 tokens of KV for each request.
 	assert.Equal(t, (7.5*30+3*26*2)/2, l.Memory.Seconds())
 	// 12 input tokens and 4 of each output pass the layers, 15 the head; attention looks at 1+2+3+4 and 5+6+7+8 tokens.
 	assert.Equal(t, (2*10*24+2*20*15+4*(3*10+3*26))/2.0, l.Arithmetic.Seconds())
 
 	args.MaxNumSeqs, args.MaxNumBatchedTokens = 100, 3
-	l = newLight(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}, journal.Limits{Bandwidth: 1, FLOPS: 1}, 1)
+	l = workOf(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}).light(journal.Limits{Bandwidth: 1, FLOPS: 1}, 1)
 	assert.Equal(t, 8.0*30+3*26*2, l.Memory.Seconds(), "24 tokens, 3 a step")
 }
 
@@ -84,22 +83,4 @@ func TestLightInResults(t *testing.T) {
 	s.Limits = func(context.Context) (journal.Limits, error) { return journal.Limits{}, errors.New("no torch") }
 	require.NoError(t, bench.Run(t.Context(), s))
 	assert.Zero(t, resultsOf(t, s).rows()[0].Light)
-}
-
-func TestMachineTable(t *testing.T) {
-	j := journalOf(preset(t, "full")[:1], []float64{100, 0, 100, 100, 100, 100})
-	for i := range j.Trials {
-		j.Trials[i].Outside = j.Trials[i].Elapsed / 9
-		j.Trials[i].Usage = journal.Usage{Cores: 1.5, OtherCores: 0.25, HostMemory: 3 << 30, GPUs: []journal.GPUUsage{
-			{Busy: 0.5, Memory: 1 << 30, LowClock: 1200, Energy: 64},
-			{Busy: 0.75, Memory: 2 << 30, LowClock: 1500, Energy: 64},
-		}}
-	}
-	r := New(j)
-	var b strings.Builder
-	require.NoError(t, r.writeMachineTable(&b, r.Studies[0]))
-	assert.Contains(t, b.String(), "│ batch size 1  │         10.0 % │       1.50 │      0.25 │    3.00 GiB │     75 % │   3.00 GiB │   1500 │ 180 │       2 │")
-	assert.NotContains(t, b.String(), "speed of light")
-	assert.NotContains(t, b.String(), "batch size 2")
-	assert.Equal(t, 640*time.Millisecond, r.Studies[0].Rows[0].Elapsed.Value)
 }
