@@ -10,36 +10,40 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// watchGPUs samples GPUs until the function that it returns is called. own are this program's processes there.
-func watchGPUs(indices []int, own PIDs) func() []journal.GPUUsage {
+// gpuInterval is the interval between two samples of a GPU.
+const gpuInterval = 50 * time.Millisecond
+
+// watchGPUs samples the GPUs with the given numbers until the function that it returns is called. own are
+// the processes of this program on them.
+func watchGPUs(gpus []int, own PIDs) (stop func() []journal.GPUUsage) {
 	if nvml.Init() != nvml.SUCCESS {
 		return func() []journal.GPUUsage { return nil }
 	}
-	var gpus []*gpuWatch
-	for _, i := range indices {
+	var watches []*gpuWatch
+	for _, i := range gpus {
 		if device, ret := nvml.DeviceGetHandleByIndex(i); ret == nvml.SUCCESS {
 			g := &gpuWatch{Device: device, seen: PIDs{}, GPUUsage: journal.GPUUsage{Index: i}}
 			g.energy, _ = device.GetTotalEnergyConsumption()
 			g.sample()
-			gpus = append(gpus, g)
+			watches = append(watches, g)
 		}
 	}
-	stop := Sample(50*time.Millisecond, func() {
-		for _, g := range gpus {
+	stopSampling := Sample(gpuInterval, func() {
+		for _, g := range watches {
 			g.sample()
 		}
 	})
 	return func() []journal.GPUUsage {
-		stop()
+		defer nvml.Shutdown()
+		stopSampling()
 		var usages []journal.GPUUsage
 		family := Descendants()
-		for _, g := range gpus {
+		for _, g := range watches {
 			g.sample()
 			u := g.end()
 			u.OtherProcesses = g.seen.Without(own, family)
 			usages = append(usages, u)
 		}
-		nvml.Shutdown()
 		return usages
 	}
 }
@@ -54,6 +58,7 @@ type gpuWatch struct {
 	journal.GPUUsage
 }
 
+// sample takes one sample.
 func (g *gpuWatch) sample() {
 	if rates, ret := g.GetUtilizationRates(); ret == nvml.SUCCESS {
 		g.busy += float64(rates.Gpu) / 100
@@ -78,6 +83,7 @@ func (g *gpuWatch) sample() {
 	maps.Copy(g.seen, computing(g.Device))
 }
 
+// end returns what the samples and the energy counter say.
 func (g *gpuWatch) end() journal.GPUUsage {
 	g.Busy = g.busy / float64(max(1, g.samples))
 	if energy, ret := g.GetTotalEnergyConsumption(); ret == nvml.SUCCESS && g.energy > 0 {
@@ -86,8 +92,8 @@ func (g *gpuWatch) end() journal.GPUUsage {
 	return g.GPUUsage
 }
 
-// slowReasons names the bits of NVML's clock event reasons that slow a GPU down. Being idle and clocks that
-// somebody set do not count.
+// slowReasons returns the names of those of NVML's clock event reasons that slow a GPU down. Being idle
+// does not count, and neither do clocks that somebody set.
 func slowReasons(reasons uint64) []string {
 	var names []string
 	for _, r := range []struct {
