@@ -19,19 +19,20 @@ type Check struct {
 }
 
 const (
-	// otherLoad is the greatest share of the machine's cores that others may keep busy during a trial.
+	// otherLoad is the greatest share of the machine's cores that others may keep busy during a
+	// trial.
 	otherLoad = 0.05
-	// loadBefore is the greatest load average before the run's first engine is loaded, as a share of the
-	// machine's cores. It is half of them because what ended a moment ago, such as a compiler, is still in
-	// the average.
+	// loadBefore is the greatest load average before the run's first engine is loaded, as a share
+	// of the machine's cores. It is half of them because what ended a moment ago, such as a
+	// compiler, is still in the average.
 	loadBefore = 0.5
-	// stolen is the greatest share of CPU time that a hypervisor may give to others, or that a quota may
-	// hold back.
+	// stolen is the greatest share of CPU time that a hypervisor may give to others, or that a
+	// quota may hold back.
 	stolen = 0.01
 )
 
-// newChecks returns the checks of a point that has trials. violated is the check that a further trial
-// failed; its name is empty when there was none.
+// newChecks returns the checks of a point that has trials. violated is the check that a further
+// trial failed; its name is empty when there was none.
 func newChecks(j *journal.Journal, row Row, violated Check) []Check {
 	var checks []Check
 	for _, name := range []string{journal.CheckPrompts, journal.CheckCounts, journal.CheckFinish, journal.CheckCache} {
@@ -53,8 +54,8 @@ func newCheck(name string, seen []string) Check {
 	return Check{Name: name, Passed: len(seen) == 0, Detail: strings.Join(seen, "; ")}
 }
 
-// checkPreemption compares the KV cache of each engine that measured the point with the point's peak
-// demand. Throughput runs without the engine's statistics, which would count preemptions.
+// checkPreemption compares the KV cache of each engine that measured the point with the point's
+// peak demand. Throughput runs without the engine's statistics, which would count preemptions.
 func checkPreemption(j *journal.Journal, row Row) Check {
 	var seen []string
 	for _, e := range j.Engines {
@@ -77,8 +78,8 @@ func checkEngine(row Row) Check {
 	return newCheck(journal.CheckEngine, seen)
 }
 
-// checkLoad looks for trials during which others used the machine, and for others before the engines were
-// loaded.
+// checkLoad looks for trials during which others used the machine, and for others before the
+// engines were loaded.
 func checkLoad(j *journal.Journal, row Row) Check {
 	var usages []journal.Usage
 	for _, t := range row.Trials {
@@ -105,8 +106,8 @@ func checkLoad(j *journal.Journal, row Row) Check {
 // cores returns the number of the machine's cores.
 func cores(j *journal.Journal) float64 { return float64(max(1, j.Header.Machine.Cores)) }
 
-// otherUse returns in how many trials or passes others used the machine's cores and its GPUs, and how it
-// was in the worst; nothing when there were no others. noun is "trial" or the like.
+// otherUse returns in how many trials or passes others used the machine's cores and its GPUs, and
+// how it was in the worst; nothing when there were no others. noun is "trial" or the like.
 func otherUse(j *journal.Journal, noun string, usages []journal.Usage) []string {
 	return slices.Concat(otherCPUUse(j, noun, usages), otherGPUUse(noun, usages))
 }

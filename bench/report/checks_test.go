@@ -17,7 +17,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// checksOf measures three points in three trials each, with a disturbance of the third trial of the second.
+// checksOf measures three points in three trials each, with a disturbance of the third trial of the
+// second.
 func checksOf(t *testing.T, disturb func(*journal.Usage), info func(*vllmgo.Info)) []Row {
 	t.Helper()
 	lab := &fake.Lab{Info: info}

@@ -7,13 +7,14 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Cold is the time of a point as the notebook would have measured it: once, after a single request of the
-// same lengths. It therefore includes everything that the shape needs only once.
+// Cold is the time of a point as the notebook would have measured it: once, after a single request
+// of the same lengths. It therefore includes everything that the shape needs only once.
 type Cold struct {
-	// Elapsed is the time of the first pass of the full shape on the first engine that measured the point.
+	// Elapsed is the time of the first pass of the full shape on the first engine that measured the
+	// point.
 	Elapsed time.Duration `json:"elapsed_ns"`
-	// StartUp is the share of it that was start-up: what it has more than the median of the trials. It is
-	// negative when the median is greater.
+	// StartUp is the share of it that was start-up: what it has more than the median of the trials.
+	// It is negative when the median is greater.
 	StartUp float64 `json:"start_up"`
 }
 

@@ -16,8 +16,8 @@ import (
 type Comparison struct {
 	// Points are in the order of the first run.
 	Points []PointComparison `json:"points"`
-	// Notes say what else differs between the runs, which checks failed, and which points could not be
-	// compared.
+	// Notes say what else differs between the runs, which checks failed, and which points could not
+	// be compared.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -31,9 +31,9 @@ type PointComparison struct {
 	stat.Comparison
 }
 
-// Compare compares two runs point by point. Two points are the same when their study, value, coordinates
-// and the lengths of all requests are. Their engines may differ, because that may be the question; the notes
-// say so.
+// Compare compares two runs point by point. Two points are the same when their study, value,
+// coordinates and the lengths of all requests are. Their engines may differ, because that may be
+// the question; the notes say so.
 func Compare(first, second *Results) *Comparison {
 	c := &Comparison{Notes: first.differences(second)}
 	other := make(map[string]Row)
@@ -49,7 +49,8 @@ func Compare(first, second *Results) *Comparison {
 			continue
 		}
 		c.Points = append(c.Points, PointComparison{
-			Point: row.Point, First: row.Elapsed, Second: match.Elapsed, Comparison: stat.Compare(row.times(), match.times()),
+			Point: row.Point, First: row.Elapsed, Second: match.Elapsed,
+			Comparison: stat.Compare(row.times(), match.times()),
 		})
 		if row.Trials[0].Ledger.PromptsSHA256 != match.Trials[0].Ledger.PromptsSHA256 {
 			prompts = append(prompts, row.Point.String())

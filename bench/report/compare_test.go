@@ -15,8 +15,8 @@ import (
 	"vllmgo/internal/fake"
 )
 
-// noisyRun returns the results of a study of so many points, whose times have a machine's noise and a
-// slowdown.
+// noisyRun returns the results of a study of so many points, whose times have a machine's noise and
+// a slowdown.
 func noisyRun(points int, seed uint64, slowdown float64) *Results {
 	study := workload.Study{Name: "many", Parameter: "number", Unit: "points", MaxNumBatchedTokens: 1024, MaxNumSeqs: 8}
 	rates := make([]float64, points)
@@ -36,8 +36,8 @@ func noisyRun(points int, seed uint64, slowdown float64) *Results {
 	return New(j)
 }
 
-// Two whole runs of one engine differ in at most 5 % of 200 comparisons, and a third of an engine that is 3 % slower is found
-// to be.
+// Two whole runs of one engine differ in at most 5 % of 200 comparisons, and a third of an engine
+// that is 3 % slower is found to be.
 func TestCompareRuns(t *testing.T) {
 	first := noisyRun(200, 1, 1)
 	differ := func(second *Results) (slower, faster int) {

@@ -36,7 +36,8 @@ func (r *Results) WriteFiles(dir string) error {
 	for _, s := range r.Studies {
 		write := func(suffix string, have bool, write func(io.Writer, StudyResult) error) {
 			if have {
-				err = errors.Join(err, writeFile(dir, s.Study.Name+suffix, func(w io.Writer) error { return write(w, s) }))
+				err = errors.Join(err, writeFile(dir, s.Study.Name+suffix,
+					func(w io.Writer) error { return write(w, s) }))
 			}
 		}
 		write(".csv", true, r.WriteCSV)
@@ -47,8 +48,8 @@ func (r *Results) WriteFiles(dir string) error {
 	return err
 }
 
-// WriteJSON writes all results as an indented JSON object: settings, versions, machine, and every trial.
-// Times are in nanoseconds, sizes in bytes.
+// WriteJSON writes all results as an indented JSON object: settings, versions, machine, and every
+// trial. Times are in nanoseconds, sizes in bytes.
 func (r *Results) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

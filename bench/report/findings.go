@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// doublingPays is the least gain in throughput, as a fraction, with which a doubling of the batch pays.
+	// doublingPays is the least gain in throughput, as a fraction, with which a doubling of the
+	// batch pays.
 	doublingPays = 0.25
-	// dip is the least loss of throughput against the row before, as a fraction, that is a dip when the
-	// intervals do not overlap.
+	// dip is the least loss of throughput against the row before, as a fraction, that is a dip when
+	// the intervals do not overlap.
 	dip = 0.05
 )
 
@@ -39,7 +40,8 @@ func (s StudyResult) finding() string {
 	return text
 }
 
-// batchSizeFinding returns the scaling efficiency of each batch size, and where doubling stops paying.
+// batchSizeFinding returns the scaling efficiency of each batch size, and where doubling stops
+// paying.
 func batchSizeFinding(rows []Row) string {
 	return batchEfficiency(rows) + " " + doublings(rows)
 }
@@ -58,8 +60,8 @@ func batchEfficiency(rows []Row) string {
 	return "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: " + strings.Join(parts, ", ") + "."
 }
 
-// doublings returns what each doubling of the batch size gains, and the first doubling from which on none
-// pays.
+// doublings returns what each doubling of the batch size gains, and the first doubling from which
+// on none pays.
 func doublings(rows []Row) string {
 	var gains []string
 	stops := "" // the first of the doublings at the end that do not pay
@@ -82,7 +84,8 @@ func doublings(rows []Row) string {
 	}
 	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %.0f %%", stops, 100*doublingPays)
 	if stops == "" {
-		verdict = fmt.Sprintf("the last adds at least %.0f %%, so doubling pays as far as this sweep goes", 100*doublingPays)
+		verdict = fmt.Sprintf("the last adds at least %.0f %%, so doubling pays as far as this sweep goes",
+			100*doublingPays)
 	}
 	return fmt.Sprintf("Gains by doubling: %s; %s.", strings.Join(gains, ", "), verdict)
 }
@@ -98,8 +101,8 @@ func sequenceLengthFinding(rows []Row) string {
 		format.Rate(worst.GeneratedPerSecond), 100*(1-worst.GeneratedPerSecond/best.GeneratedPerSecond))
 }
 
-// peakAndDips returns the row with the most throughput, and the rows that are slower than the row before
-// with what the scheduler did there.
+// peakAndDips returns the row with the most throughput, and the rows that are slower than the row
+// before with what the scheduler did there.
 func peakAndDips(rows []Row) string {
 	peak := fastest(rows)
 	text := fmt.Sprintf("Peak: %s, with %s generated tok/s. ", peak.Point, format.Rate(peak.GeneratedPerSecond))
@@ -114,7 +117,8 @@ func peakAndDips(rows []Row) string {
 		}
 	}
 	if len(dips) == 0 {
-		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before, beyond the intervals.", 100*dip)
+		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before, beyond the intervals.",
+			100*dip)
 	}
 	return text + fmt.Sprintf("Dips, more than %.0f %% below the row before, beyond the intervals: %s.%s",
 		100*dip, format.List(dips), why)
@@ -123,5 +127,6 @@ func peakAndDips(rows []Row) string {
 // byRate orders rows by their generated tokens a second.
 func byRate(a, b Row) int { return cmp.Compare(a.GeneratedPerSecond, b.GeneratedPerSecond) }
 
-// fastest returns the first row with the most generated tokens a second. It panics when there are no rows.
+// fastest returns the first row with the most generated tokens a second. It panics when there are
+// no rows.
 func fastest(rows []Row) Row { return slices.MaxFunc(rows, byRate) }

@@ -55,7 +55,8 @@ func resultsOf(t *testing.T, s bench.Settings) *Results {
 	return New(journal)
 }
 
-// scheduled adds a latency pass of one second to a journal, in which all requests run for a share of it, and readings.
+// scheduled adds a latency pass of one second to a journal, in which all requests run for a share
+// of it, and readings.
 func scheduled(j *journal.Journal, p workload.Point, share float64, counters ...journal.Counters) {
 	pass := journal.LatencyPass{PointID: p.ID(), Engine: 1, Elapsed: time.Second, Counters: counters}
 	for range p.Requests {

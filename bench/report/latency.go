@@ -15,9 +15,9 @@ import (
 type Latency struct {
 	// Requests is the number of requests of all passes.
 	Requests int `json:"requests"`
-	// Queue, TTFT, TPOT and E2E are those of the requests, ITL those of all gaps between tokens. TPOT is
-	// the time for each token after the first, (E2E − TTFT) ÷ (tokens − 1), of requests with more than one
-	// token.
+	// Queue, TTFT, TPOT and E2E are those of the requests, ITL those of all gaps between tokens.
+	// TPOT is the time for each token after the first, (E2E − TTFT) ÷ (tokens − 1), of requests
+	// with more than one token.
 	Queue Percentiles `json:"queue"`
 	TTFT  Percentiles `json:"ttft"`
 	ITL   Percentiles `json:"itl"`
@@ -27,13 +27,14 @@ type Latency struct {
 	// GoodPerSecond is the number of such requests a second.
 	Good          float64 `json:"good"`
 	GoodPerSecond float64 `json:"good_per_second"`
-	// Slowdown is what timing the requests cost: the median time of the passes divided by that of the
-	// trials, minus 1.
+	// Slowdown is what timing the requests cost: the median time of the passes divided by that of
+	// the trials, minus 1.
 	Slowdown float64 `json:"slowdown"`
 	// Running is the number of requests that ran on average in the pass of median time:
 	// Σ (E2E − queue) ÷ the time of the pass.
 	Running float64 `json:"running"`
-	// Scheduler says what the scheduler did during the passes; nil when they were too short for a reading.
+	// Scheduler says what the scheduler did during the passes; nil when they were too short for a
+	// reading.
 	Scheduler *Scheduler `json:"scheduler,omitempty"`
 	// Counters are the scheduler's counts over time in the pass of median time, the faster of two.
 	Counters []journal.Counters `json:"counters,omitempty"`
@@ -49,8 +50,8 @@ type Percentiles struct {
 	Histogram []Bin `json:"histogram"`
 }
 
-// Bin is a bin of a histogram. It counts the times from Low up to but not including the next power of
-// 10^(1/10).
+// Bin is a bin of a histogram. It counts the times from Low up to but not including the next power
+// of 10^(1/10).
 type Bin struct {
 	Low   time.Duration `json:"low_ns"`
 	Count int           `json:"count"`
@@ -95,7 +96,8 @@ type requestTimes struct {
 	total                       time.Duration // of the passes
 }
 
-// timesOf returns the times of the requests of passes. lengths are the lengths of the requests of a pass.
+// timesOf returns the times of the requests of passes. lengths are the lengths of the requests of a
+// pass.
 func timesOf(passes []journal.LatencyPass, lengths []workload.RequestLength, limits journal.Goodput) requestTimes {
 	var t requestTimes
 	for _, pass := range passes {

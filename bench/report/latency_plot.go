@@ -12,8 +12,9 @@ import (
 )
 
 // WriteLatencyPlot writes a plot of a study's latencies as PNG: how TTFT, ITL, TPOT and E2E are
-// distributed at each point. Above the name of a point is a histogram, as high as its fullest bin, over a
-// logarithmic time axis, with a red bar at the median. A study without latencies is an error.
+// distributed at each point. Above the name of a point is a histogram, as high as its fullest bin,
+// over a logarithmic time axis, with a red bar at the median. A study without latencies is an
+// error.
 func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	rows := timed(s.Rows)
 	if len(rows) == 0 {
@@ -42,7 +43,8 @@ func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	return writePanels(w, heading, legend{}, height, panels)
 }
 
-// latencyPanel returns the plot of one kind of latency: a histogram for each row, one above the other.
+// latencyPanel returns the plot of one kind of latency: a histogram for each row, one above the
+// other.
 func latencyPanel(rows []Row, name string, of func(*Latency) Percentiles) (*plot.Plot, error) {
 	p := newPlot()
 	p.Title.Text, p.X.Label.Text = name, "ms"

@@ -8,8 +8,8 @@ import (
 	"vllmgo/internal/format"
 )
 
-// writeMachineTable writes a table of what limited a study's points and what the machine did, in medians
-// of the trials.
+// writeMachineTable writes a table of what limited a study's points and what the machine did, in
+// medians of the trials.
 func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {
@@ -55,8 +55,8 @@ func addLightColumns(columns *format.Columns[Row]) {
 	columns.Add("share reached", func(row Row) string { return fmt.Sprintf("%.0f %%", 100*row.Light.Share) })
 }
 
-// addGPUColumns adds the columns of the GPUs: the sums of memory and energy, and the use and the lowest
-// clock of the GPU with the most of it.
+// addGPUColumns adds the columns of the GPUs: the sums of memory and energy, and the use and the
+// lowest clock of the GPU with the most of it.
 func addGPUColumns(columns *format.Columns[Row]) {
 	columns.Add("GPU busy", func(row Row) string {
 		return fmt.Sprintf("%.0f %%", 100*row.medianGPUs(greater, func(g journal.GPUUsage) float64 { return g.Busy }))

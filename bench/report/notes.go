@@ -29,7 +29,8 @@ func (r *Row) noteLight() {
 	}
 }
 
-// noteTimes notes what a median hides: outliers, a drift, several modes. The figures include all trials.
+// noteTimes notes what a median hides: outliers, a drift, several modes. The figures include all
+// trials.
 func (r *Row) noteTimes() {
 	times := r.times()
 	for _, i := range stat.Outliers(times) {
@@ -37,11 +38,12 @@ func (r *Row) noteTimes() {
 			format.Seconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
 	}
 	if r.Trend.Drifts() {
-		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last (Mann-Kendall, p = %.2g)",
-			100*r.Trend.Change, r.Trend.P))
+		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last "+
+			"(Mann-Kendall, p = %.2g)", 100*r.Trend.Change, r.Trend.P))
 	}
 	if r.Modes.Several() {
-		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)", r.Modes.Dip, r.Modes.P))
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",
+			r.Modes.Dip, r.Modes.P))
 	}
 }
 

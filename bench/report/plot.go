@@ -84,7 +84,9 @@ func addCurve(p *plot.Plot, name string, medians curve, c color.Color, shape dra
 }
 
 // addMarks draws a mark at each of some places, and returns the marks for a legend.
-func addMarks(p *plot.Plot, xys plotter.XYs, c color.Color, shape draw.GlyphDrawer, radius vg.Length) (*plotter.Scatter, error) {
+func addMarks(
+	p *plot.Plot, xys plotter.XYs, c color.Color, shape draw.GlyphDrawer, radius vg.Length,
+) (*plotter.Scatter, error) {
 	marks, err := plotter.NewScatter(xys)
 	if err != nil {
 		return nil, err
@@ -94,7 +96,8 @@ func addMarks(p *plot.Plot, xys plotter.XYs, c color.Color, shape draw.GlyphDraw
 	return marks, nil
 }
 
-// startAtZero makes the Y axis begin at 0 and end above the data, by a factor, with ticks at round values.
+// startAtZero makes the Y axis begin at 0 and end above the data, by a factor, with ticks at round
+// values.
 func startAtZero(p *plot.Plot, above float64) {
 	p.Y.Min = 0
 	p.Y.Max *= above

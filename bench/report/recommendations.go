@@ -23,12 +23,12 @@ type Recommendation struct {
 	Goal string `json:"goal"`
 	// Text is the advice.
 	Text string `json:"text"`
-	// Rows are the rows that it rests on, such as "batch-size 8".
+	// Rows are the rows that it rests on, such as "batch size 8".
 	Rows []string `json:"rows"`
 }
 
-// recommend returns a recommendation for each goal, from the measured rows of all studies; none without
-// such rows.
+// recommend returns a recommendation for each goal, from the measured rows of all studies; none
+// without such rows.
 func (r *Results) recommend() []Recommendation {
 	all := r.rows()
 	rows := measured(all)
@@ -56,9 +56,10 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 	return Recommendation{Goal: "maximum throughput", Text: text, Rows: []string{best.Point.String()}}
 }
 
-// recommendLatency recommends the row with the least completion time for each token of a request, and of
-// the rows of its study that are about as quick, the one with the most throughput. It prefers the rows of the
-// batch-size study: their requests are alike, while a shorter prompt is quicker by itself.
+// recommendLatency recommends the row with the least completion time for each token of a request,
+// and of the rows of its study that are about as quick, the one with the most throughput. It
+// prefers the rows of the batch-size study: their requests are alike, while a shorter prompt is
+// quicker by itself.
 func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	alike := only(rows, func(row Row) bool { return r.sweep(row) == workload.BatchSize })
 	if len(alike) > 0 && len(alike) < len(rows) {
@@ -74,7 +75,8 @@ func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	if best := fastest(near); best.ID() == quickest.ID() {
 		text += fmt.Sprintf(" No row of its study gives more throughput within %.1f times that.", nearQuickest)
 	} else {
-		text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: %s a token and %s generated tok/s.",
+		text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: "+
+			"%s a token and %s generated tok/s.",
 			nearQuickest, best.Point, best.GeneratedPerSecond/quickest.GeneratedPerSecond,
 			milliseconds(best.perToken()), format.Rate(best.GeneratedPerSecond))
 		names = append(names, best.Point.String())
@@ -82,17 +84,18 @@ func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
 	return Recommendation{Goal: "lower latency", Text: text, Rows: names}
 }
 
-// recommendEfficiency recommends, of the rows that are about as fast as the fastest, the one with the
-// least demand for KV cache, and of several such rows the one that completes first.
+// recommendEfficiency recommends, of the rows that are about as fast as the fastest, the one with
+// the least demand for KV cache, and of several such rows the one that completes first.
 func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 	best := fastest(rows)
 	near := only(rows, func(row Row) bool { return row.GeneratedPerSecond >= nearFastest*best.GeneratedPerSecond })
 	leanest := slices.MinFunc(near, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
 	})
-	text := fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s.", leanest.Point,
-		leanest.Shape(), leanest.PeakKVTokens, format.Seconds(leanest.Elapsed.Value), loadCost(r.engine(leanest)))
-	text += fmt.Sprintf(" Of the rows with at least %.0f %% of the most throughput it demands the least: %s generated tok/s",
+	text := fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s.",
+		leanest.Point, leanest.Shape(), leanest.PeakKVTokens, format.Seconds(leanest.Elapsed.Value), loadCost(r.engine(leanest)))
+	text += fmt.Sprintf(" Of the rows with at least %.0f %% of the most throughput it demands the least: "+
+		"%s generated tok/s",
 		100*nearFastest, format.Rate(leanest.GeneratedPerSecond))
 	names := []string{leanest.Point.String()}
 	if leanest.ID() == best.ID() {

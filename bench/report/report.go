@@ -10,8 +10,8 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteReport writes the whole report of the run: the setting, tables and a finding for each study, the
-// summary, the recommendations, and what is missing.
+// WriteReport writes the whole report of the run: the setting, tables and a finding for each study,
+// the summary, the recommendations, and what is missing.
 func (r *Results) WriteReport(w io.Writer) error {
 	var b bytes.Buffer // whose writes do not fail
 	r.writeSetting(&b)

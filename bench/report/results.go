@@ -56,8 +56,8 @@ func New(j *journal.Journal) *Results {
 	return r
 }
 
-// Complete reports whether every point has all its trials and, where latencies were asked for, latencies,
-// and no trial failed.
+// Complete reports whether every point has all its trials and, where latencies were asked for,
+// latencies, and no trial failed.
 func (r *Results) Complete() bool {
 	return !slices.ContainsFunc(r.rows(), func(row Row) bool {
 		return !row.measured() || row.Stopped == "failed" || row.Stopped == "interrupted" ||
@@ -94,8 +94,8 @@ func only[T any](values []T, keep func(T) bool) []T {
 	return kept
 }
 
-// unmeasured returns the rows that have no figures in words, each with its status; empty when there are
-// none.
+// unmeasured returns the rows that have no figures in words, each with its status; empty when there
+// are none.
 func unmeasured(rows []Row) string {
 	var words []string
 	for _, r := range rows {

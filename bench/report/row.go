@@ -23,15 +23,15 @@ type Row struct {
 	// GeneratedPerSecond is the number of generated tokens a second: requests · output length ÷ the
 	// median. It is 0 unless the row was measured.
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
-	// TotalPerSecond is the number of all tokens a second: requests · (input length + output length) ÷
-	// the median.
+	// TotalPerSecond is the number of all tokens a second: requests · (input length + output
+	// length) ÷ the median.
 	TotalPerSecond float64 `json:"total_tokens_per_second,omitempty"`
 	// Light is the speed of light and the share of it that was reached.
 	Light Light `json:"light,omitzero"`
 	// Latency has the latencies of the requests; nil when they were not timed.
 	Latency *Latency `json:"latency,omitempty"`
-	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules; 0
-	// when it is not known.
+	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules;
+	// 0 when it is not known.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see [workload.PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
@@ -77,8 +77,8 @@ func newRow(j *journal.Journal, p workload.Point) Row {
 	return row
 }
 
-// addFailures takes in the failures of the point. It returns the check that one of them violated; the zero
-// value when none did.
+// addFailures takes in the failures of the point. It returns the check that one of them violated;
+// the zero value when none did.
 func (r *Row) addFailures(j *journal.Journal) (violated Check) {
 	for _, f := range j.Failures {
 		if f.Point == nil || *f.Point != r.ID() {
@@ -98,8 +98,8 @@ func (r *Row) addFailures(j *journal.Journal) (violated Check) {
 	return violated
 }
 
-// addTrials takes in the trials of the point. With a trial, the row is measured, even when a later trial
-// failed.
+// addTrials takes in the trials of the point. With a trial, the row is measured, even when a later
+// trial failed.
 func (r *Row) addTrials(j *journal.Journal) {
 	for _, t := range j.Trials {
 		if t.PointID == r.ID() {
@@ -168,20 +168,20 @@ func (r Row) estimate(of rate) stat.Estimate[float64] {
 	}
 }
 
-// slowerThan reports whether the row generates fewer tokens a second than another, and the intervals of
-// the two do not overlap.
+// slowerThan reports whether the row generates fewer tokens a second than another, and the
+// intervals of the two do not overlap.
 func (r Row) slowerThan(other Row) bool {
 	return r.estimate(workload.Point.GeneratedRate).High < other.estimate(workload.Point.GeneratedRate).Low
 }
 
-// perToken returns the completion time divided by the output length: how long a request waits for each of
-// its tokens.
+// perToken returns the completion time divided by the output length: how long a request waits for
+// each of its tokens.
 func (r Row) perToken() time.Duration {
 	return r.Elapsed.Value * time.Duration(r.Requests) / time.Duration(r.OutputTokens())
 }
 
-// gpuMemory returns the memory in use on the fullest of the engine's GPUs, in bytes, as the median of the
-// trials; 0 when it is not known.
+// gpuMemory returns the memory in use on the fullest of the engine's GPUs, in bytes, as the median
+// of the trials; 0 when it is not known.
 func (r Row) gpuMemory() int64 {
 	return int64(r.median(func(t journal.Trial) float64 {
 		var most int64

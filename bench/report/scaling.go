@@ -55,23 +55,25 @@ type ScalingRow struct {
 	TensorParallelSize int
 	// Engine is the engine that measured the row.
 	Engine journal.Engine
-	// Speedup is the throughput divided by that of the smallest size. SpeedupLow and SpeedupHigh are what
-	// the ends of the two intervals give. They cover the true ratio with at least 90 % confidence when each
-	// interval has 95 %.
+	// Speedup is the throughput divided by that of the smallest size. SpeedupLow and SpeedupHigh
+	// are what the ends of the two intervals give. They cover the true ratio with at least 90 %
+	// confidence when each interval has 95 %.
 	Speedup, SpeedupLow, SpeedupHigh float64
-	// Efficiency is Speedup ÷ (size ÷ smallest size). It is 1 when twice the devices are twice as fast.
+	// Efficiency is Speedup ÷ (size ÷ smallest size). It is 1 when twice the devices are twice as
+	// fast.
 	Efficiency float64
 
 	run string
 }
 
-// NewScaling compares the points of runs with different tensor_parallel_size. One run is enough when its
-// points differ in it.
+// NewScaling compares the points of runs with different tensor_parallel_size. One run is enough
+// when its points differ in it.
 //
-// The runs must agree in everything else: model, device, every setting, and the prompts of points with the
-// same name and value, by the SHA-256 in their ledgers. NewScaling returns an error that says what differs. It
-// also returns an error when a point was measured twice with one size, or no point with two sizes. Versions
-// and machines may differ; the notes then say so. A point that a run lacks has one row less.
+// The runs must agree in everything else: model, device, every setting, and the prompts of points
+// with the same name and value, by the SHA-256 in their ledgers. NewScaling returns an error that
+// says what differs. It also returns an error when a point was measured twice with one size, or no
+// point with two sizes. Versions and machines may differ; the notes then say so. A point that a run
+// lacks has one row less.
 func NewScaling(runs ...Run) (*Scaling, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: scaling over devices needs a run")
@@ -174,8 +176,8 @@ func scalingName(p workload.Point) string {
 	return cmp.Or(workload.CoordinatesText(others), p.Shape())
 }
 
-// scalingKey returns a text that is the same for points that differ in their tensor_parallel_size alone.
-// args are the settings of the point's engine.
+// scalingKey returns a text that is the same for points that differ in their tensor_parallel_size
+// alone. args are the settings of the point's engine.
 func scalingKey(p workload.Point, args vllmgo.EngineArgs) (string, error) {
 	args.Model, args.TensorParallelSize = "", 0        // a directory of random weights has another name each time
 	p.Coordinates, p.Value, p.Set.Engine = nil, 0, nil // args have the settings

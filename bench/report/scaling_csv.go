@@ -7,8 +7,9 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteCSV writes the rows of all studies as CSV, one line each after a line of headers. The units are
-// those of [Results.WriteCSV]. gpu_memory_bytes is the memory in use on the engine's fullest GPU.
+// WriteCSV writes the rows of all studies as CSV, one line each after a line of headers. The units
+// are those of [Results.WriteCSV]. gpu_memory_bytes is the memory in use on the engine's fullest
+// GPU.
 func (s *Scaling) WriteCSV(w io.Writer) error {
 	var lines []scalingLine
 	for _, study := range s.Studies {

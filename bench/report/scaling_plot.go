@@ -12,12 +12,13 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// WritePlot writes a plot of a study as PNG: the speed-up of each point against the tensor_parallel_size,
-// with its range, and the ideal line, on which twice the devices are twice as fast. A study without any
-// figures is an error.
+// WritePlot writes a plot of a study as PNG: the speed-up of each point against the
+// tensor_parallel_size, with its range, and the ideal line, on which twice the devices are twice as
+// fast. A study without any figures is an error.
 func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
-	p := newCurvePlot(fmt.Sprintf("Scaling over devices, %s: %s\n%s", study.Study.Parameter, s.common.model(), s.common.setting()),
-		"tensor parallel size", "speed-up over the smallest size")
+	title := fmt.Sprintf("Scaling over devices, %s: %s\n%s",
+		study.Study.Parameter, s.common.model(), s.common.setting())
+	p := newCurvePlot(title, "tensor parallel size", "speed-up over the smallest size")
 	var sizes []int
 	for i, point := range study.Points {
 		rows := point.measured()

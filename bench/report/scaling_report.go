@@ -14,8 +14,8 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteFiles writes everything into files of a directory, and replaces those that are there: scaling.txt,
-// scaling.csv and, for each study, scaling-NAME.png.
+// WriteFiles writes everything into files of a directory, and replaces those that are there:
+// scaling.txt, scaling.csv and, for each study, scaling-NAME.png.
 func (s *Scaling) WriteFiles(dir string) error {
 	err := errors.Join(writeFile(dir, "scaling.txt", s.WriteReport), writeFile(dir, "scaling.csv", s.WriteCSV))
 	for _, study := range s.Studies {
@@ -27,7 +27,8 @@ func (s *Scaling) WriteFiles(dir string) error {
 	return err
 }
 
-// WriteReport writes the setting, a table and a finding for each study, and what differs between the runs.
+// WriteReport writes the setting, a table and a finding for each study, and what differs between
+// the runs.
 func (s *Scaling) WriteReport(w io.Writer) error {
 	var b bytes.Buffer // whose writes do not fail
 	fmt.Fprintf(&b, "Model: %s\nSetting: %s\n", s.common.model(), s.common.setting())
@@ -57,9 +58,8 @@ func (s *Scaling) WriteReport(w io.Writer) error {
 }
 
 // scalingExplanation says how to read the tables.
-const scalingExplanation = `Speed-up is a point's throughput over that with the smallest tensor parallel size (TP) measured; efficiency is the
-speed-up over the ratio of the sizes. Figures are medians, intervals those of the medians.
-`
+const scalingExplanation = "Speed-up is a point's throughput over that with the smallest tensor parallel size (TP) measured; " +
+	"efficiency is the\nspeed-up over the ratio of the sizes. Figures are medians, intervals those of the medians.\n"
 
 // scalingLine is a row with the names of its study and its point.
 type scalingLine struct {
@@ -78,8 +78,8 @@ func (s ScalingStudy) lines() []scalingLine {
 	return lines
 }
 
-// writeTable writes a study as a table: a line for each point and tensor_parallel_size. There is no column
-// for a figure that no row has.
+// writeTable writes a study as a table: a line for each point and tensor_parallel_size. There is no
+// column for a figure that no row has.
 func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	lines := study.lines()
 	var columns format.Columns[scalingLine]

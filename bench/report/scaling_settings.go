@@ -12,8 +12,8 @@ import (
 	"vllmgo/internal/format"
 )
 
-// compareSettings returns an error when a run was asked for other things than the first, or ran on another
-// device or engine. It notes what else differs.
+// compareSettings returns an error when a run was asked for other things than the first, or ran on
+// another device or engine. It notes what else differs.
 func (s *Scaling) compareSettings(first, run Run) error {
 	if different := differing(first, run, asked(first.Header), asked(run.Header)); different != nil {
 		return fmt.Errorf("bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
@@ -54,8 +54,8 @@ func asked(h journal.Header) facts {
 	vocabulary, _ := json.Marshal(h.Vocabulary) // which came from JSON
 	facts := facts{
 		"model": h.Model, "random weights": strconv.FormatBool(h.RandomWeights), "device": h.Device,
-		"seed": strconv.FormatUint(h.Seed, 10), "vocabulary": string(vocabulary), "prompts as text": strconv.FormatBool(h.Text),
-		"warm-up": string(h.WarmUp), "engine_mode": string(h.EngineMode),
+		"seed": strconv.FormatUint(h.Seed, 10), "vocabulary": string(vocabulary),
+		"prompts as text": strconv.FormatBool(h.Text), "warm-up": string(h.WarmUp), "engine_mode": string(h.EngineMode),
 	}
 	args := h.EngineArgs
 	args.TensorParallelSize = 0

@@ -21,7 +21,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// scalingRun measures points with a fake whose times are faster by a factor for each tensor_parallel_size.
+// scalingRun measures points with a fake whose times are faster by a factor for each
+// tensor_parallel_size.
 func scalingRun(t *testing.T, size int, factor map[int]float64, change func(*bench.Settings)) Run {
 	t.Helper()
 	var args vllmgo.EngineArgs

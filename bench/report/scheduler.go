@@ -9,8 +9,8 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Scheduler says what vLLM's scheduler did during a point's latency passes. Its counts were read every
-// 20 ms, and are those of the last step that had ended.
+// Scheduler says what vLLM's scheduler did during a point's latency passes. Its counts were read
+// every 20 ms, and are those of the last step that had ended.
 type Scheduler struct {
 	// MaxNumSeqs is the engine's limit on running requests.
 	MaxNumSeqs int `json:"max_num_seqs"`
@@ -55,8 +55,8 @@ func newScheduler(j *journal.Journal, p workload.PointID) *Scheduler {
 	return &s
 }
 
-// explainDip returns what the scheduler did at a row that is slower than the row before: a sentence after
-// a space, or nothing when the scheduler was not watched.
+// explainDip returns what the scheduler did at a row that is slower than the row before: a sentence
+// after a space, or nothing when the scheduler was not watched.
 func explainDip(before, after Row) string {
 	if before.scheduler() == nil || after.scheduler() == nil {
 		return ""

@@ -13,10 +13,10 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteSchedulerPlot writes a plot as PNG of what the scheduler did over time, in the latency pass of
-// median time of each of a study's points. On the left are running and waiting requests, with max_num_seqs
-// where it is reached and a red cross where requests were preempted. On the right is the share of the KV
-// cache in use. A study without such counts is an error.
+// WriteSchedulerPlot writes a plot as PNG of what the scheduler did over time, in the latency pass
+// of median time of each of a study's points. On the left are running and waiting requests, with
+// max_num_seqs where it is reached and a red cross where requests were preempted. On the right is
+// the share of the KV cache in use. A study without such counts is an error.
 func (r *Results) WriteSchedulerPlot(w io.Writer, s StudyResult) error {
 	rows := watched(s.Rows)
 	if len(rows) == 0 {

@@ -14,7 +14,8 @@ import (
 // engineSetting is the setting of the engines as tables name it.
 type engineSetting struct{ dtype, device, tensorParallel, mode string }
 
-// engineSetting returns what the first engine says about itself or, when none opened, what was asked for.
+// engineSetting returns what the first engine says about itself or, when none opened, what was
+// asked for.
 func (r *Results) engineSetting() engineSetting {
 	if len(r.Engines) == 0 {
 		args, mode := r.Header.EngineArgs, string(r.Header.EngineMode)
@@ -59,8 +60,8 @@ func (r *Results) setting() string {
 		s.dtype, s.device, s.tensorParallel, s.mode, r.Header.Preset)
 }
 
-// caption returns the caption of a study's table: a title, what is the same for all points, the model and
-// the setting.
+// caption returns the caption of a study's table: a title, what is the same for all points, the
+// model and the setting.
 func (r *Results) caption(title string, study workload.Study) string {
 	if fixed := study.Fixed(); fixed != "" {
 		title += ", " + fixed

@@ -13,9 +13,9 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteSoak writes the report of a soak test: its setting, a table of its windows, and how throughput and
-// memory changed from the second window to the last but one. The first and the last window do not count,
-// because the engine fills in the first and empties in the last.
+// WriteSoak writes the report of a soak test: its setting, a table of its windows, and how
+// throughput and memory changed from the second window to the last but one. The first and the last
+// window do not count, because the engine fills in the first and empties in the last.
 func WriteSoak(w io.Writer, s *journal.Soak) error {
 	var b bytes.Buffer // whose writes do not fail
 	h := s.Header
@@ -68,7 +68,8 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 	columns.Add("process MiB", func(r soakRow) string { return strconv.FormatInt(r.Process>>20, 10) })
 	columns.Add("children MiB", func(r soakRow) string { return strconv.FormatInt(r.Children>>20, 10) })
 	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(),
-		format.ModelTitle(h.Model, h.RandomWeights), h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode)
+		format.ModelTitle(h.Model, h.RandomWeights), h.Engine.Dtype, h.Engine.Device,
+		h.Engine.TensorParallelSize, h.Engine.EngineMode)
 	return columns.WriteTable(w, caption, rows, 0)
 }
 

@@ -8,14 +8,15 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Light is the speed of light of a point: the least time that its memory traffic and its arithmetic need on
-// the device as it was measured, whatever the engine.
+// Light is the speed of light of a point: the least time that its memory traffic and its arithmetic
+// need on the device as it was measured, whatever the engine.
 //
-// This is the roofline model (S. Williams, A. Waterman and D. Patterson, CACM 52, 2009) with the counts of
-// R. Pope et al., Efficiently Scaling Transformer Inference (MLSys 2023). docs/benchmarking.md has the
-// formulas.
+// This is the roofline model (S. Williams, A. Waterman and D. Patterson, CACM 52, 2009) with the
+// counts of R. Pope et al., Efficiently Scaling Transformer Inference (MLSys 2023).
+// docs/benchmarking.md has the formulas.
 type Light struct {
-	// Memory is the time for reading, in each step, all weights and the KV cache of each running sequence.
+	// Memory is the time for reading, in each step, all weights and the KV cache of each running
+	// sequence.
 	Memory time.Duration `json:"memory_ns"`
 	// Arithmetic is the time for the matrix multiplications and the attention.
 	Arithmetic time.Duration `json:"arithmetic_ns"`
@@ -23,12 +24,12 @@ type Light struct {
 	Share float64 `json:"share"`
 }
 
-// lightTolerance is the share above which a point's speed of light cannot be right, because the limits of
-// the device are measurements too.
+// lightTolerance is the share above which a point's speed of light cannot be right, because the
+// limits of the device are measurements too.
 const lightTolerance = 1.05
 
-// newLight returns the speed of light of a measured row; the zero value when the limits of the device or
-// the size of the model are not known.
+// newLight returns the speed of light of a measured row; the zero value when the limits of the
+// device or the size of the model are not known.
 func newLight(j *journal.Journal, row Row) Light {
 	h := j.Header
 	if j.Limits == nil || h.ModelSize == nil {
@@ -77,8 +78,8 @@ func workOf(p workload.Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, 
 	}
 	passed := input + output - n*float64(p.Requests) // the last token of each completion passes no layer
 
-	// A request needs a step for each of its tokens. A step gives each running sequence a token, and takes
-	// at most max_num_batched_tokens tokens.
+	// A request needs a step for each of its tokens. A step gives each running sequence a token,
+	// and takes at most max_num_batched_tokens tokens.
 	steps := max(longest, output/float64(args.MaxNumSeqs), passed/float64(args.MaxNumBatchedTokens))
 	return work{
 		bytes: steps*float64(size.Layers+size.Head)*float64(model.DtypeBytes) + context*float64(model.KVBytesPerToken()),

@@ -17,7 +17,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// opt125mSize is that of facebook/opt-125m: 12 layers of 12·768² and a head of 50272·768 parameters.
+// opt125mSize is that of facebook/opt-125m: 12 layers of 12·768² and a head of 50272·768
+// parameters.
 var opt125mSize = journal.ModelSize{Layers: 12 * 12 * 768 * 768, Head: 50272 * 768}
 
 // One request of one token after one: a step that reads all weights once, no KV cache.
@@ -35,9 +36,11 @@ func TestLightByHand(t *testing.T) {
 	model := vllmgo.ModelConfig{NumLayers: 1, NumKVHeads: 1, NumAttentionHeads: 1, HeadDim: 1, DtypeBytes: 1} // 2 bytes of KV a token
 	args := vllmgo.EngineArgs{MaxNumSeqs: 2, MaxNumBatchedTokens: 100}
 	l := workOf(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}).light(journal.Limits{Bandwidth: 1, FLOPS: 1}, 2)
-	// 15 tokens, 2 a step: 7.5 steps of 30 bytes. Decoding reads 5+6+7+8 tokens of KV for each request.
+	// 15 tokens, 2 a step: 7.5 steps of 30 bytes. Decoding reads 5+6+7+8 tokens of KV for each
+	// request.
 	assert.Equal(t, (7.5*30+3*26*2)/2, l.Memory.Seconds())
-	// 12 input tokens and 4 of each output pass the layers, 15 the head; attention looks at 1+2+3+4 and 5+6+7+8 tokens.
+	// 12 input tokens and 4 of each output pass the layers, 15 the head; attention looks at 1+2+3+4
+	// and 5+6+7+8 tokens.
 	assert.Equal(t, (2*10*24+2*20*15+4*(3*10+3*26))/2.0, l.Arithmetic.Seconds())
 
 	args.MaxNumSeqs, args.MaxNumBatchedTokens = 100, 3

@@ -12,10 +12,10 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteCSV writes a study's rows as CSV, one line for each point after a line of headers. Times are in
-// seconds, sizes in bytes, rates in tokens a second. A cell is empty when its figure was not measured.
-// elapsed_s is the median of the trials, and elapsed_low_s to elapsed_high_s its interval with the given
-// confidence; see [stat.Estimate].
+// WriteCSV writes a study's rows as CSV, one line for each point after a line of headers. Times are
+// in seconds, sizes in bytes, rates in tokens a second. A cell is empty when its figure was not
+// measured. elapsed_s is the median of the trials, and elapsed_low_s to elapsed_high_s its interval
+// with the given confidence; see [stat.Estimate].
 func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	var columns format.Columns[Row]
 	addPointColumns(&columns)
@@ -66,7 +66,8 @@ func addTimeColumns(columns *format.Columns[Row]) {
 	fraction("dip_p", func(row Row) float64 { return row.Modes.P })
 }
 
-// addThroughputColumns adds the columns of a point's rates, of what limits them, and of what they cost.
+// addThroughputColumns adds the columns of a point's rates, of what limits them, and of what they
+// cost.
 func addThroughputColumns(columns *format.Columns[Row]) {
 	add := func(header string, cell func(Row) string) { columns.Add(header, whenMeasured(cell)) }
 	add("generated_tokens_per_s", func(row Row) string { return csvRate(row.GeneratedPerSecond) })

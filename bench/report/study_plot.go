@@ -15,10 +15,10 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WritePlot writes a plot of a study as PNG: generated tokens and all tokens a second against the swept
-// parameter, with the medians' intervals as bars and a small cross for each trial. The axis is logarithmic
-// when the values double. A red ring marks a point that failed a check, and a tick says so where a point has
-// no figures. A study without any figures is an error.
+// WritePlot writes a plot of a study as PNG: generated tokens and all tokens a second against the
+// swept parameter, with the medians' intervals as bars and a small cross for each trial. The axis
+// is logarithmic when the values double. A red ring marks a point that failed a check, and a tick
+// says so where a point has no figures. A study without any figures is an error.
 func (r *Results) WritePlot(w io.Writer, s StudyResult) error {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {

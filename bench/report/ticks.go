@@ -8,8 +8,8 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// The axes of all plots are linear, also where they show logarithms: gonum's logarithmic axis misplaces
-// the box of the axis label, and so leaves room next to it.
+// The axes of all plots are linear, also where they show logarithms: gonum's logarithmic axis
+// misplaces the box of the axis label, and so leaves room next to it.
 
 // rateTicks returns ticks at about five round values from 0 up.
 func rateTicks(_, top float64) []plot.Tick {
@@ -28,8 +28,8 @@ func rateTicks(_, top float64) []plot.Tick {
 	return ticks
 }
 
-// decadeTicks returns ticks at 1, 2 and 5 times the powers of ten. On an axis of more than two decades,
-// only the powers have labels.
+// decadeTicks returns ticks at 1, 2 and 5 times the powers of ten. On an axis of more than two
+// decades, only the powers have labels.
 func decadeTicks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for power := math.Floor(low); power <= high; power++ {
@@ -49,8 +49,8 @@ func decadeTicks(low, high float64) []plot.Tick {
 // logMilliseconds returns the place of a time on an axis with decadeTicks.
 func logMilliseconds(t time.Duration) float64 { return math.Log10(max(1, float64(t)) / 1e6) }
 
-// valuePosition returns the function that places the swept values on an axis: by their logarithms when
-// each is twice the one before.
+// valuePosition returns the function that places the swept values on an axis: by their logarithms
+// when each is twice the one before.
 func valuePosition(rows []Row) func(value int) float64 {
 	for i := 1; i < len(rows); i++ {
 		if rows[i].Value != 2*rows[i-1].Value {

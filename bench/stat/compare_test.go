@@ -18,7 +18,8 @@ func TestCompare(t *testing.T) {
 	assert.InDelta(t, 0.005635540929658576, c.P, 1e-12)
 	assert.InDelta(t, 108.0/98, c.Ratio, 1e-12)
 	assert.True(t, c.Differ)
-	// The 12th of the 81 ratios from either end: of all orders of 9 and 9 values, U ≤ 11 in 0.5 % or less, U ≤ 12 in more.
+	// The 12th of the 81 ratios from either end: of all orders of 9 and 9 values, U ≤ 11 in 0.5 %
+	// or less, U ≤ 12 in more.
 	assert.InDelta(t, 102.0/101, c.Low, 1e-12)
 	assert.InDelta(t, 116.0/97, c.High, 1e-12)
 	assert.True(t, Compare(ms(1, 2, 3, 4, 5), ms(6, 7, 8, 9, 10)).Differ)
@@ -26,7 +27,8 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, Comparison{Ratio: 1, P: 1}, Compare(ms(1, 1), ms(1, 1)))
 }
 
-// Samples of one engine differ in at most 5 % of 200 comparisons, and 20 trials of each nearly always find 3 % more time.
+// Samples of one engine differ in at most 5 % of 200 comparisons, and 20 trials of each nearly
+// always find 3 % more time.
 func TestCompareSimulatedTrials(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{6, 10, 20} {

@@ -2,13 +2,14 @@ package stat
 
 import "slices"
 
-// hartigansDip returns Hartigans' dip of sorted values, by the algorithm of section 3 of their paper.
+// hartigansDip returns Hartigans' dip of sorted values, by the algorithm of section 3 of their
+// paper.
 //
-// The algorithm keeps an interval that must hold the mode, at first the whole sample. In it, it compares
-// the greatest convex minorant of the distribution function with the least concave majorant, and shrinks
-// the interval to where the two are farthest apart. It ends when they are no farther apart than the fit
-// outside the interval already is. Distances are counted in values: the distribution function steps from
-// i to i+1 at value i.
+// The algorithm keeps an interval that must hold the mode, at first the whole sample. In it, it
+// compares the greatest convex minorant of the distribution function with the least concave
+// majorant, and shrinks the interval to where the two are farthest apart. It ends when they are no
+// farther apart than the fit outside the interval already is. Distances are counted in values: the
+// distribution function steps from i to i+1 at value i.
 func hartigansDip(x []float64) float64 {
 	low, high, worst := 0, len(x)-1, 1.0
 	for {

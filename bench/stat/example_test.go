@@ -46,7 +46,8 @@ func ExampleNewTrend() {
 	// Output: drifts: true, by +8.7 % from the first to the last
 }
 
-// A machine that switches between two speeds gives times with two modes. The median then describes neither.
+// A machine that switches between two speeds gives times with two modes. The median then describes
+// neither.
 func ExampleNewModes() {
 	modes := stat.NewModes(milliseconds(72, 74, 81, 80, 73, 120, 118, 125, 119, 77))
 	fmt.Printf("several: %v (dip %.3f)\n", modes.Several(), modes.Dip)

@@ -12,17 +12,17 @@ import (
 //
 // The interval goes from the k-th smallest to the k-th largest value, with the largest k for which
 // it covers the true median with a probability of at least 95 %. The number of values below the
-// median is binomial with probability ½, whatever the distribution of the values. The probability is
-// therefore
+// median is binomial with probability ½, whatever the distribution of the values. The probability
+// is therefore
 //
 //	1 − 2 · P(Binomial(n, ½) ≤ k−1)
 //
 // (W. J. Conover, Practical Nonparametric Statistics, 3rd ed., 1999, section 3.2). Fewer than 6
-// values have no such interval: Low and High are then the least and the greatest value, and Confidence,
-// 1 − 2^(1−n), is below 95 %.
+// values have no such interval: Low and High are then the least and the greatest value, and
+// Confidence, 1 − 2^(1−n), is below 95 %.
 //
-// In JSON, the value and the ends are the members value, low and high. Times are in nanoseconds, and the
-// members' names then end with _ns.
+// In JSON, the value and the ends are the members value, low and high. Times are in nanoseconds,
+// and the members' names then end with _ns.
 type Estimate[T Value] struct {
 	// N is the number of values.
 	N int
@@ -50,20 +50,21 @@ func Median[T Value](values []T) Estimate[T] {
 	}
 }
 
-// Precision returns the greater distance from the median to an end of the interval, as a fraction of
-// the median.
+// Precision returns the greater distance from the median to an end of the interval, as a fraction
+// of the median.
 func (e Estimate[T]) Precision() float64 {
 	return float64(max(e.High-e.Value, e.Value-e.Low)) / float64(e.Value)
 }
 
-// Within reports whether the interval has 95 % confidence and its ends are within target, a fraction,
-// of the median.
+// Within reports whether the interval has 95 % confidence and its ends are within target, a
+// fraction, of the median.
 func (e Estimate[T]) Within(target float64) bool {
 	return e.Confidence >= Confidence && e.Precision() <= target
 }
 
-// intervalRank returns the rank k of the interval's lower end among n values in ascending order, and
-// the probability that the interval covers the median. The upper end has the same rank from above.
+// intervalRank returns the rank k of the interval's lower end among n values in ascending order,
+// and the probability that the interval covers the median. The upper end has the same rank from
+// above.
 func intervalRank(n int) (k int, coverage float64) {
 	below := distuv.Binomial{N: float64(n), P: 0.5}.CDF
 	k = 1

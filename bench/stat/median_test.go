@@ -81,7 +81,8 @@ func TestMedianProperties(t *testing.T) {
 	})
 }
 
-// The interval covers the true median at least as often as it says, for times as skewed as real ones.
+// The interval covers the true median at least as often as it says, for times as skewed as real
+// ones.
 func TestMedianCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{6, 9, 20} {

@@ -10,12 +10,13 @@ import (
 // Modes says whether the times of a sample have more than one mode. A machine that switches between
 // two speeds gives times with two.
 type Modes struct {
-	// Dip is the greatest distance between the sample's distribution function and the closest unimodal
-	// one (J. A. and P. M. Hartigan, Annals of Statistics 13, 1985). It is between 1/(2n) and ¼.
+	// Dip is the greatest distance between the sample's distribution function and the closest
+	// unimodal one (J. A. and P. M. Hartigan, Annals of Statistics 13, 1985). It is between 1/(2n)
+	// and ¼.
 	Dip float64 `json:"dip"`
-	// P is the probability of such a dip or a greater one in a sample of the uniform distribution, which
-	// has the greatest dips of all unimodal ones. It is found with 2,000 random samples. Fewer than 6
-	// times show nothing, and few times show little.
+	// P is the probability of such a dip or a greater one in a sample of the uniform distribution,
+	// which has the greatest dips of all unimodal ones. It is found with 2,000 random samples.
+	// Fewer than 6 times show nothing, and few times show little.
 	P float64 `json:"p"`
 }
 
@@ -35,8 +36,8 @@ func (m Modes) Several() bool { return m.P <= significance }
 // uniform holds for each size of a sample the function that returns its uniformDips.
 var uniform sync.Map
 
-// uniformDips returns in ascending order the dips of 2,000 random samples of n values of the uniform
-// distribution. They are the same each time.
+// uniformDips returns in ascending order the dips of 2,000 random samples of n values of the
+// uniform distribution. They are the same each time.
 func uniformDips(n int) []float64 {
 	dips, _ := uniform.LoadOrStore(n, sync.OnceValue(func() []float64 {
 		r := rand.New(rand.NewPCG(0, uint64(n)))

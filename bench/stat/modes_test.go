@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// diptest.diptest(x) of diptest 0.12.0, a port of R's package of that name; its p is interpolated from a table.
+// diptest.diptest(x) of diptest 0.12.0, a port of R's package of that name; its p is interpolated
+// from a table.
 func TestModes(t *testing.T) {
 	two := NewModes(ms(72, 74, 81, 80, 73, 120, 118, 125, 119, 77))
 	assert.InDelta(t, 0.16818181818181818, two.Dip, 1e-12)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Outliers returns the indices of the times that are more than three interquartile ranges outside the
-// quartiles. J. W. Tukey (Exploratory Data Analysis, 1977) calls them far out.
+// Outliers returns the indices of the times that are more than three interquartile ranges outside
+// the quartiles. J. W. Tukey (Exploratory Data Analysis, 1977) calls them far out.
 func Outliers(times []time.Duration) []int {
 	sorted := floats(times)
 	slices.Sort(sorted)

@@ -2,9 +2,9 @@ package stat
 
 import "time"
 
-// Quantile returns a quantile of values in ascending order; 0.5 is the median. Between two values it
-// interpolates linearly, as numpy.percentile does: definition 7 of R. J. Hyndman and Y. Fan (The American
-// Statistician 50, 1996). It panics when there are no values.
+// Quantile returns a quantile of values in ascending order; 0.5 is the median. Between two values
+// it interpolates linearly, as numpy.percentile does: definition 7 of R. J. Hyndman and Y. Fan (The
+// American Statistician 50, 1996). It panics when there are no values.
 func Quantile(sorted []float64, q float64) float64 {
 	position := q * float64(len(sorted)-1)
 	i := min(int(position), len(sorted)-2)

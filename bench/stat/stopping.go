@@ -7,20 +7,20 @@ import (
 )
 
 // Stopping is the rule that says how often points are measured: each at least MinTrials and at most
-// MaxTrials times, until the 95 % interval of its median is within Target or the budget is spent. Each
-// point has one trial whatever the budget.
+// MaxTrials times, until the 95 % interval of its median is within Target or the budget is spent.
+// Each point has one trial whatever the budget.
 //
-// The rule looks at the interval after each trial and stops when it is narrow. The interval then covers
-// the true median less often than in 95 % of runs; docs/benchmarking.md says how often.
+// The rule looks at the interval after each trial and stops when it is narrow. The interval then
+// covers the true median less often than in 95 % of runs; docs/benchmarking.md says how often.
 type Stopping struct {
-	// Target is the precision to reach, as a fraction of the median; see [Estimate.Precision]. 0 means
-	// that the interval does not matter.
+	// Target is the precision to reach, as a fraction of the median; see [Estimate.Precision]. 0
+	// means that the interval does not matter.
 	Target float64 `json:"target"`
 	// MinTrials and MaxTrials are the least and the greatest number of a point's trials.
 	MinTrials int `json:"min_trials"`
 	MaxTrials int `json:"max_trials"`
-	// Budget is the time for the whole run, loading and warm-up included. Engines share it by what they
-	// have to compute. 0 means no limit.
+	// Budget is the time for the whole run, loading and warm-up included. Engines share it by what
+	// they have to compute. 0 means no limit.
 	Budget time.Duration `json:"budget_ns"`
 }
 
@@ -30,8 +30,8 @@ const DefaultTarget = 0.02
 // FixedTrials returns the rule that measures each point n times.
 func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
 
-// UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is within
-// target or the budget is spent.
+// UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is
+// within target or the budget is spent.
 func UntilPrecise(target float64, budget time.Duration) Stopping {
 	return Stopping{Target: target, MinTrials: 6, MaxTrials: 50, Budget: budget}
 }
@@ -49,8 +49,8 @@ func (s Stopping) Validate() error {
 	return nil
 }
 
-// Done reports whether a point with trials of the given times needs no more. It does not look at the
-// budget.
+// Done reports whether a point with trials of the given times needs no more. It does not look at
+// the budget.
 func (s Stopping) Done(times []time.Duration) bool {
 	if len(times) < s.MinTrials {
 		return false
@@ -58,8 +58,8 @@ func (s Stopping) Done(times []time.Duration) bool {
 	return len(times) >= s.MaxTrials || s.reached(times)
 }
 
-// Reason returns why a point with trials of the given times has no more: "target reached", "most trials
-// reached", "budget spent" or, when it needs more, "interrupted".
+// Reason returns why a point with trials of the given times has no more: "target reached", "most
+// trials reached", "budget spent" or, when it needs more, "interrupted".
 func (s Stopping) Reason(times []time.Duration, outOfBudget bool) string {
 	switch {
 	case s.reached(times):

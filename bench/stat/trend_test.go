@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// scipy.stats.kendalltau(range(n), x, method="exact").pvalue and theilslopes(x).slope of scipy 1.17.1.
+// scipy.stats.kendalltau(range(n), x, method="exact").pvalue and theilslopes(x).slope of scipy
+// 1.17.1.
 func TestTrend(t *testing.T) {
 	trend := NewTrend(ms(10.1, 10.0, 10.3, 10.2, 10.6, 10.4, 10.5, 10.9))
 	assert.InDelta(t, 0.014136904761904762, trend.P, 1e-12)

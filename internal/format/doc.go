@@ -1,5 +1,5 @@
-// Package format has the formats that all reports share, so that a figure looks the same wherever it is
-// printed: numbers, estimates with their intervals, words, tables and CSV files.
+// Package format has the formats that all reports share, so that a figure looks the same wherever
+// it is printed: numbers, estimates with their intervals, words, tables and CSV files.
 //
 //	var columns format.Columns[Contender]
 //	columns.Add("contender", func(c Contender) string { return c.Name })

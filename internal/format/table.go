@@ -8,8 +8,8 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// Table writes a table. The first textColumns columns are text, aligned left. The others are figures,
-// aligned right. Use [Columns] where the columns do not depend on the rows.
+// Table writes a table. The first textColumns columns are text, aligned left. The others are
+// figures, aligned right. Use [Columns] where the columns do not depend on the rows.
 func Table(w io.Writer, caption string, header []string, rows [][]string, textColumns int) error {
 	align := make([]tw.Align, len(header))
 	for i := range align {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// cgroupDir is the directory of the control group at the top, which in a container is the container's.
+// cgroupDir is the directory of the control group at the top, which in a container is the
+// container's.
 const cgroupDir = "/sys/fs/cgroup"
 
 // cgroupBytes returns a figure of the control group; nil when there is none or it is "max".

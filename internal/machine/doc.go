@@ -5,6 +5,6 @@
 //	… // a trial
 //	usage := stop()
 //
-// Nothing in it fails because a machine lacks something. A figure that cannot be found out is 0, and a
-// machine without NVML has no GPUs.
+// A machine without NVML has no GPUs. A figure of a [journal.Usage] or a [journal.Machine] that
+// cannot be found out is 0.
 package machine

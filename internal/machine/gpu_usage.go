@@ -13,8 +13,8 @@ import (
 // gpuInterval is the interval between two samples of a GPU.
 const gpuInterval = 50 * time.Millisecond
 
-// watchGPUs samples the GPUs with the given numbers until the function that it returns is called. own are
-// the processes of this program on them.
+// watchGPUs samples the GPUs with the given numbers until the function that it returns is called.
+// own are the processes of this program on them.
 func watchGPUs(gpus []int, own PIDs) (stop func() []journal.GPUUsage) {
 	if nvml.Init() != nvml.SUCCESS {
 		return func() []journal.GPUUsage { return nil }
@@ -92,8 +92,8 @@ func (g *gpuWatch) end() journal.GPUUsage {
 	return g.GPUUsage
 }
 
-// slowReasons returns the names of those of NVML's clock event reasons that slow a GPU down. Being idle
-// does not count, and neither do clocks that somebody set.
+// slowReasons returns the names of those of NVML's clock event reasons that slow a GPU down. Being
+// idle does not count, and neither do clocks that somebody set.
 func slowReasons(reasons uint64) []string {
 	var names []string
 	for _, r := range []struct {

@@ -12,15 +12,16 @@ func GPUMemory() []int64 {
 	return used
 }
 
-// engineMemory is more memory than comes and goes on an idle GPU, and less than a CUDA context takes, in
-// bytes.
+// engineMemory is more memory than comes and goes on an idle GPU, and less than a CUDA context
+// takes, in bytes.
 const engineMemory = 64 << 20
 
-// LoadedGPUs returns the numbers of the GPUs on which an engine runs, and the memory that loading added to
-// all GPUs. before and after are what [GPUMemory] returned before and after loading.
+// LoadedGPUs returns the numbers of the GPUs on which an engine runs, and the memory that loading
+// added to all GPUs. before and after are what [GPUMemory] returned before and after loading.
 //
-// The processes on the GPUs would not do: their IDs are unknown in a container. When no GPU has more memory
-// in use, as when an earlier engine in this process left memory to reuse, LoadedGPUs returns all GPUs.
+// The processes on the GPUs would not do: their IDs are unknown in a container. When no GPU has
+// more memory in use, as when an earlier engine in this process left memory to reuse, LoadedGPUs
+// returns all GPUs.
 func LoadedGPUs(before, after []int64) (gpus []int, added int64) {
 	var all []int
 	for i := range min(len(before), len(after)) {

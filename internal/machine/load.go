@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OtherLoadAverage returns the load average of others over the last minute: the machine's, minus the most
-// that this process and those it waited for can have added to it, which is their CPU time in minutes.
+// OtherLoadAverage returns the load average of others over the last minute: the machine's, minus
+// the most that this process and those it waited for can have added to it, which is their CPU time
+// in minutes.
 func OtherLoadAverage() float64 {
 	if stubUsage != nil {
 		return 0

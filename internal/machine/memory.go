@@ -14,7 +14,8 @@ func HostMemory() (int64, error) {
 	return own + children, err
 }
 
-// ProcessMemory returns the resident memory of this process and that of all its descendants, in bytes.
+// ProcessMemory returns the resident memory of this process and that of all its descendants, in
+// bytes.
 func ProcessMemory() (own, children int64, err error) {
 	self, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {
@@ -32,8 +33,9 @@ func ProcessMemory() (own, children int64, err error) {
 	return own, children, nil
 }
 
-// AvailableMemory returns the memory that this process can still get, in bytes: what is available on the
-// machine or, if that is less, in its control group (cgroup v2), as in a container with a limit.
+// AvailableMemory returns the memory that this process can still get, in bytes: what is available
+// on the machine or, if that is less, in its control group (cgroup v2), as in a container with a
+// limit.
 func AvailableMemory() (uint64, error) {
 	memory, err := mem.VirtualMemory()
 	if err != nil {

@@ -43,18 +43,18 @@ func EachDescendant(p *process.Process, f func(*process.Process)) {
 	}
 }
 
-// OnGPUs returns the processes that compute on any of the machine's GPUs, with the IDs that NVML knows.
-// They are those of the host, also in a container.
+// OnGPUs returns the processes that compute on any of the machine's GPUs, with the IDs that NVML
+// knows. They are those of the host, also in a container.
 func OnGPUs() PIDs {
 	all := PIDs{}
 	eachGPU(func(device nvml.Device) { maps.Copy(all, computing(device)) })
 	return all
 }
 
-// OwnOnGPUs returns the processes of this program that came onto the GPUs while an engine was loaded.
-// before and after are what [OnGPUs] returned before and after, and descendants are this program's processes.
-// When none of the new processes is a descendant, this program is in a container and does not know the IDs:
-// OwnOnGPUs then returns all new processes.
+// OwnOnGPUs returns the processes of this program that came onto the GPUs while an engine was
+// loaded. before and after are what [OnGPUs] returned before and after, and descendants are this
+// program's processes. When none of the new processes is a descendant, this program is in a
+// container and does not know the IDs: OwnOnGPUs then returns all new processes.
 func OwnOnGPUs(before, after, descendants PIDs) PIDs {
 	appeared, own := PIDs{}, PIDs{}
 	for pid := range after {

@@ -10,8 +10,8 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Watch starts to watch the machine and the GPUs with the given numbers. The function that it returns
-// stops that and returns what was seen. own are the processes of this program on the GPUs.
+// Watch starts to watch the machine and the GPUs with the given numbers. The function that it
+// returns stops that and returns what was seen. own are the processes of this program on the GPUs.
 func Watch(gpus []int, own PIDs) (stop func() journal.Usage) {
 	if stubUsage != nil {
 		return stubUsage
