@@ -7,18 +7,19 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Cold is a point's time as the notebook would have measured it: once, after a single request of the same
-// lengths, and so with all that the shape needs only once.
+// Cold is the time of a point as the notebook would have measured it: once, after a single request
+// of the same lengths. It therefore includes everything that the shape needs only once.
 type Cold struct {
-	// Elapsed is the time of the first pass of the full shape, on the first engine that measured the point.
+	// Elapsed is the time of the first pass of the full shape on the first engine that measured the
+	// point.
 	Elapsed time.Duration `json:"elapsed_ns"`
-	// StartUp is the share of it beyond the median of the trials: what was start-up. Negative when the median is
-	// higher.
+	// StartUp is the share of it that was start-up: what it has more than the median of the trials.
+	// It is negative when the median is greater.
 	StartUp float64 `json:"start_up"`
 }
 
-// newCold finds a measured row's cold time: in its first warm-up or, when that was the notebook's, its first trial.
-// The zero value says that there is none.
+// newCold returns the cold time of a measured row: that of its first warm-up or, when that was the
+// notebook's, of its first trial. It returns the zero value when there was no warm-up.
 func newCold(j *journal.Journal, row Row) Cold {
 	var c Cold
 	for _, w := range j.WarmUps {
@@ -35,7 +36,7 @@ func newCold(j *journal.Journal, row Row) Cold {
 	return c
 }
 
-// String says in words how much of the cold time was start-up.
+// String returns in words which share of the time was start-up.
 func (c Cold) String() string {
 	if c.StartUp < 0.05 {
 		return "under 5 % was start-up"

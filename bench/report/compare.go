@@ -1,10 +1,10 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"vllmgo/bench/stat"
@@ -16,11 +16,12 @@ import (
 type Comparison struct {
 	// Points are in the order of the first run.
 	Points []PointComparison `json:"points"`
-	// Notes say what else differs between the runs, which checks failed, and which points could not be compared.
+	// Notes say what else differs between the runs, which checks failed, and which points could not
+	// be compared.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// PointComparison compares a point's trials in two runs.
+// PointComparison compares the trials of a point in two runs.
 type PointComparison struct {
 	Point workload.Point `json:"point"`
 	// First and Second are the medians of the trials' times.
@@ -30,8 +31,9 @@ type PointComparison struct {
 	stat.Comparison
 }
 
-// Compare compares two runs point by point. Points are the same when their study, value, label and work, the lengths of
-// all requests, are. Their engines may differ, since that may be the question; the notes say so.
+// Compare compares two runs point by point. Two points are the same when their study, value,
+// coordinates and the lengths of all requests are. Their engines may differ, because that may be
+// the question; the notes say so.
 func Compare(first, second *Results) *Comparison {
 	c := &Comparison{Notes: first.differences(second)}
 	other := make(map[string]Row)
@@ -40,14 +42,15 @@ func Compare(first, second *Results) *Comparison {
 	}
 	var alone, prompts, failed []string
 	for _, row := range first.rows() {
-		match, found := other[identity(row.Point)]
+		match := other[identity(row.Point)]
 		delete(other, identity(row.Point))
-		if !found || row.Status != Measured || match.Status != Measured {
+		if !row.measured() || !match.measured() {
 			alone = append(alone, row.Point.String())
 			continue
 		}
 		c.Points = append(c.Points, PointComparison{
-			Point: row.Point, First: row.Elapsed, Second: match.Elapsed, Comparison: stat.Compare(row.times(), match.times()),
+			Point: row.Point, First: row.Elapsed, Second: match.Elapsed,
+			Comparison: stat.Compare(row.times(), match.times()),
 		})
 		if row.Trials[0].Ledger.PromptsSHA256 != match.Trials[0].Ledger.PromptsSHA256 {
 			prompts = append(prompts, row.Point.String())
@@ -63,27 +66,25 @@ func Compare(first, second *Results) *Comparison {
 			alone = append(alone, row.Point.String())
 		}
 	}
-	for _, note := range []struct {
-		text   string
-		points []string
-	}{
-		{"points that failed a check, so that what differs may be the machine: ", failed},
-		{"points whose prompts differ: ", prompts},
-		{"points without figures or without a match in the other run: ", alone},
-	} {
-		if note.points != nil {
-			c.Notes = append(c.Notes, note.text+format.List(note.points))
-		}
-	}
+	c.note("points that failed a check, so that what differs may be the machine: ", failed)
+	c.note("points whose prompts differ: ", prompts)
+	c.note("points without figures or without a match in the other run: ", alone)
 	return c
 }
 
-// identity is the same for points that do the same work under the same name.
+// note adds a note about points, if there are any.
+func (c *Comparison) note(text string, points []string) {
+	if len(points) > 0 {
+		c.Notes = append(c.Notes, text+format.List(points))
+	}
+}
+
+// identity returns a text that is the same for points that do the same work under the same name.
 func identity(p workload.Point) string {
 	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), p.EachLength())
 }
 
-// differences are what two runs differ in besides their points.
+// differences returns what differs between two runs besides their points.
 func (r *Results) differences(other *Results) []string {
 	var notes []string
 	for _, d := range []struct {
@@ -103,32 +104,31 @@ func (r *Results) differences(other *Results) []string {
 	return notes
 }
 
-// Write prints the comparison as a table, with notes below.
+// Write writes the comparison as a table, with the notes below it.
 func (c *Comparison) Write(w io.Writer) error {
-	var lines [][]string
-	for _, p := range c.Points {
-		interval := "–"
-		if p.High > 0 {
-			interval = fmt.Sprintf("%.3f–%.3f", p.Low, p.High)
-		}
-		lines = append(lines, []string{
-			p.Point.String(), format.Seconds(p.First.Value), format.Seconds(p.Second.Value), fmt.Sprintf("%d, %d", p.First.N, p.Second.N),
-			fmt.Sprintf("%.3f", p.Ratio), interval, fmt.Sprintf("%.2g", p.P), verdict(p.Comparison),
-		})
-	}
-	var b strings.Builder
-	header := []string{"point", "first s", "second s", "trials", "ratio", "99 % interval", "p", "the second is"}
-	if err := format.Table(&b, "Times of the second run over those of the first", header, lines, 1); err != nil {
+	var columns format.Columns[PointComparison]
+	columns.Add("point", func(p PointComparison) string { return p.Point.String() })
+	columns.Add("first s", func(p PointComparison) string { return format.Seconds(p.First.Value) })
+	columns.Add("second s", func(p PointComparison) string { return format.Seconds(p.Second.Value) })
+	columns.Add("trials", func(p PointComparison) string { return fmt.Sprintf("%d, %d", p.First.N, p.Second.N) })
+	columns.Add("ratio", func(p PointComparison) string { return fmt.Sprintf("%.3f", p.Ratio) })
+	columns.Add("99 % interval", func(p PointComparison) string {
+		return format.Known(p.High > 0, fmt.Sprintf("%.3f–%.3f", p.Low, p.High))
+	})
+	columns.Add("p", func(p PointComparison) string { return fmt.Sprintf("%.2g", p.P) })
+	columns.Add("the second is", func(p PointComparison) string { return verdict(p.Comparison) })
+	var b bytes.Buffer // whose writes do not fail
+	if err := columns.WriteTable(&b, "Times of the second run over those of the first", c.Points, 1); err != nil {
 		return fmt.Errorf("bench: writing a table: %w", err)
 	}
 	for _, note := range c.Notes {
 		fmt.Fprintf(&b, "Note: %s.\n", note)
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := w.Write(b.Bytes())
 	return err
 }
 
-// verdict is the outcome in words.
+// verdict returns the outcome in words.
 func verdict(c stat.Comparison) string {
 	switch {
 	case !c.Differ:

@@ -9,37 +9,37 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/internal/fake"
-	"vllmgo/vllmgo"
 )
 
-// noisyRun measures a study of so many points on a fake engine whose times have a machine's noise and a slowdown.
-func noisyRun(t *testing.T, points int, seed uint64, slowdown float64) *Results {
-	t.Helper()
-	lab, r := &fake.Lab{}, rand.New(rand.NewPCG(seed, 0))
-	lab.Fault = func(_ int, g *vllmgo.Generation) error {
-		g.Elapsed = time.Duration(slowdown * float64(fake.Times(r, 1, g.Elapsed)[0]))
-		return nil
-	}
-	s := benchtest.Settings(t, lab)
+// noisyRun returns the results of a study of so many points, whose times have a machine's noise and
+// a slowdown.
+func noisyRun(points int, seed uint64, slowdown float64) *Results {
 	study := workload.Study{Name: "many", Parameter: "number", Unit: "points", MaxNumBatchedTokens: 1024, MaxNumSeqs: 8}
+	rates := make([]float64, points)
 	for i := range points {
+		rates[i] = 100
 		study.Points = append(study.Points, workload.Point{Study: study.Name, Value: i + 1, Requests: 1, InputLen: 2, OutputLen: 1 + i%4})
 	}
-	s.Studies, s.Stopping = []workload.Study{study}, stat.FixedTrials(20)
-	require.NoError(t, bench.Run(t.Context(), s))
-	return resultsOf(t, s)
+	j := journalOf([]workload.Study{study}, rates)
+	exact, r := j.Trials, rand.New(rand.NewPCG(seed, 0))
+	j.Trials, j.Header.Stopping = nil, stat.FixedTrials(20)
+	for trial := range 20 {
+		for _, t := range exact {
+			t.Trial, t.Elapsed = trial+1, time.Duration(slowdown*float64(fake.Times(r, 1, t.Elapsed)[0]))
+			j.Trials = append(j.Trials, t)
+		}
+	}
+	return New(j)
 }
 
-// Two whole runs of one engine differ in at most 5 % of 200 comparisons, and a third of an engine that is 3 % slower is found
-// to be.
+// Two whole runs of one engine differ in at most 5 % of 200 comparisons, and a third of an engine
+// that is 3 % slower is found to be.
 func TestCompareRuns(t *testing.T) {
-	first := noisyRun(t, 200, 1, 1)
+	first := noisyRun(200, 1, 1)
 	differ := func(second *Results) (slower, faster int) {
 		c := Compare(first, second)
 		require.Len(t, c.Points, 200)
@@ -55,10 +55,10 @@ func TestCompareRuns(t *testing.T) {
 		}
 		return slower, faster
 	}
-	slower, faster := differ(noisyRun(t, 200, 2, 1))
+	slower, faster := differ(noisyRun(200, 2, 1))
 	t.Logf("equal runs: %d of 200 points differ", slower+faster)
 	assert.LessOrEqual(t, slower+faster, 10)
-	slower, faster = differ(noisyRun(t, 200, 3, 1.03))
+	slower, faster = differ(noisyRun(200, 3, 1.03))
 	t.Logf("3 %% slower: %d of 200 points are found to be slower", slower)
 	assert.GreaterOrEqual(t, slower, 190)
 	assert.Zero(t, faster)

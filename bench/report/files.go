@@ -11,7 +11,7 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Read reads the journal in a results directory and computes the results.
+// Read reads the journal in a results directory and computes its results.
 func Read(dir string) (*Results, error) {
 	j, err := journal.ReadFile(filepath.Join(dir, journal.FileName))
 	if err != nil {
@@ -20,37 +20,43 @@ func Read(dir string) (*Results, error) {
 	return New(j), nil
 }
 
-// WriteFiles writes the results into a directory, over what is there: results.json and report.txt; for each
-// study NAME.csv; NAME.png when a row was measured; NAME-latency.png when there are latencies; and
-// NAME-scheduler.png when there are counts of the scheduler.
+// WriteFiles writes the results into files of a directory, and replaces those that are there:
+//
+//	results.json        all results
+//	report.txt          the report
+//	NAME.csv            the rows of a study
+//	NAME.png            a study's throughput, when a row was measured
+//	NAME-latency.png    a study's latencies, when requests were timed
+//	NAME-scheduler.png  what the scheduler did, when it was watched
 func (r *Results) WriteFiles(dir string) error {
 	err := errors.Join(
 		writeFile(dir, "results.json", r.WriteJSON),
 		writeFile(dir, "report.txt", r.WriteReport),
 	)
 	for _, s := range r.Studies {
-		err = errors.Join(err, writeFile(dir, s.Study.Name+".csv", func(w io.Writer) error { return r.WriteCSV(w, s) }))
-		if len(measured(s.Rows)) > 0 {
-			err = errors.Join(err, writeFile(dir, s.Study.Name+".png", func(w io.Writer) error { return r.WritePlot(w, s) }))
+		write := func(suffix string, have bool, write func(io.Writer, StudyResult) error) {
+			if have {
+				err = errors.Join(err, writeFile(dir, s.Study.Name+suffix,
+					func(w io.Writer) error { return write(w, s) }))
+			}
 		}
-		if len(timedRows(s)) > 0 {
-			err = errors.Join(err, writeFile(dir, s.Study.Name+"-latency.png", func(w io.Writer) error { return r.WriteLatencyPlot(w, s) }))
-		}
-		if len(countedRows(s)) > 0 {
-			err = errors.Join(err, writeFile(dir, s.Study.Name+"-scheduler.png", func(w io.Writer) error { return r.WriteSchedulerPlot(w, s) }))
-		}
+		write(".csv", true, r.WriteCSV)
+		write(".png", len(measured(s.Rows)) > 0, r.WritePlot)
+		write("-latency.png", len(timed(s.Rows)) > 0, r.WriteLatencyPlot)
+		write("-scheduler.png", len(watched(s.Rows)) > 0, r.WriteSchedulerPlot)
 	}
 	return err
 }
 
-// WriteJSON writes all results as one indented JSON object: settings, versions, machine, and every trial.
-// Times are in nanoseconds, sizes in bytes.
+// WriteJSON writes all results as an indented JSON object: settings, versions, machine, and every
+// trial. Times are in nanoseconds, sizes in bytes.
 func (r *Results) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
 }
 
+// writeFile writes a file of a directory.
 func writeFile(dir, name string, write func(io.Writer) error) error {
 	file, err := os.Create(filepath.Join(dir, name))
 	if err == nil {

@@ -8,60 +8,83 @@ import (
 	"vllmgo/internal/format"
 )
 
-// writeMachineTable prints what limited a study's points and what the machine did, in medians over their trials.
+// writeMachineTable writes a table of what limited a study's points and what the machine did, in
+// medians of the trials.
 func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {
 		return nil
 	}
-	header := []string{"point", "outside engine", "cores busy", "by others", "host memory"}
-	light, gpus := rows[0].Light != Light{}, len(rows[0].Trials[0].Usage.GPUs) > 0
-	if light {
-		header = append(header, "speed of light tok/s", "bound by", "share reached")
+	var columns format.Columns[Row]
+	columns.Add("point", func(row Row) string { return row.Point.String() })
+	columns.Add("outside engine", func(row Row) string {
+		return fmt.Sprintf("%.1f %%", 100*row.median(func(t journal.Trial) float64 {
+			return t.Outside.Seconds() / (t.Elapsed + t.Outside).Seconds()
+		}))
+	})
+	addUsageColumns(&columns)
+	if rows[0].Light != (Light{}) {
+		addLightColumns(&columns)
 	}
-	if gpus {
-		header = append(header, "GPU busy", "GPU memory", "SM MHz", "W", "J/token")
+	if len(rows[0].Trials[0].Usage.GPUs) > 0 {
+		addGPUColumns(&columns)
 	}
-	var lines [][]string
-	for _, row := range rows {
-		line := []string{
-			row.Point.String(),
-			fmt.Sprintf("%.1f %%", 100*row.median(func(t journal.Trial) float64 { return t.Outside.Seconds() / (t.Elapsed + t.Outside).Seconds() })),
-			fmt.Sprintf("%.2f", row.median(func(t journal.Trial) float64 { return t.Usage.Cores })),
-			fmt.Sprintf("%.2f", row.median(func(t journal.Trial) float64 { return t.Usage.OtherCores })),
-			format.Bytes(int64(row.median(func(t journal.Trial) float64 { return float64(t.Usage.HostMemory) }))),
-		}
-		if light {
-			line = append(line,
-				format.Rate(row.GeneratedRate(max(row.Light.Memory, row.Light.Arithmetic))),
-				row.Light.bound(), fmt.Sprintf("%.0f %%", 100*row.Light.Share))
-		}
-		if gpus {
-			line = append(line, gpuCells(row)...)
-		}
-		lines = append(lines, line)
-	}
-	return format.Table(w, format.Title(s.Study.Parameter)+": what the machine did (medians)", header, lines, 1)
+	return columns.WriteTable(w, format.Title(s.Study.Parameter)+": what the machine did (medians)", rows, 1)
 }
 
-// gpuCells are the columns for the GPUs: sums of memory and energy; use and lowest clock of the GPU with the most.
-func gpuCells(row Row) []string {
-	over := func(f func(journal.GPUUsage) float64, pick func(a, b float64) float64) float64 {
-		return row.median(func(t journal.Trial) float64 {
-			value := f(t.Usage.GPUs[0])
-			for _, g := range t.Usage.GPUs[1:] {
-				value = pick(value, f(g))
-			}
-			return value
-		})
+// addUsageColumns adds the columns of cores and host memory.
+func addUsageColumns(columns *format.Columns[Row]) {
+	median := func(row Row, of func(journal.Usage) float64) float64 {
+		return row.median(func(t journal.Trial) float64 { return of(t.Usage) })
 	}
-	sum := func(a, b float64) float64 { return a + b }
-	watts := row.median(func(t journal.Trial) float64 { return t.Usage.Joules() / (t.Elapsed + t.Outside).Seconds() })
-	return []string{
-		fmt.Sprintf("%.0f %%", 100*over(func(g journal.GPUUsage) float64 { return g.Busy }, func(a, b float64) float64 { return max(a, b) })),
-		format.Bytes(int64(over(func(g journal.GPUUsage) float64 { return float64(g.Memory) }, sum))),
-		fmt.Sprintf("%.0f", over(func(g journal.GPUUsage) float64 { return float64(g.LowClock) }, func(a, b float64) float64 { return max(a, b) })),
-		fmt.Sprintf("%.0f", watts),
-		fmt.Sprintf("%.3g", row.JoulesPerToken),
-	}
+	columns.Add("cores busy", func(row Row) string {
+		return fmt.Sprintf("%.2f", median(row, func(u journal.Usage) float64 { return u.Cores }))
+	})
+	columns.Add("by others", func(row Row) string {
+		return fmt.Sprintf("%.2f", median(row, func(u journal.Usage) float64 { return u.OtherCores }))
+	})
+	columns.Add("host memory", func(row Row) string {
+		return format.Bytes(int64(median(row, func(u journal.Usage) float64 { return float64(u.HostMemory) })))
+	})
 }
+
+// addLightColumns adds the columns of the speed of light.
+func addLightColumns(columns *format.Columns[Row]) {
+	columns.Add("speed of light tok/s", func(row Row) string { return format.Rate(row.GeneratedRate(row.Light.time())) })
+	columns.Add("bound by", func(row Row) string { return row.Light.bound() })
+	columns.Add("share reached", func(row Row) string { return fmt.Sprintf("%.0f %%", 100*row.Light.Share) })
+}
+
+// addGPUColumns adds the columns of the GPUs: the sums of memory and energy, and the use and the
+// lowest clock of the GPU with the most of it.
+func addGPUColumns(columns *format.Columns[Row]) {
+	columns.Add("GPU busy", func(row Row) string {
+		return fmt.Sprintf("%.0f %%", 100*row.medianGPUs(greater, func(g journal.GPUUsage) float64 { return g.Busy }))
+	})
+	columns.Add("GPU memory", func(row Row) string {
+		return format.Bytes(int64(row.medianGPUs(sum, func(g journal.GPUUsage) float64 { return float64(g.Memory) })))
+	})
+	columns.Add("SM MHz", func(row Row) string {
+		return fmt.Sprintf("%.0f", row.medianGPUs(greater, func(g journal.GPUUsage) float64 { return float64(g.LowClock) }))
+	})
+	columns.Add("W", func(row Row) string {
+		return fmt.Sprintf("%.0f", row.median(func(t journal.Trial) float64 {
+			return t.Usage.Joules() / (t.Elapsed + t.Outside).Seconds()
+		}))
+	})
+	columns.Add("J/token", func(row Row) string { return fmt.Sprintf("%.3g", row.JoulesPerToken) })
+}
+
+// medianGPUs returns the median over the trials of a figure of all GPUs together.
+func (r Row) medianGPUs(together func(a, b float64) float64, figure func(journal.GPUUsage) float64) float64 {
+	return r.median(func(t journal.Trial) float64 {
+		value := figure(t.Usage.GPUs[0])
+		for _, g := range t.Usage.GPUs[1:] {
+			value = together(value, figure(g))
+		}
+		return value
+	})
+}
+
+func sum(a, b float64) float64     { return a + b }
+func greater(a, b float64) float64 { return max(a, b) }

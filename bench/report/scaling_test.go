@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
-	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/benchtest"
@@ -22,7 +21,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// scalingRun measures points with a fake whose times are faster by a factor for each tensor_parallel_size.
+// scalingRun measures points with a fake whose times are faster by a factor for each
+// tensor_parallel_size.
 func scalingRun(t *testing.T, size int, factor map[int]float64, change func(*bench.Settings)) Run {
 	t.Helper()
 	var args vllmgo.EngineArgs
@@ -85,7 +85,7 @@ func TestScaling(t *testing.T) {
 
 // One run whose points differ in the size, among others.
 func TestScalingOfOneRun(t *testing.T) {
-	grid, err := workload.NewStudy("grid", benchtest.Point(2, 8, 4), workload.Axis{"tensor_parallel_size", []any{1, 2, 4}}, workload.Axis{"max_num_seqs", []any{1, 2}})
+	grid, err := workload.NewStudy("grid", benchtest.Point(2, 8, 4), workload.Axis{Name: "tensor_parallel_size", Values: []any{1, 2, 4}}, workload.Axis{Name: "max_num_seqs", Values: []any{1, 2}})
 	require.NoError(t, err)
 	run := scalingRun(t, 0, factors, func(s *bench.Settings) { s.Studies = []workload.Study{grid} })
 	s, err := NewScaling(run)
@@ -98,7 +98,7 @@ func TestScalingOfOneRun(t *testing.T) {
 	assert.InDelta(t, 2, points[1].Rows[2].Speedup, 1e-6)
 	assert.InDelta(t, 0.5, points[1].Rows[2].Efficiency, 1e-6)
 
-	sizes, err := workload.NewStudy("sizes", benchtest.Point(2, 8, 4), workload.Axis{"tensor_parallel_size", []any{1, 2}})
+	sizes, err := workload.NewStudy("sizes", benchtest.Point(2, 8, 4), workload.Axis{Name: "tensor_parallel_size", Values: []any{1, 2}})
 	require.NoError(t, err)
 	s, err = NewScaling(scalingRun(t, 0, factors, func(s *bench.Settings) { s.Studies = []workload.Study{sizes} }))
 	require.NoError(t, err)
@@ -131,28 +131,6 @@ func TestScalingWithoutFigures(t *testing.T) {
 	assert.Equal(t, "failed", lines[3][column["status"]])
 	assert.Empty(t, lines[3][column["speedup"]])
 	assert.Equal(t, four.Name, lines[3][column["run"]])
-}
-
-func TestScalingOnGPUs(t *testing.T) {
-	run := func(size int, rate, last, joules float64) Run {
-		j := journalOf(preset(t, "full")[:1], []float64{rate, rate, rate, rate, rate, last})
-		j.Engines[0].Args.TensorParallelSize, j.Engines[0].Info.TensorParallelSize = size, size
-		j.Header.EngineArgs.TensorParallelSize = size
-		for i := range j.Trials {
-			for n := range size {
-				j.Trials[i].Usage.GPUs = append(j.Trials[i].Usage.GPUs, journal.GPUUsage{Index: n, Memory: int64(10+n) << 30,
-					Energy: joules * float64(j.Trials[i].Ledger.OutputTokens)})
-			}
-		}
-		return Run{"tp", New(j)}
-	}
-	s, err := NewScaling(run(1, 100, 100, 2), run(2, 160, 190, 1.5))
-	require.NoError(t, err)
-	var report strings.Builder
-	require.NoError(t, s.WriteReport(&report))
-	assert.Regexp(t, `│ batch size 1 +│ +1 │ +100 │ +– │ +1 │ +1\.00 │ +100 % │ +10\.00 GiB │ +2 │ +9\.00 │ +ok │`, report.String())
-	assert.Regexp(t, `│ batch size 1 +│ +2 │ +160 │ +– │ +1 │ +1\.60 │ +80 % │ +11\.00 GiB │ +3 │ +9\.00 │ +ok │`, report.String(), "the fullest GPU, the energy of both")
-	assert.Contains(t, report.String(), "\nTP 2: speed-up 1.60 (batch size 1) to 1.90 (batch size 32).\n")
 }
 
 func TestScalingRefuses(t *testing.T) {

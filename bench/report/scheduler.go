@@ -9,23 +9,23 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Scheduler sums up what a scheduler did during a point's latency passes. Its counts were read every 20 ms and are those of
-// the last step that had ended.
+// Scheduler says what vLLM's scheduler did during a point's latency passes. Its counts were read
+// every 20 ms, and are those of the last step that had ended.
 type Scheduler struct {
 	// MaxNumSeqs is the engine's limit on running requests.
 	MaxNumSeqs int `json:"max_num_seqs"`
-	// MostRunning and MostWaiting are numbers of requests.
+	// MostRunning and MostWaiting are the greatest numbers of running and of waiting requests.
 	MostRunning int `json:"most_running"`
 	MostWaiting int `json:"most_waiting"`
 	// Full is the share of the readings in which requests waited while MaxNumSeqs ran.
 	Full float64 `json:"full"`
 	// MostKVUse is the greatest share of the KV cache in use.
 	MostKVUse float64 `json:"most_kv_use"`
-	// Preemptions is the number of preemptions from the first reading of each pass to its last.
+	// Preemptions is the number of preemptions between the first and the last reading of each pass.
 	Preemptions int `json:"preemptions"`
 }
 
-// newScheduler sums up a point's readings; nil when there are none.
+// newScheduler returns what the scheduler did at a point; nil when there are no readings.
 func newScheduler(j *journal.Journal, p workload.PointID) *Scheduler {
 	var s Scheduler
 	readings, full := 0, 0
@@ -55,29 +55,45 @@ func newScheduler(j *journal.Journal, p workload.PointID) *Scheduler {
 	return &s
 }
 
-// explainDip says in a sentence after a space what the scheduler did at a row that is slower than the row before; empty when
-// latencies were not measured.
+// explainDip returns what the scheduler did at a row that is slower than the row before: a sentence
+// after a space, or nothing when the scheduler was not watched.
 func explainDip(before, after Row) string {
-	if before.Latency == nil || after.Latency == nil || before.Latency.Scheduler == nil || after.Latency.Scheduler == nil {
+	if before.scheduler() == nil || after.scheduler() == nil {
 		return ""
 	}
-	was, is := before.Latency.Scheduler, after.Latency.Scheduler
-	ran, runs := before.Latency.Running, after.Latency.Running
+	was, is := before.scheduler(), after.scheduler()
 	var causes []string
 	if is.Preemptions > was.Preemptions {
-		causes = append(causes, fmt.Sprintf("%s, after which requests had to start again, against %d at %s, with up to %.0f %% of the KV cache in use",
+		causes = append(causes, fmt.Sprintf("%s, after which requests had to start again, against %d at %s, "+
+			"with up to %.0f %% of the KV cache in use",
 			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), 100*is.MostKVUse))
 	}
 	if is.Full > was.Full {
 		sequences := after.Requests * after.Completions()
 		waves := (sequences + is.MaxNumSeqs - 1) / is.MaxNumSeqs
-		causes = append(causes, fmt.Sprintf("up to %d requests waited while max_num_seqs %d ran, so that %d sequences went in %d waves, the last of %d; "+
-			"on average %.1f requests ran, against %.1f at %s",
-			is.MostWaiting, is.MaxNumSeqs, sequences, waves, sequences-(waves-1)*is.MaxNumSeqs, runs, ran, before.Name()))
+		causes = append(causes, fmt.Sprintf("up to %d requests waited while max_num_seqs %d ran, "+
+			"so that %d sequences went in %d waves, the last of %d; on average %.1f requests ran, against %.1f at %s",
+			is.MostWaiting, is.MaxNumSeqs, sequences, waves, sequences-(waves-1)*is.MaxNumSeqs,
+			after.Latency.Running, before.Latency.Running, before.Name()))
 	}
-	if causes == nil {
-		return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; %.1f requests running on average, against %.1f; "+
-			"up to %.0f %% of the KV cache in use.", after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), runs, ran, 100*is.MostKVUse)
+	if len(causes) > 0 {
+		return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
 	}
-	return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
+	return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; "+
+		"%.1f requests running on average, against %.1f; up to %.0f %% of the KV cache in use.",
+		after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(),
+		after.Latency.Running, before.Latency.Running, 100*is.MostKVUse)
+}
+
+// scheduler returns what the scheduler did; nil when it was not watched.
+func (r Row) scheduler() *Scheduler {
+	if r.Latency == nil {
+		return nil
+	}
+	return r.Latency.Scheduler
+}
+
+// watched returns the rows with counts of the scheduler over time.
+func watched(rows []Row) []Row {
+	return only(timed(rows), func(r Row) bool { return len(r.Latency.Counters) > 0 })
 }

@@ -13,17 +13,6 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// scheduled adds a latency pass of one second to a journal, in which all requests run for a share of it, and readings.
-func scheduled(j *journal.Journal, p workload.Point, share float64, counters ...journal.Counters) {
-	pass := journal.LatencyPass{PointID: p.ID(), Engine: 1, Elapsed: time.Second, Counters: counters}
-	for range p.Requests {
-		pass.Requests = append(pass.Requests, journal.RequestTimes{
-			TTFT: time.Millisecond, E2E: time.Duration(share * float64(time.Second)), ITL: []time.Duration{time.Millisecond, time.Minute},
-		})
-	}
-	j.Latencies = append(j.Latencies, pass)
-}
-
 // A dip is explained by what the scheduler did, or the finding says that it did nothing unusual.
 func TestDipIsExplained(t *testing.T) {
 	study := preset(t, "full")[2]
@@ -51,62 +40,4 @@ func TestDipIsExplained(t *testing.T) {
 		assert.Greater(t, image.Bounds().Dy(), 500)
 		require.NoError(t, r.WriteLatencyPlot(&b, r.Studies[0]))
 	}
-}
-
-// A pass that was disturbed does not stand for the others.
-func TestPassOfMedianTime(t *testing.T) {
-	study := preset(t, "full")[2]
-	j := journalOf([]workload.Study{study}, []float64{300, 800, 1000, 600, 900})
-	for i, seconds := range []time.Duration{7, 1, 2} {
-		scheduled(j, study.Points[2], 1, journal.Counters{Running: i + 1})
-		j.Latencies[i].Elapsed = seconds * time.Second
-	}
-	l := New(j).Studies[0].Rows[2].Latency
-	assert.Equal(t, 50.0, l.Running, "100 requests of a second in two")
-	assert.Equal(t, []journal.Counters{{Running: 3}}, l.Counters)
-}
-
-// What is within the intervals is no dip.
-func TestNoDipWithinIntervals(t *testing.T) {
-	study := preset(t, "full")[2]
-	j := journalOf([]workload.Study{study}, []float64{300, 800, 1000, 900, 1000})
-	for _, trial := range j.Trials[2:4] {
-		trial.Trial = 2
-		trial.Elapsed += trial.Elapsed / 4
-		j.Trials = append(j.Trials, trial)
-	}
-	assert.Contains(t, New(j).Studies[0].Finding, "No dips")
-}
-
-func TestNothingToPlot(t *testing.T) {
-	r := New(journalOf(preset(t, "full")[2:], []float64{300, 800, 1000, 600, 900}))
-	assert.ErrorContains(t, r.WriteSchedulerPlot(&bytes.Buffer{}, r.Studies[0]), "no scheduler counts")
-	assert.ErrorContains(t, r.WriteLatencyPlot(&bytes.Buffer{}, r.Studies[0]), "no latencies")
-}
-
-// Requests of one token have no gaps between tokens.
-func TestLatencyPlotOfSingleTokens(t *testing.T) {
-	study := preset(t, "full")[2]
-	for i := range study.Points {
-		study.Points[i].OutputLen = 1
-	}
-	j := journalOf([]workload.Study{study}, []float64{300, 800, 1000, 600, 900})
-	scheduled(j, study.Points[2], 1)
-	for i := range j.Latencies[0].Requests {
-		j.Latencies[0].Requests[i].ITL = nil
-	}
-	r := New(j)
-	require.NoError(t, r.WriteLatencyPlot(&bytes.Buffer{}, r.Studies[0]))
-}
-
-// Load of others while latencies are measured is noted.
-func TestLoadDuringLatencies(t *testing.T) {
-	study := preset(t, "full")[2]
-	j := journalOf([]workload.Study{study}, []float64{300, 800, 1000, 600, 900})
-	scheduled(j, study.Points[2], 1)
-	scheduled(j, study.Points[2], 1)
-	j.Latencies[1].Usage.OtherCores = 0.5
-	row := New(j).Studies[0].Rows[2]
-	assert.Equal(t, []string{"other load while latencies were measured: in 1 of 2 latency passes; at worst others kept 0.50 cores busy, the hypervisor took 0.0 %, a quota held back 0.0 %"}, row.Notes)
-	assert.Empty(t, row.failedChecks(), "the trials were undisturbed")
 }

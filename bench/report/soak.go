@@ -1,8 +1,10 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,49 +13,77 @@ import (
 	"vllmgo/internal/format"
 )
 
-// WriteSoak writes the report of a soak test: its setting, a table of the windows, and how throughput and
-// memory changed from the second window to the last but one. The engine fills in the first window and
-// empties in the last.
+// WriteSoak writes the report of a soak test: its setting, a table of its windows, and how
+// throughput and memory changed from the second window to the last but one. The first and the last
+// window do not count, because the engine fills in the first and empties in the last.
 func WriteSoak(w io.Writer, s *journal.Soak) error {
+	var b bytes.Buffer // whose writes do not fail
 	h := s.Header
-	fmt.Fprintf(w, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n", strings.Join(h.Command, " "), h.Machine,
-		h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion, h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
-	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(), ModelTitle(h.Model, h.RandomWeights),
-		h.Engine.Dtype, h.Engine.Device, h.Engine.TensorParallelSize, h.Engine.EngineMode)
-	if err := writeWindows(w, caption, s.Windows); err != nil || s.End == nil {
-		return err
+	fmt.Fprintf(&b, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n",
+		strings.Join(h.Command, " "), h.Machine, h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion,
+		h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
+	rows := soakRows(s.Windows)
+	if err := writeWindows(&b, h, rows); err != nil {
+		return fmt.Errorf("bench: writing a table: %w", err)
 	}
-	_, err := fmt.Fprintf(w, "all outputs are what was asked for; SHA-256 of the prompts %s\n", s.End.PromptsSHA256)
+	if len(rows) >= 4 {
+		writeChange(&b, rows[1:len(rows)-1])
+	}
+	if s.End != nil {
+		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", s.End.PromptsSHA256)
+	}
+	_, err := w.Write(b.Bytes())
 	return err
 }
 
-// writeWindows writes the table of windows, and how throughput and memory changed.
-func writeWindows(w io.Writer, caption string, windows []journal.SoakWindow) error {
-	var rows [][]string
-	var times []time.Duration // for a million requests
+// soakRow is a window with the number of requests that ended in it.
+type soakRow struct {
+	journal.SoakWindow
+	requests float64
+}
+
+// soakRows returns the rows of windows.
+func soakRows(windows []journal.SoakWindow) []soakRow {
+	var rows []soakRow
 	before := 0
 	for _, window := range windows {
-		requests, seconds := float64(window.Requests-before), window.Elapsed.Seconds()
+		rows = append(rows, soakRow{window, float64(window.Requests - before)})
 		before = window.Requests
-		rows = append(rows, []string{
-			fmt.Sprint(window.Requests), format.Seconds(window.Elapsed), format.Rate(requests / seconds),
-			format.Rate(float64(window.OutputTokens) / seconds), format.Rate(float64(window.InputTokens+window.OutputTokens) / seconds),
-			fmt.Sprintf("%.1f", float64(window.GoHeap)/(1<<20)), fmt.Sprint(window.Process >> 20), fmt.Sprint(window.Children >> 20),
-		})
-		times = append(times, time.Duration(seconds*1e6/requests*float64(time.Second)))
 	}
-	header := []string{"requests so far", "elapsed s", "requests/s", "generated tok/s", "total tok/s", "Go heap MiB", "process MiB", "children MiB"}
-	if err := format.Table(w, caption, header, rows, 0); err != nil || len(windows) < 4 {
-		return err
+	return rows
+}
+
+// perSecond returns the rate of a number in the window.
+func (r soakRow) perSecond(n float64) string { return format.Rate(n / r.Elapsed.Seconds()) }
+
+// writeWindows writes the table of the windows.
+func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
+	var columns format.Columns[soakRow]
+	columns.Add("requests so far", func(r soakRow) string { return strconv.Itoa(r.Requests) })
+	columns.Add("elapsed s", func(r soakRow) string { return format.Seconds(r.Elapsed) })
+	columns.Add("requests/s", func(r soakRow) string { return r.perSecond(r.requests) })
+	columns.Add("generated tok/s", func(r soakRow) string { return r.perSecond(float64(r.OutputTokens)) })
+	columns.Add("total tok/s", func(r soakRow) string { return r.perSecond(float64(r.InputTokens + r.OutputTokens)) })
+	columns.Add("Go heap MiB", func(r soakRow) string { return fmt.Sprintf("%.1f", float64(r.GoHeap)/(1<<20)) })
+	columns.Add("process MiB", func(r soakRow) string { return strconv.FormatInt(r.Process>>20, 10) })
+	columns.Add("children MiB", func(r soakRow) string { return strconv.FormatInt(r.Children>>20, 10) })
+	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(),
+		format.ModelTitle(h.Model, h.RandomWeights), h.Engine.Dtype, h.Engine.Device,
+		h.Engine.TensorParallelSize, h.Engine.EngineMode)
+	return columns.WriteTable(w, caption, rows, 0)
+}
+
+// writeChange writes how throughput and memory changed from the first of some rows to the last.
+func writeChange(b *bytes.Buffer, rows []soakRow) {
+	var times []time.Duration // for a million requests
+	for _, r := range rows {
+		times = append(times, time.Duration(r.Elapsed.Seconds()*1e6/r.requests*float64(time.Second)))
 	}
-	trend := stat.NewTrend(times[1 : len(times)-1])
-	first, last := windows[1], windows[len(windows)-2]
-	change := func(f func(journal.SoakWindow) int64) string {
-		return fmt.Sprintf("%+.1f MiB", float64(f(last)-f(first))/(1<<20))
-	}
-	_, err := fmt.Fprintf(w, "from request %d to %d: time for a request %+.1f %% (Theil-Sen; Mann-Kendall: p = %.2g), Go heap %s, process %s, children %s\n",
-		first.Requests, last.Requests, 100*trend.Change, trend.P,
-		change(func(w journal.SoakWindow) int64 { return w.GoHeap }), change(func(w journal.SoakWindow) int64 { return w.Process }),
-		change(func(w journal.SoakWindow) int64 { return w.Children }))
-	return err
+	trend := stat.NewTrend(times)
+	first, last := rows[0], rows[len(rows)-1]
+	change := func(before, after int64) string { return fmt.Sprintf("%+.1f MiB", float64(after-before)/(1<<20)) }
+	fmt.Fprintf(b, "from request %d to %d: time for a request %+.1f %% (Theil-Sen; Mann-Kendall: p = %.2g), "+
+		"Go heap %s, process %s, children %s\n",
+		first.Requests, last.Requests, 100*trend.Change, trend.P, change(first.GoHeap, last.GoHeap),
+		change(first.Process, last.Process), change(first.Children, last.Children))
 }

@@ -9,10 +9,11 @@ import (
 
 // Comparison is the outcome of comparing two samples of times.
 type Comparison struct {
-	// Ratio is the second sample's median over the first's: 1.03 means that the second is 3 % slower.
+	// Ratio is the second sample's median over the first's. 1.03 means that the second is 3 %
+	// slower.
 	Ratio float64 `json:"ratio"`
-	// Low and High bound the factor between the two with 99 % confidence, so that 1 is outside when they differ; both are 0
-	// for too few values.
+	// Low and High are the ends of an interval that covers the ratio of the times with 99 %
+	// confidence. 1 is outside the interval when the samples differ. Both are 0 for too few values.
 	Low  float64 `json:"low,omitempty"`
 	High float64 `json:"high,omitempty"`
 	// P is the probability of samples that differ as much or more when nothing differs.
@@ -21,16 +22,22 @@ type Comparison struct {
 	Differ bool `json:"differ"`
 }
 
-// Compare tells whether two samples of times differ by more than chance explains, by the two-sided
-// Mann-Whitney U test (Annals of Mathematical Statistics 18, 1947), which is exact for samples of up to 50
-// values and assumes nothing about how times are distributed. Fewer than 5 values on both sides can never
-// show a difference. The interval is the test's own: from the k-th smallest to the k-th largest of all ratios of a value of
-// the second sample to one of the first, with the largest k that the distribution of U allows (W. J. Conover, Practical
-// Nonparametric Statistics, 3rd ed., 1999, section 5.4, on the times' logarithms). Measure both in turns: times that drift differ between any two hours. It panics when
+// Compare reports whether two samples of times differ by more than chance explains. It panics when
 // a sample is empty.
+//
+// The test is the two-sided Mann-Whitney U test (Annals of Mathematical Statistics 18, 1947). It is
+// exact for samples of up to 50 values, and assumes nothing about the distribution of the times.
+// Two samples of fewer than 5 values never differ.
+//
+// The interval is that of the test: it goes from the k-th smallest to the k-th largest ratio of a
+// value of the second sample to a value of the first, with the largest k that the distribution of U
+// allows (W. J. Conover, Practical Nonparametric Statistics, 3rd ed., 1999, section 5.4, on the
+// logarithms of the times).
+//
+// Measure both samples in turns. Times drift, and so differ between any two hours.
 func Compare(first, second []time.Duration) Comparison {
 	c := Comparison{Ratio: float64(Median(second).Value) / float64(Median(first).Value), P: 1}
-	// The error says that all values are equal, and so nothing differs.
+	// The only error says that all values are equal. Then nothing differs.
 	if test, err := stats.MannWhitneyUTest(floats(first), floats(second), stats.LocationDiffers); err == nil {
 		c.P = test.P
 	}
@@ -39,7 +46,7 @@ func Compare(first, second []time.Duration) Comparison {
 	return c
 }
 
-// ratioInterval is the interval of [Comparison]; zeros for too few values.
+// ratioInterval returns the interval of a [Comparison]; zeros for too few values.
 func ratioInterval(first, second []time.Duration) (low, high float64) {
 	u := stats.UDist{N1: len(first), N2: len(second)}
 	k := 0

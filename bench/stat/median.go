@@ -8,23 +8,21 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Value is what a sample consists of: times, or numbers such as rates and ratios.
-type Value interface{ time.Duration | float64 }
-
 // Estimate is the median of a sample with an interval for the median of what was sampled.
 //
 // The interval goes from the k-th smallest to the k-th largest value, with the largest k for which
 // it covers the true median with a probability of at least 95 %. The number of values below the
-// median is binomial with probability ½, whatever the distribution of the values, so that the
-// probability is
+// median is binomial with probability ½, whatever the distribution of the values. The probability
+// is therefore
 //
 //	1 − 2 · P(Binomial(n, ½) ≤ k−1)
 //
 // (W. J. Conover, Practical Nonparametric Statistics, 3rd ed., 1999, section 3.2). Fewer than 6
-// values have no such interval. Low and High are then their whole range, and Confidence,
-// 1 − 2^(1−n), is below 95 %.
+// values have no such interval: Low and High are then the least and the greatest value, and
+// Confidence, 1 − 2^(1−n), is below 95 %.
 //
-// In JSON, the members of an estimate of times are called value_ns, low_ns and high_ns.
+// In JSON, the value and the ends are the members value, low and high. Times are in nanoseconds,
+// and the members' names then end with _ns.
 type Estimate[T Value] struct {
 	// N is the number of values.
 	N int
@@ -35,6 +33,9 @@ type Estimate[T Value] struct {
 	// Confidence is the probability that the interval covers the true median: 0 for a single value.
 	Confidence float64
 }
+
+// Value is a value of a sample: a time, or a number such as a rate or a ratio.
+type Value interface{ time.Duration | float64 }
 
 // Median returns the median of values and its interval. It returns the zero value for no values.
 func Median[T Value](values []T) Estimate[T] {
@@ -49,8 +50,21 @@ func Median[T Value](values []T) Estimate[T] {
 	}
 }
 
-// intervalRank returns the rank k of the interval's lower end among n values in ascending order, and
-// the probability that the interval covers the median. The upper end has the same rank from above.
+// Precision returns the greater distance from the median to an end of the interval, as a fraction
+// of the median.
+func (e Estimate[T]) Precision() float64 {
+	return float64(max(e.High-e.Value, e.Value-e.Low)) / float64(e.Value)
+}
+
+// Within reports whether the interval has 95 % confidence and its ends are within target, a
+// fraction, of the median.
+func (e Estimate[T]) Within(target float64) bool {
+	return e.Confidence >= Confidence && e.Precision() <= target
+}
+
+// intervalRank returns the rank k of the interval's lower end among n values in ascending order,
+// and the probability that the interval covers the median. The upper end has the same rank from
+// above.
 func intervalRank(n int) (k int, coverage float64) {
 	below := distuv.Binomial{N: float64(n), P: 0.5}.CDF
 	k = 1
@@ -58,18 +72,6 @@ func intervalRank(n int) (k int, coverage float64) {
 		k++
 	}
 	return k, max(0, 1-2*below(float64(k-1)))
-}
-
-// Precision returns the greater distance from the median to an end of the interval, as a fraction of
-// the median.
-func (e Estimate[T]) Precision() float64 {
-	return float64(max(e.High-e.Value, e.Value-e.Low)) / float64(e.Value)
-}
-
-// Within reports whether the interval has 95 % confidence and its ends are within target, a fraction,
-// of the median.
-func (e Estimate[T]) Within(target float64) bool {
-	return e.Confidence >= Confidence && e.Precision() <= target
 }
 
 // times and numbers are estimates as JSON has them.

@@ -4,53 +4,39 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"vllmgo/internal/format"
 )
 
-// Stopping says how often points are measured: each until the 95 % interval of its median is within Target, at
-// least MinTrials and at most MaxTrials times, and as long as the budget allows. Each point has one trial whatever
-// the budget.
+// Stopping is the rule that says how often points are measured: each at least MinTrials and at most
+// MaxTrials times, until the 95 % interval of its median is within Target or the budget is spent.
+// Each point has one trial whatever the budget.
 //
-// Looking at the interval after each trial and stopping when it is narrow makes it cover the true median
-// less often than 95 %; docs/benchmarking.md says by how much.
+// The rule looks at the interval after each trial and stops when it is narrow. The interval then
+// covers the true median less often than in 95 % of runs; docs/benchmarking.md says how often.
 type Stopping struct {
-	// Target is the precision to reach, as a fraction of the median; see [Median.Precision]. 0 means none.
+	// Target is the precision to reach, as a fraction of the median; see [Estimate.Precision]. 0
+	// means that the interval does not matter.
 	Target float64 `json:"target"`
-	// MinTrials and MaxTrials bound the number of a point's trials.
+	// MinTrials and MaxTrials are the least and the greatest number of a point's trials.
 	MinTrials int `json:"min_trials"`
 	MaxTrials int `json:"max_trials"`
-	// Budget is the time for the whole run, loading and warm-up included. Engines share it by what they have to compute.
-	// 0 means no limit.
+	// Budget is the time for the whole run, loading and warm-up included. Engines share it by what
+	// they have to compute. 0 means no limit.
 	Budget time.Duration `json:"budget_ns"`
 }
 
-// FixedTrials measures each point n times.
-func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
-
-// DefaultTarget is the default precision, as a fraction.
+// DefaultTarget is the default precision, as a fraction of the median.
 const DefaultTarget = 0.02
 
-// UntilPrecise measures each point 6 to 50 times, until the interval is within the target or the budget is spent.
+// FixedTrials returns the rule that measures each point n times.
+func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
+
+// UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is
+// within target or the budget is spent.
 func UntilPrecise(target float64, budget time.Duration) Stopping {
 	return Stopping{Target: target, MinTrials: 6, MaxTrials: 50, Budget: budget}
 }
 
-// String says it in words.
-func (s Stopping) String() string {
-	if s.MinTrials == s.MaxTrials && s.Budget == 0 {
-		return format.Count(s.MaxTrials, "trial") + " a point"
-	}
-	text := fmt.Sprintf("%d to %s a point", s.MinTrials, format.Count(s.MaxTrials, "trial"))
-	if s.Target > 0 {
-		text += fmt.Sprintf(", until the 95 %% interval is within %.3g %% of the median", 100*s.Target)
-	}
-	if s.Budget > 0 {
-		text += fmt.Sprintf(" or %v are spent", s.Budget)
-	}
-	return text
-}
-
+// Validate returns an error that says what is wrong with the rule; nil when nothing is.
 func (s Stopping) Validate() error {
 	switch {
 	case s.MinTrials < 1 || s.MaxTrials < s.MinTrials:
@@ -63,18 +49,20 @@ func (s Stopping) Validate() error {
 	return nil
 }
 
-// Done reports whether a point with these trials needs no other, the budget apart.
+// Done reports whether a point with trials of the given times needs no more. It does not look at
+// the budget.
 func (s Stopping) Done(times []time.Duration) bool {
 	if len(times) < s.MinTrials {
 		return false
 	}
-	return len(times) >= s.MaxTrials || s.Target > 0 && Median(times).Within(s.Target)
+	return len(times) >= s.MaxTrials || s.reached(times)
 }
 
-// Reason says why a measured point has no more trials; "interrupted" when it needs more.
+// Reason returns why a point with trials of the given times has no more: "target reached", "most
+// trials reached", "budget spent" or, when it needs more, "interrupted".
 func (s Stopping) Reason(times []time.Duration, outOfBudget bool) string {
 	switch {
-	case s.Target > 0 && Median(times).Within(s.Target):
+	case s.reached(times):
 		return "target reached"
 	case len(times) >= s.MaxTrials:
 		return "most trials reached"
@@ -82,4 +70,28 @@ func (s Stopping) Reason(times []time.Duration, outOfBudget bool) string {
 		return "budget spent"
 	}
 	return "interrupted"
+}
+
+// reached reports whether the interval is within the target.
+func (s Stopping) reached(times []time.Duration) bool {
+	return s.Target > 0 && Median(times).Within(s.Target)
+}
+
+// String returns the rule in words.
+func (s Stopping) String() string {
+	trials := fmt.Sprintf("%d trials", s.MaxTrials)
+	if s.MaxTrials == 1 {
+		trials = "1 trial"
+	}
+	if s.MinTrials == s.MaxTrials && s.Budget == 0 {
+		return trials + " a point"
+	}
+	text := fmt.Sprintf("%d to %s a point", s.MinTrials, trials)
+	if s.Target > 0 {
+		text += fmt.Sprintf(", until the 95 %% interval is within %.3g %% of the median", 100*s.Target)
+	}
+	if s.Budget > 0 {
+		text += fmt.Sprintf(" or %v are spent", s.Budget)
+	}
+	return text
 }

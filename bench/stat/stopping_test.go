@@ -10,7 +10,8 @@ import (
 	"vllmgo/internal/fake"
 )
 
-// Stopping at the first narrow interval costs coverage: docs/benchmarking.md has the figures that this logs.
+// Stopping at the first narrow interval costs coverage: docs/benchmarking.md has the figures that
+// this logs.
 func TestStoppingCoverage(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	stopping := UntilPrecise(DefaultTarget, 0)

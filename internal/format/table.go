@@ -1,15 +1,15 @@
 package format
 
 import (
+	"bytes"
 	"io"
-	"strings"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// Table prints a table whose first textColumns columns are text, aligned left, and the others
-// figures, aligned right.
+// Table writes a table. The first textColumns columns are text, aligned left. The others are
+// figures, aligned right. Use [Columns] where the columns do not depend on the rows.
 func Table(w io.Writer, caption string, header []string, rows [][]string, textColumns int) error {
 	align := make([]tw.Align, len(header))
 	for i := range align {
@@ -18,7 +18,8 @@ func Table(w io.Writer, caption string, header []string, rows [][]string, textCo
 			align[i] = tw.AlignLeft
 		}
 	}
-	table := tablewriter.NewTable(w,
+	var b bytes.Buffer // tablewriter loses the errors of a writer
+	table := tablewriter.NewTable(&b,
 		tablewriter.WithHeaderAutoFormat(tw.Off),
 		tablewriter.WithHeaderAlignmentConfig(tw.CellAlignment{PerColumn: align}),
 		tablewriter.WithRowAlignmentConfig(tw.CellAlignment{PerColumn: align}),
@@ -28,8 +29,9 @@ func Table(w io.Writer, caption string, header []string, rows [][]string, textCo
 	if err := table.Bulk(rows); err != nil {
 		return err
 	}
-	return table.Render()
+	if err := table.Render(); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
-
-// Title is text with its first letter in upper case.
-func Title(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

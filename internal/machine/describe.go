@@ -11,7 +11,7 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Describe looks at the machine that this program runs on.
+// Describe returns what the machine is that this program runs on.
 func Describe() journal.Machine {
 	m := journal.Machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version()}
 	if cpus, err := cpu.Info(); err == nil && len(cpus) > 0 {

@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OtherLoadAverage is the machine's load average over the last minute, less the most that this process and those it waited
-// for can have added to it: their CPU time over a minute. 0 when it cannot be found out.
+// OtherLoadAverage returns the load average of others over the last minute: the machine's, minus
+// the most that this process and those it waited for can have added to it, which is their CPU time
+// in minutes.
 func OtherLoadAverage() float64 {
 	if stubUsage != nil {
 		return 0

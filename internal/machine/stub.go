@@ -1,11 +1,10 @@
 package machine
 
-import (
-	"vllmgo/bench/journal"
-)
+import "vllmgo/bench/journal"
 
 // stubUsage replaces what is seen, in tests.
 var stubUsage func() journal.Usage
 
-// Stub makes watchMachine report what usage returns and otherLoadAverage 0, for tests; nil ends that.
+// Stub makes [Watch] report what usage returns, and [OtherLoadAverage] return 0. It is for tests. A
+// nil usage ends that.
 func Stub(usage func() journal.Usage) { stubUsage = usage }

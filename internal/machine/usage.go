@@ -10,31 +10,31 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Watch begins to watch the machine and the GPUs with the given numbers. The function that it returns ends that
-// and returns what was seen; a figure that cannot be found out is 0. own are this program's processes on GPUs.
-func Watch(indices []int, own PIDs) (stop func() journal.Usage) {
+// Watch starts to watch the machine and the GPUs with the given numbers. The function that it
+// returns stops that and returns what was seen. own are the processes of this program on the GPUs.
+func Watch(gpus []int, own PIDs) (stop func() journal.Usage) {
 	if stubUsage != nil {
 		return stubUsage
 	}
 	start, began := readCPU(), time.Now()
-	gpus := watchGPUs(indices, own)
+	stopGPUs := watchGPUs(gpus, own)
 	return func() journal.Usage {
 		wall := time.Since(began)
-		end := readCPU()
-		u := usageBetween(start, end, wall)
+		u := usageBetween(start, readCPU(), wall)
 		u.HostMemory, _ = HostMemory()
-		u.GPUs = gpus()
+		u.GPUs = stopGPUs()
 		return u
 	}
 }
 
-// cpuReading is CPU time so far, in seconds.
+// cpuReading is the CPU time so far, in seconds.
 type cpuReading struct {
 	all, busy, steal float64 // of the machine
 	own              float64 // of this program's processes
 	throttled        float64 // of the control group
 }
 
+// readCPU returns the CPU time so far.
 func readCPU() cpuReading {
 	var r cpuReading
 	if times, err := cpu.Times(false); err == nil && len(times) > 0 {
@@ -54,7 +54,7 @@ func readCPU() cpuReading {
 	return r
 }
 
-// usageBetween is what two readings tell.
+// usageBetween returns the use of the cores between two readings.
 func usageBetween(start, end cpuReading, wall time.Duration) journal.Usage {
 	own := max(0, end.own-start.own)
 	u := journal.Usage{
@@ -66,38 +66,4 @@ func usageBetween(start, end cpuReading, wall time.Duration) journal.Usage {
 		u.Steal = max(0, end.steal-start.steal) / all
 	}
 	return u
-}
-
-// EachDescendant calls f for a process and all its descendants.
-func EachDescendant(p *process.Process, f func(*process.Process)) {
-	f(p)
-	children, err := p.Children()
-	if err != nil {
-		return // it ended, and so has none
-	}
-	for _, child := range children {
-		EachDescendant(child, f)
-	}
-}
-
-// Sample calls f at intervals until the function that it returns is called, which waits for the last call.
-func Sample(interval time.Duration, f func()) (stop func()) {
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				f()
-			case <-end:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(end)
-		<-ended
-	}
 }

@@ -1,0 +1,132 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
+)
+
+const (
+	// doublingPays is the least gain in throughput, as a fraction, with which a doubling of the
+	// batch pays.
+	doublingPays = 0.25
+	// dip is the least loss of throughput against the row before, as a fraction, that is a dip when
+	// the intervals do not overlap.
+	dip = 0.05
+)
+
+// finding returns in words what the rows of the study show, and the rows that it rests on.
+func (s StudyResult) finding() string {
+	rows := measured(s.Rows)
+	if len(rows) == 0 {
+		return "No row was measured, so there is no finding."
+	}
+	text := ""
+	switch s.Study.Sweep {
+	case workload.BatchSize:
+		text = batchSizeFinding(rows)
+	case workload.SequenceLength:
+		text = sequenceLengthFinding(rows)
+	default:
+		text = peakAndDips(rows)
+	}
+	if missing := unmeasured(s.Rows); missing != "" {
+		text += " Without figures: " + missing + "."
+	}
+	return text
+}
+
+// batchSizeFinding returns the scaling efficiency of each batch size, and where doubling stops
+// paying.
+func batchSizeFinding(rows []Row) string {
+	return batchEfficiency(rows) + " " + doublings(rows)
+}
+
+// batchEfficiency returns the scaling efficiency of each batch size: (tok/s at N ÷ tok/s at 1) ÷ N.
+func batchEfficiency(rows []Row) string {
+	first := rows[0]
+	if first.Value != 1 {
+		return "Scaling efficiency needs the row batch size 1, which has no figures."
+	}
+	var parts []string
+	for _, r := range rows {
+		efficiency := r.GeneratedPerSecond / first.GeneratedPerSecond / float64(r.Value)
+		parts = append(parts, fmt.Sprintf("%d: %.0f %%", r.Value, 100*efficiency))
+	}
+	return "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: " + strings.Join(parts, ", ") + "."
+}
+
+// doublings returns what each doubling of the batch size gains, and the first doubling from which
+// on none pays.
+func doublings(rows []Row) string {
+	var gains []string
+	stops := "" // the first of the doublings at the end that do not pay
+	for i, after := range rows[1:] {
+		before := rows[i]
+		if after.Value != 2*before.Value {
+			continue
+		}
+		doubling := fmt.Sprintf("%d→%d", before.Value, after.Value)
+		gain := after.GeneratedPerSecond/before.GeneratedPerSecond - 1
+		gains = append(gains, fmt.Sprintf("%s: %+.0f %%", doubling, 100*gain))
+		if gain >= doublingPays {
+			stops = ""
+		} else if stops == "" {
+			stops = doubling
+		}
+	}
+	if len(gains) == 0 {
+		return "No two measured rows are a doubling apart."
+	}
+	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %.0f %%", stops, 100*doublingPays)
+	if stops == "" {
+		verdict = fmt.Sprintf("the last adds at least %.0f %%, so doubling pays as far as this sweep goes",
+			100*doublingPays)
+	}
+	return fmt.Sprintf("Gains by doubling: %s; %s.", strings.Join(gains, ", "), verdict)
+}
+
+// sequenceLengthFinding returns the lengths with the most and the least throughput.
+func sequenceLengthFinding(rows []Row) string {
+	best, worst := fastest(rows), slices.MinFunc(rows, byRate)
+	text := fmt.Sprintf("Best length: %d, with %s generated tok/s", best.Value, format.Rate(best.GeneratedPerSecond))
+	if len(rows) == 1 {
+		return text + "; it is the only row with figures."
+	}
+	return fmt.Sprintf("%s; the slowest is %d, with %s, %.0f %% less.", text, worst.Value,
+		format.Rate(worst.GeneratedPerSecond), 100*(1-worst.GeneratedPerSecond/best.GeneratedPerSecond))
+}
+
+// peakAndDips returns the row with the most throughput, and the rows that are slower than the row
+// before with what the scheduler did there.
+func peakAndDips(rows []Row) string {
+	peak := fastest(rows)
+	text := fmt.Sprintf("Peak: %s, with %s generated tok/s. ", peak.Point, format.Rate(peak.GeneratedPerSecond))
+	var dips []string
+	why := ""
+	for i, after := range rows[1:] {
+		before := rows[i]
+		loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond
+		if loss > dip && after.slowerThan(before) {
+			dips = append(dips, fmt.Sprintf("%s (%.0f %% below %s)", after.Name(), 100*loss, before.Name()))
+			why += explainDip(before, after)
+		}
+	}
+	if len(dips) == 0 {
+		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before, beyond the intervals.",
+			100*dip)
+	}
+	return text + fmt.Sprintf("Dips, more than %.0f %% below the row before, beyond the intervals: %s.%s",
+		100*dip, format.List(dips), why)
+}
+
+// byRate orders rows by their generated tokens a second.
+func byRate(a, b Row) int { return cmp.Compare(a.GeneratedPerSecond, b.GeneratedPerSecond) }
+
+// fastest returns the first row with the most generated tokens a second. It panics when there are
+// no rows.
+func fastest(rows []Row) Row { return slices.MaxFunc(rows, byRate) }

@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/internal/format"
+)
+
+// addNote adds a note unless the row has it.
+func (r *Row) addNote(note string) {
+	if !slices.Contains(r.Notes, note) {
+		r.Notes = append(r.Notes, note)
+	}
+}
+
+// noteFailedLater notes that a trial failed after others had succeeded.
+func (r *Row) noteFailedLater() {
+	r.addNote(fmt.Sprintf("figures from the %s before it failed", format.Count(len(r.Trials), "trial")))
+}
+
+// noteLight notes a point that is faster than its speed of light.
+func (r *Row) noteLight() {
+	if r.Light.Share > lightTolerance {
+		r.addNote("faster than the speed of light: the limits of the device were measured too low, " +
+			"as when others use it at that moment")
+	}
+}
+
+// noteTimes notes what a median hides: outliers, a drift, several modes. The figures include all
+// trials.
+func (r *Row) noteTimes() {
+	times := r.times()
+	for _, i := range stat.Outliers(times) {
+		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
+			format.Seconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
+	}
+	if r.Trend.Drifts() {
+		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last "+
+			"(Mann-Kendall, p = %.2g)", 100*r.Trend.Change, r.Trend.P))
+	}
+	if r.Modes.Several() {
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",
+			r.Modes.Dip, r.Modes.P))
+	}
+}
+
+// noteLatencyLoad notes what else used the machine while latencies were measured.
+func (r *Row) noteLatencyLoad(j *journal.Journal) {
+	var usages []journal.Usage
+	for _, l := range j.Latencies {
+		if l.PointID == r.ID() {
+			usages = append(usages, l.Usage)
+		}
+	}
+	for _, seen := range otherUse(j, "latency pass", usages) {
+		r.addNote("other load while latencies were measured: " + seen)
+	}
+}
+
+// noteWarmUps notes warm-ups whose times were not stable.
+func (r *Row) noteWarmUps(j *journal.Journal) {
+	for _, w := range j.WarmUps {
+		if w.PointID == r.ID() && !w.Stable {
+			r.addNote(fmt.Sprintf("times were not stable after %d warm-up passes", len(w.Passes)))
+		}
+	}
+}
+
+// noteChecks notes the checks that failed. violated is already noted, as the reason of a failure.
+func (r *Row) noteChecks(violated Check) {
+	for _, c := range r.failedChecks() {
+		if c != violated {
+			r.addNote(fmt.Sprintf("check %q failed: %s", c.Name, c.Detail))
+		}
+	}
+}

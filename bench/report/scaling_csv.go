@@ -1,0 +1,66 @@
+package report
+
+import (
+	"io"
+	"strconv"
+
+	"vllmgo/internal/format"
+)
+
+// WriteCSV writes the rows of all studies as CSV, one line each after a line of headers. The units
+// are those of [Results.WriteCSV]. gpu_memory_bytes is the memory in use on the engine's fullest
+// GPU.
+func (s *Scaling) WriteCSV(w io.Writer) error {
+	var lines []scalingLine
+	for _, study := range s.Studies {
+		lines = append(lines, study.lines()...)
+	}
+	var columns format.Columns[scalingLine]
+	columns.Add("study", func(l scalingLine) string { return l.study })
+	columns.Add("point", func(l scalingLine) string { return l.point })
+	columns.Add("requests", func(l scalingLine) string { return strconv.Itoa(l.Requests) })
+	columns.Add("input_tokens", func(l scalingLine) string { return strconv.Itoa(l.InputTokens()) })
+	columns.Add("output_tokens", func(l scalingLine) string { return strconv.Itoa(l.OutputTokens()) })
+	columns.Add("tensor_parallel_size", func(l scalingLine) string { return strconv.Itoa(l.TensorParallelSize) })
+	columns.Add("status", func(l scalingLine) string { return string(l.Status) })
+	columns.Add("trials", func(l scalingLine) string { return strconv.Itoa(len(l.Trials)) })
+	addScalingFigures(&columns)
+	setting := s.common.engineSetting()
+	always := func(header, text string) { columns.Add(header, func(scalingLine) string { return text }) }
+	always("model", s.common.Header.Model)
+	always("random_weights", strconv.FormatBool(s.common.Header.RandomWeights))
+	always("dtype", setting.dtype)
+	always("device", setting.device)
+	always("engine_mode", setting.mode)
+	columns.Add("run", func(l scalingLine) string { return l.run })
+	return columns.WriteCSV(w, lines)
+}
+
+// addScalingFigures adds the columns of what was measured.
+func addScalingFigures(columns *format.Columns[scalingLine]) {
+	add := func(header string, figure func(scalingLine) float64) {
+		columns.Add(header, whenMeasured(func(l scalingLine) string { return strconv.FormatFloat(figure(l), 'g', 6, 64) }))
+	}
+	add("elapsed_s", func(l scalingLine) float64 { return l.Elapsed.Value.Seconds() })
+	add("elapsed_low_s", func(l scalingLine) float64 { return l.Elapsed.Low.Seconds() })
+	add("elapsed_high_s", func(l scalingLine) float64 { return l.Elapsed.High.Seconds() })
+	add("confidence", func(l scalingLine) float64 { return l.Elapsed.Confidence })
+	add("generated_tokens_per_s", func(l scalingLine) float64 { return l.GeneratedPerSecond })
+	add("speedup", func(l scalingLine) float64 { return l.Speedup })
+	add("speedup_low", func(l scalingLine) float64 { return l.SpeedupLow })
+	add("speedup_high", func(l scalingLine) float64 { return l.SpeedupHigh })
+	add("efficiency", func(l scalingLine) float64 { return l.Efficiency })
+	columns.Add("gpu_memory_bytes", whenMeasured(func(l scalingLine) string {
+		if l.gpuMemory() <= 0 {
+			return ""
+		}
+		return strconv.FormatInt(l.gpuMemory(), 10)
+	}))
+	columns.Add("joules_per_token", whenMeasured(func(l scalingLine) string {
+		if l.JoulesPerToken <= 0 {
+			return ""
+		}
+		return strconv.FormatFloat(l.JoulesPerToken, 'g', 6, 64)
+	}))
+	add("load_s", func(l scalingLine) float64 { return l.Engine.LoadTime.Seconds() })
+}

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
+	"vllmgo/internal/format"
+)
+
+// WriteCSV writes a study's rows as CSV, one line for each point after a line of headers. Times are
+// in seconds, sizes in bytes, rates in tokens a second. A cell is empty when its figure was not
+// measured. elapsed_s is the median of the trials, and elapsed_low_s to elapsed_high_s its interval
+// with the given confidence; see [stat.Estimate].
+func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
+	var columns format.Columns[Row]
+	addPointColumns(&columns)
+	addTimeColumns(&columns)
+	addThroughputColumns(&columns)
+	r.addEngineColumns(&columns)
+	r.addSettingColumns(&columns)
+	columns.Add("failed_checks", func(row Row) string {
+		var failed []string
+		for _, c := range row.failedChecks() {
+			failed = append(failed, c.Name)
+		}
+		return strings.Join(failed, "; ")
+	})
+	columns.Add("notes", func(row Row) string { return strings.Join(row.Notes, "; ") })
+	return columns.WriteCSV(w, s.Rows)
+}
+
+// addPointColumns adds the columns that say what a point is and what became of it.
+func addPointColumns(columns *format.Columns[Row]) {
+	columns.Add("study", func(row Row) string { return row.Study })
+	columns.Add("value", func(row Row) string { return strconv.Itoa(row.Value) })
+	columns.Add("requests", func(row Row) string { return strconv.Itoa(row.Requests) })
+	columns.Add("input_tokens", func(row Row) string { return strconv.Itoa(row.InputTokens()) })
+	columns.Add("output_tokens", func(row Row) string { return strconv.Itoa(row.OutputTokens()) })
+	columns.Add("status", func(row Row) string { return string(row.Status) })
+	columns.Add("trials", func(row Row) string { return strconv.Itoa(len(row.Trials)) })
+	columns.Add("stopped", func(row Row) string { return row.Stopped })
+}
+
+// addTimeColumns adds the columns of a point's times.
+func addTimeColumns(columns *format.Columns[Row]) {
+	seconds := func(header string, figure func(Row) time.Duration) {
+		columns.Add(header, whenMeasured(func(row Row) string { return csvSeconds(figure(row)) }))
+	}
+	fraction := func(header string, figure func(Row) float64) {
+		columns.Add(header, whenMeasured(func(row Row) string { return csvFraction(figure(row)) }))
+	}
+	seconds("elapsed_s", func(row Row) time.Duration { return row.Elapsed.Value })
+	seconds("elapsed_low_s", func(row Row) time.Duration { return row.Elapsed.Low })
+	seconds("elapsed_high_s", func(row Row) time.Duration { return row.Elapsed.High })
+	fraction("confidence", func(row Row) float64 { return row.Elapsed.Confidence })
+	seconds("elapsed_min_s", func(row Row) time.Duration { return slices.Min(row.times()) })
+	seconds("elapsed_max_s", func(row Row) time.Duration { return slices.Max(row.times()) })
+	fraction("drift", func(row Row) float64 { return row.Trend.Change })
+	fraction("drift_p", func(row Row) float64 { return row.Trend.P })
+	fraction("dip", func(row Row) float64 { return row.Modes.Dip })
+	fraction("dip_p", func(row Row) float64 { return row.Modes.P })
+}
+
+// addThroughputColumns adds the columns of a point's rates, of what limits them, and of what they
+// cost.
+func addThroughputColumns(columns *format.Columns[Row]) {
+	add := func(header string, cell func(Row) string) { columns.Add(header, whenMeasured(cell)) }
+	add("generated_tokens_per_s", func(row Row) string { return csvRate(row.GeneratedPerSecond) })
+	add("total_tokens_per_s", func(row Row) string { return csvRate(row.TotalPerSecond) })
+	add("outside_generate_s", func(row Row) string {
+		var outside []time.Duration
+		for _, t := range row.Trials {
+			outside = append(outside, t.Outside)
+		}
+		return csvSeconds(stat.Median(outside).Value)
+	})
+	add("cold_s", func(row Row) string { return csvSeconds(row.Cold.Elapsed) })
+	add("start_up", func(row Row) string { return csvFraction(row.Cold.StartUp) })
+	add("light_memory_s", func(row Row) string { return csvSeconds(row.Light.Memory) })
+	add("light_arithmetic_s", func(row Row) string { return csvSeconds(row.Light.Arithmetic) })
+	add("light_share", func(row Row) string { return csvFraction(row.Light.Share) })
+	add("joules_per_token", func(row Row) string {
+		if row.JoulesPerToken <= 0 {
+			return ""
+		}
+		return csvFraction(row.JoulesPerToken)
+	})
+	add("peak_kv_tokens", func(row Row) string { return strconv.Itoa(row.PeakKVTokens) })
+}
+
+// addEngineColumns adds the columns of what it took to load the engine that measured a point.
+func (r *Results) addEngineColumns(columns *format.Columns[Row]) {
+	add := func(header string, cell func(journal.Engine) string) {
+		columns.Add(header, whenMeasured(func(row Row) string { return cell(r.engine(row)) }))
+	}
+	add("load_s", func(e journal.Engine) string { return csvSeconds(e.LoadTime) })
+	add("load_host_bytes", func(e journal.Engine) string { return strconv.FormatInt(e.HostMemory, 10) })
+	add("load_gpu_bytes", func(e journal.Engine) string {
+		if e.GPUMemory == nil {
+			return ""
+		}
+		return strconv.FormatInt(*e.GPUMemory, 10)
+	})
+}
+
+// addSettingColumns adds the columns of the run's setting.
+func (r *Results) addSettingColumns(columns *format.Columns[Row]) {
+	setting := r.engineSetting()
+	always := func(header, text string) { columns.Add(header, func(Row) string { return text }) }
+	always("model", r.Header.Model)
+	always("random_weights", strconv.FormatBool(r.Header.RandomWeights))
+	always("dtype", setting.dtype)
+	always("device", setting.device)
+	columns.Add("tensor_parallel_size", func(row Row) string {
+		if !row.measured() {
+			return setting.tensorParallel
+		}
+		return strconv.Itoa(r.engine(row).Info.TensorParallelSize)
+	})
+	always("engine_mode", setting.mode)
+	always("preset", r.Header.Preset)
+}
+
+// whenMeasured returns a cell that is empty unless the row was measured.
+func whenMeasured[R interface{ measured() bool }](cell func(R) string) func(R) string {
+	return func(row R) string {
+		if !row.measured() {
+			return ""
+		}
+		return cell(row)
+	}
+}
+
+// csvSeconds, csvRate and csvFraction return figures of a study as its CSV file has them.
+func csvSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
+func csvRate(perSecond float64) string  { return strconv.FormatFloat(perSecond, 'f', 3, 64) }
+func csvFraction(f float64) string      { return strconv.FormatFloat(f, 'g', 4, 64) }

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"vllmgo/bench/workload"
+	"vllmgo/internal/format"
+)
+
+// writeTable writes a study's rows as a table, with their notes below it.
+func (r *Results) writeTable(w io.Writer, s StudyResult) error {
+	var notes footnotes
+	var columns format.Columns[Row]
+	columns.Add("point", func(row Row) string { return row.Point.String() })
+	columns.Add("requests", func(row Row) string { return strconv.Itoa(row.Requests) })
+	columns.Add("input tokens", func(row Row) string { return strconv.Itoa(row.InputTokens()) })
+	columns.Add("output tokens", func(row Row) string { return strconv.Itoa(row.OutputTokens()) })
+	columns.Add("elapsed s", func(row Row) string {
+		elapsed := string(row.Status)
+		if row.measured() {
+			elapsed = format.Seconds(row.Elapsed.Value)
+		}
+		return elapsed + notes.marks(row.Notes)
+	})
+	columns.Add("interval s", func(row Row) string { return format.Interval(row.Elapsed, format.Seconds) })
+	columns.Add("trials", func(row Row) string { return strconv.Itoa(len(row.Trials)) })
+	columns.Add("generated tok/s", func(row Row) string { return rateCell(row, workload.Point.GeneratedRate) })
+	columns.Add("total tok/s", func(row Row) string { return rateCell(row, workload.Point.TotalRate) })
+	columns.Add("checks", checksCell)
+	if r.Header.Cold {
+		cold := func(row Row) bool { return row.Cold.Elapsed != 0 }
+		columns.Add("cold s", func(row Row) string { return format.Known(cold(row), format.Seconds(row.Cold.Elapsed)) })
+		columns.Add("of the cold time", func(row Row) string { return format.Known(cold(row), row.Cold.String()) })
+	}
+	if err := columns.WriteTable(w, r.caption(format.Title(s.Study.Parameter), s.Study), s.Rows, 1); err != nil {
+		return err
+	}
+	return notes.write(w)
+}
+
+// rateCell returns a rate of a row, as far as it was measured.
+func rateCell(row Row, of rate) string {
+	return format.Known(row.measured(), format.Rate(of(row.Point, row.Elapsed.Value)))
+}
+
+// checksCell says whether all checks of a row passed.
+func checksCell(row Row) string {
+	failed := len(row.failedChecks())
+	switch {
+	case len(row.Checks) == 0:
+		return format.None
+	case failed == 0:
+		return "ok"
+	}
+	return fmt.Sprintf("%d failed", failed)
+}
+
+// footnotes are the notes below a table, each of which has a number.
+type footnotes []string
+
+// marks returns the numbers of notes, such as " [1] [3]". It adds the notes that are new.
+func (f *footnotes) marks(notes []string) string {
+	marks := ""
+	for _, note := range notes {
+		i := slices.Index(*f, note)
+		if i < 0 {
+			i = len(*f)
+			*f = append(*f, note)
+		}
+		marks += fmt.Sprintf(" [%d]", i+1)
+	}
+	return marks
+}
+
+// write writes the notes, one a line.
+func (f footnotes) write(w io.Writer) error {
+	for i, note := range f {
+		text := strings.ReplaceAll(strings.TrimSpace(note), "\n", "\n    ")
+		if _, err := fmt.Fprintf(w, "[%d] %s\n", i+1, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

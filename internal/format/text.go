@@ -1,0 +1,40 @@
+package format
+
+import "strings"
+
+// None is the cell of what is not known.
+const None = "–"
+
+// Known returns text, or [None] when it is not known.
+func Known(known bool, text string) string {
+	if known {
+		return text
+	}
+	return None
+}
+
+// ModelTitle returns a model's name as tables show it: marked when its weights are random.
+func ModelTitle(name string, randomWeights bool) string {
+	if randomWeights {
+		return name + ", random weights"
+	}
+	return name
+}
+
+// List returns words as prose: "a", "a and b", "a, b and c".
+func List(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
+
+// Title returns text with its first letter in upper case.
+func Title(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
+// FirstLine returns the first line of an error's message.
+func FirstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
