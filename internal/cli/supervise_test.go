@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/internal/child"
 )
 
 // faultVariable tells a worker of these tests what to do in its n-th generation: "kill 5", "panic 3", "slow 7". The file
@@ -125,6 +126,20 @@ func TestProcessInterrupted(t *testing.T) {
 	require.Zero(t, status, stderr)
 	assert.Len(t, journalOf(t, dir).Trials, 22, "none repeated, none lost")
 	assert.Empty(t, journalOf(t, dir).Failures)
+}
+
+func TestHowItEnded(t *testing.T) {
+	for want, exit := range map[error]child.Exit{
+		nil:             {},
+		exitStatus(1):   {Code: 1},
+		exitStatus(143): {Code: 143},
+		crash{"the process crashed: exit status 2"}:                  {Code: 2},
+		crash{"the process crashed: segmentation fault"}:             {Code: -1, Signal: syscall.SIGSEGV},
+		crash{"the process was killed, perhaps for want of memory"}:  {Code: -1, Signal: syscall.SIGKILL},
+		crash{"the process did not stop within 1m0s and was killed"}: {Code: -1, Signal: syscall.SIGKILL, Killed: true},
+	} {
+		assert.Equal(t, want, howItEnded(exit))
+	}
 }
 
 func TestSuperviseGivesUp(t *testing.T) {
