@@ -205,7 +205,11 @@ func TestStopContinue(t *testing.T) {
 // is stopped is not stopped, but does not run either (D).
 func TestStopWhileForking(t *testing.T) {
 	p := startScript(t, "echo ready; while true; do sleep 0.001 & sleep 0.001; done")
-	for range 20 {
+	trials := 20
+	if testing.Short() {
+		trials = 3
+	}
+	for range trials {
 		p.Stop()
 		pids := p.PIDs()
 		require.Eventually(t, func() bool { return strings.Trim(states(pids), "TDZ") == "" }, 5*time.Second, time.Millisecond)
@@ -226,7 +230,11 @@ func TestEnd(t *testing.T) {
 		end          func(*Process) Exit
 		want         Exit
 	}{
-		{"by a signal", "echo ready; sleep 1000", func(p *Process) Exit { return p.End(time.Minute, syscall.SIGTERM) }, Exit{Code: -1, Signal: syscall.SIGTERM}},
+		{
+			"by a signal", "echo ready; sleep 1000",
+			func(p *Process) Exit { return p.End(time.Minute, syscall.SIGTERM) },
+			Exit{Code: -1, Signal: syscall.SIGTERM},
+		},
 		{"gently", gentle, func(p *Process) Exit { return p.End(time.Minute, syscall.SIGTERM) }, Exit{Code: 7}},
 		{"forcibly", stubborn, func(p *Process) Exit { return p.End(50*time.Millisecond, syscall.SIGTERM) }, killed},
 		{"without a signal", gentle, func(p *Process) Exit { return p.End(50 * time.Millisecond) }, killed},

@@ -37,7 +37,7 @@ func init() {
 	if !ok {
 		return
 	}
-	os.Unsetenv(guardVariable)
+	_ = os.Unsetenv(guardVariable) // it exists
 	// The kernel kills the child when the thread that started it ends. The main thread never does.
 	runtime.LockOSThread()
 	status := 0
@@ -73,13 +73,13 @@ func guard(setting string) error {
 		return report.Encode(message{Errno: err.(syscall.Errno)})
 	}
 	if err := report.Encode(message{PID: child}); err != nil {
-		unix.Kill(child, unix.SIGKILL) // the parent has ended
+		_ = unix.Kill(child, unix.SIGKILL) // the parent has ended
 	}
 	ended, alone := reap(child, began, report)
 	select {
 	case <-ended:
 	case <-orphaned:
-		unix.Kill(child, unix.SIGKILL)
+		_ = unix.Kill(child, unix.SIGKILL) // the only error is that it has ended
 	}
 	end(alone)
 	return nil
@@ -88,7 +88,9 @@ func guard(setting string) error {
 // catchSignals makes this process survive what is meant for others. Signals that were ignored before
 // stay so, since the child inherits that.
 func catchSignals() {
-	for _, s := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2} {
+	for _, s := range []os.Signal{
+		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2,
+	} {
 		if !signal.Ignored(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}
@@ -139,9 +141,9 @@ func startChild(extra int) (pid int, err error) {
 		switch {
 		case fd == 2:
 		case fd < 2 && err == nil:
-			unix.Dup3(null, fd, unix.O_CLOEXEC)
+			_ = unix.Dup3(null, fd, unix.O_CLOEXEC) // both are open
 		default:
-			unix.Close(fd)
+			_ = unix.Close(fd)
 		}
 	}
 	return pid, nil

@@ -310,7 +310,7 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledRaceLeavesNoProcess$")
-			cmd.Env = append(os.Environ(), killedVariable+"="+dir)
+			cmd.Env = append(os.Environ(), killedVariable+"="+dir, "TMPDIR="+dir)
 			stdout, err := cmd.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
@@ -328,6 +328,7 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 			require.NoError(t, cmd.Process.Signal(s))
 			_ = cmd.Wait() // how it ends is not the question
 			for _, pid := range pids {
+				defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }() // if it is there after all
 				assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond)
 			}
 		})
