@@ -95,7 +95,7 @@ func TestSoakFails(t *testing.T) {
 	_, err = bench.Soak(t.Context(), engine, bench.SoakSettings{
 		Point: workload.Point{Study: "soak", Value: 1, Requests: 1000, InputLen: 40, OutputLen: 1, SharedPrefix: 8}, Requests: workload.Requests{Vocabulary: vocabulary}, Windows: 10,
 	})
-	assert.ErrorContains(t, err, "no shared prefix")
+	assert.ErrorContains(t, err, "cannot have a shared prefix")
 }
 
 // BenchmarkSoak sends a million requests of 128 input and 8 output tokens through an engine that does nothing, and prints
