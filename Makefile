@@ -29,7 +29,7 @@ race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench thr
 # What needs neither vLLM nor time: a Python without vLLM, and no tests that take seconds. `make test` has them.
 slow = TestCompareRuns TestCompareSimulatedTrials TestConda TestFloat16OnACPU TestKilledRaceLeavesNoProcess TestLatency \
        TestNothingLeaks TestProcessCrashes TestProcessInterrupted TestProcesses TestRace TestRaceFaults TestRaceGoesOn \
-       TestRaceReload TestResume TestStopWhileForking TestTreeEndsWithItsParent TestUV TestVllmbenchRun
+       TestRaceReload TestResume TestStopWhileForking TestUV TestVllmbenchRun
 empty :=
 space := $(empty) $(empty)
 
