@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench race test test-0.24 lint clean
+.PHONY: help setup bench race check test test-0.24 lint clean
 
 # The settings of `make bench` and `make race` that are set become flags of their programs, which document them; ARGS adds
 # others.
@@ -26,6 +26,18 @@ bench: ## Run the three benchmarks and print their tables
 race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
+# What needs neither vLLM nor time: a Python without vLLM, and no tests that take seconds. `make test` has them.
+slow = TestCompareRuns TestCompareSimulatedTrials TestConda TestFloat16OnACPU TestKilledRaceLeavesNoProcess TestLatency \
+       TestNothingLeaks TestProcessCrashes TestProcessInterrupted TestProcesses TestRace TestRaceFaults TestRaceGoesOn \
+       TestRaceReload TestResume TestStopWhileForking TestUV TestVllmbenchRun
+empty :=
+space := $(empty) $(empty)
+
+check: ## Check what needs no vLLM, in seconds
+	@$(MAKE) --no-print-directory lint
+	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) \
+	go test -short -skip '^($(subst $(space),|,$(strip $(slow))))$$' $(ARGS) ./... | { grep -v 'no test files' || true; }
+
 # One package at a time, since each may load an engine.
 test: ## Run all tests
 	@scripts/setup --test >/dev/null
@@ -42,6 +54,8 @@ lint: ## Check formatting and run the static checks
 	[[ -z $$unformatted ]] || { echo "not formatted, run gofmt -w on:" $$unformatted >&2; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
+	else echo 'golangci-lint is not installed: its other checks are not made' >&2; fi
 	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons scripts/scaling .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 

@@ -23,11 +23,10 @@
 // descriptor of the parent's process (pidfd), either of which suffices. The pipe works on every
 // kernel; the pidfd still works when a fork of this process holds the pipe open. If the guard itself
 // is killed, the kernel kills the child (PR_SET_PDEATHSIG; the guard never ends the thread that
-// started it).
+// started it). In that case alone descendants of the child may be left.
 //
-// A guard costs a few milliseconds to start and sleeps afterwards. It is this program's init
-// functions that run, and main does not: packages that are initialized before this one run their
-// init functions in the guard as well.
+// A guard takes about 20 ms to start and sleeps afterwards. It never reaches main: it starts in this
+// package's init function. Packages that are initialized earlier run theirs in the guard as well.
 //
 // # Signals from a terminal
 //

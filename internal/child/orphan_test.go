@@ -67,6 +67,7 @@ func parent(how string) {
 	if os.Getenv(stateVariable) == "stopped" {
 		p.Stop()
 	}
+	fmt.Println("ready")
 	if how == "fork" { // this process's end of the pipe is held by another one, as by a fork of it
 		holder := exec.Command("sleep", "1000")
 		holder.ExtraFiles = []*os.File{p.life}
@@ -76,7 +77,6 @@ func parent(how string) {
 		}
 		fmt.Println(holder.Process.Pid)
 	}
-	fmt.Println("ready")
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	if end, ok := ends[how]; ok {
 		end()
@@ -100,12 +100,24 @@ func marked(token string) []string {
 	return found
 }
 
-// requireGone waits until no process with the token is left.
-func requireGone(t *testing.T, token string) {
+// tree is a parent and its descendants.
+type tree struct {
+	*exec.Cmd
+	token  string
+	stdin  io.Writer
+	stdout *bufio.Reader
+	gone   chan struct{} // closed when none of them is left: all have the same pipe as standard error
+}
+
+// requireGone waits until the parent and all its descendants have ended.
+func (r tree) requireGone(t *testing.T) {
 	t.Helper()
-	assert.Eventually(t, func() bool { return len(marked(token)) == 0 }, 5*time.Second, 10*time.Millisecond)
-	left := marked(token)
-	require.Empty(t, left)
+	_ = r.Wait() // how the parent ends is not the question
+	select {
+	case <-r.gone:
+	case <-time.After(10 * time.Second):
+		require.Failf(t, "processes are left", "%q", marked(r.token))
+	}
 }
 
 // killMarked ends what a failed test leaves.
@@ -119,19 +131,38 @@ func killMarked(token string) {
 }
 
 // startParent starts a parent that will end in a given way, with its tree in a given state.
-func startParent(t *testing.T, how, state string) (cmd *exec.Cmd, stdin io.Writer, stdout *bufio.Reader, token string) {
+func startParent(t *testing.T, how, state string) tree {
 	t.Helper()
-	token = fmt.Sprintf("%x", rand.Uint64())
-	cmd = exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), endVariable+"="+how, stateVariable+"="+state, tokenVariable+"="+token,
+	r := tree{Cmd: exec.Command(os.Args[0]), token: fmt.Sprintf("%x", rand.Uint64()), gone: make(chan struct{})}
+	r.Env = append(os.Environ(), endVariable+"="+how, stateVariable+"="+state, tokenVariable+"="+r.token,
 		"GORACE=atexit_sleep_ms=0")
-	in, err := cmd.StdinPipe()
+	stdin, err := r.StdinPipe()
 	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
+	stdout, err := r.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { killMarked(token) })
-	return cmd, in, bufio.NewReader(out), token
+	r.stdin, r.stdout = stdin, bufio.NewReader(stdout)
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	r.Stderr = writer
+	require.NoError(t, r.Start())
+	writer.Close()
+	t.Cleanup(func() { killMarked(r.token) })
+	go func() {
+		defer reader.Close()
+		_, _ = io.Copy(io.Discard, reader) // until its end
+		close(r.gone)
+	}()
+	return r
+}
+
+// startTree is startParent, and waits until the tree is there.
+func startTree(t *testing.T, how, state string) tree {
+	t.Helper()
+	r := startParent(t, how, state)
+	_, err := r.stdout.ReadString('\n')
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(marked(r.token)), 6, "parent, guard, shell and three sleeps")
+	return r
 }
 
 // No process of a tree outlives its parent, however that ends and whether the tree runs or is stopped.
@@ -142,35 +173,21 @@ func TestTreeEndsWithItsParent(t *testing.T) {
 		for how := range ends {
 			t.Run(state+"/"+how, func(t *testing.T) {
 				t.Parallel()
-				cmd, stdin, _, token := startTree(t, how, state)
-				_, err := io.WriteString(stdin, "end\n")
+				r := startTree(t, how, state)
+				_, err := io.WriteString(r.stdin, "end\n")
 				require.NoError(t, err)
-				_ = cmd.Wait() // how it ends is not the question
-				requireGone(t, token)
+				r.requireGone(t)
 			})
 		}
 		for _, s := range signals {
 			t.Run(state+"/"+s.String(), func(t *testing.T) {
 				t.Parallel()
-				cmd, _, _, token := startTree(t, "signal", state)
-				require.NoError(t, cmd.Process.Signal(s))
-				_ = cmd.Wait()
-				requireGone(t, token)
+				r := startTree(t, "signal", state)
+				require.NoError(t, r.Process.Signal(s))
+				r.requireGone(t)
 			})
 		}
 	}
-}
-
-// startTree starts a parent and waits for its tree.
-func startTree(t *testing.T, how, state string) (cmd *exec.Cmd, stdin io.Writer, stdout *bufio.Reader, token string) {
-	t.Helper()
-	cmd, stdin, stdout, token = startParent(t, how, state)
-	if how != "fork" {
-		_, err := stdout.ReadString('\n')
-		require.NoError(t, err)
-		require.GreaterOrEqual(t, len(marked(token)), 6, "parent, guard, shell and three sleeps")
-	}
-	return cmd, stdin, stdout, token
 }
 
 // A parent that is killed while it starts its child leaves nothing either.
@@ -180,26 +197,22 @@ func TestTreeEndsWhileItStarts(t *testing.T) {
 		trials = 3
 	}
 	for range trials {
-		cmd, _, _, token := startParent(t, "signal", "running")
+		r := startParent(t, "signal", "running")
 		time.Sleep(rand.N(60 * time.Millisecond))
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait()
-		requireGone(t, token)
+		require.NoError(t, r.Process.Kill())
+		r.requireGone(t)
 	}
 }
 
 // The pipe between parent and guard does not close when a fork of the parent holds it.
 func TestTreeEndsThoughThePipeIsHeld(t *testing.T) {
-	cmd, _, stdout, token := startTree(t, "fork", "stopped")
+	r := startTree(t, "fork", "stopped")
 	var holder int
-	_, err := fmt.Fscan(stdout, &holder)
+	_, err := fmt.Fscan(r.stdout, &holder)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, syscall.Kill(holder, syscall.SIGKILL)) }()
-	_, err = fmt.Fscan(stdout, new(string))
-	require.NoError(t, err)
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
-	requireGone(t, token)
+	require.NoError(t, r.Process.Kill())
+	r.requireGone(t)
 }
 
 // A tree that holds another one's parent and guard ends as a whole.
