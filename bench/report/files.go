@@ -34,16 +34,21 @@ func (r *Results) WriteFiles(dir string) error {
 		writeFile(dir, "report.txt", r.WriteReport),
 	)
 	for _, s := range r.Studies {
-		write := func(suffix string, have bool, write func(io.Writer, StudyResult) error) {
-			if have {
-				err = errors.Join(err, writeFile(dir, s.Study.Name+suffix,
-					func(w io.Writer) error { return write(w, s) }))
+		for _, f := range []struct {
+			suffix string
+			rows   []Row // none: no file
+			write  func(io.Writer, StudyResult) error
+		}{
+			{".csv", s.Rows, r.WriteCSV},
+			{".png", measured(s.Rows), r.WritePlot},
+			{"-latency.png", timed(s.Rows), r.WriteLatencyPlot},
+			{"-scheduler.png", watched(s.Rows), r.WriteSchedulerPlot},
+		} {
+			if len(f.rows) > 0 {
+				write := func(w io.Writer) error { return f.write(w, s) }
+				err = errors.Join(err, writeFile(dir, s.Study.Name+f.suffix, write))
 			}
 		}
-		write(".csv", true, r.WriteCSV)
-		write(".png", len(measured(s.Rows)) > 0, r.WritePlot)
-		write("-latency.png", len(timed(s.Rows)) > 0, r.WriteLatencyPlot)
-		write("-scheduler.png", len(watched(s.Rows)) > 0, r.WriteSchedulerPlot)
 	}
 	return err
 }

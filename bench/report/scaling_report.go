@@ -100,16 +100,13 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	columns.Add("trials", func(l scalingLine) string { return fmt.Sprint(len(l.Trials)) })
 	figure("speed-up", func(l scalingLine) string { return fmt.Sprintf("%.2f", l.Speedup) })
 	figure("efficiency", func(l scalingLine) string { return fmt.Sprintf("%.0f %%", 100*l.Efficiency) })
-	hasMemory := func(l scalingLine) bool { return l.measured() && l.gpuMemory() > 0 }
+	hasMemory := func(l scalingLine) bool { return l.gpuMemory() > 0 }
 	if slices.ContainsFunc(lines, hasMemory) {
 		columns.Add("memory a GPU", func(l scalingLine) string {
-			if !hasMemory(l) {
-				return format.None
-			}
-			return format.Bytes(l.gpuMemory())
+			return format.Known(hasMemory(l), format.Bytes(l.gpuMemory()))
 		})
 	}
-	hasEnergy := func(l scalingLine) bool { return l.measured() && l.JoulesPerToken > 0 }
+	hasEnergy := func(l scalingLine) bool { return l.JoulesPerToken > 0 }
 	if slices.ContainsFunc(lines, hasEnergy) {
 		columns.Add("J/token", func(l scalingLine) string {
 			return format.Known(hasEnergy(l), fmt.Sprintf("%.3g", l.JoulesPerToken))
