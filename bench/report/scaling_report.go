@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,15 +15,18 @@ import (
 
 // WriteFiles writes everything into files of a directory, and replaces those that are there:
 // scaling.txt, scaling.csv and, for each study, scaling-NAME.png.
-func (s *Scaling) WriteFiles(dir string) error {
-	err := errors.Join(writeFile(dir, "scaling.txt", s.WriteReport), writeFile(dir, "scaling.csv", s.WriteCSV))
+func (s *Scaling) WriteFiles(dir string) error { return writeFiles(dir, s.files()) }
+
+// files returns the files of the comparison.
+func (s *Scaling) files() []file {
+	files := []file{{"scaling.txt", s.WriteReport}, {"scaling.csv", s.WriteCSV}}
 	for _, study := range s.Studies {
 		if slices.ContainsFunc(study.Points, func(p ScalingPoint) bool { return len(p.measured()) > 1 }) {
-			err = errors.Join(err, writeFile(dir, "scaling-"+study.Study.Name+".png",
-				func(w io.Writer) error { return s.WritePlot(w, study) }))
+			write := func(w io.Writer) error { return s.WritePlot(w, study) }
+			files = append(files, file{"scaling-" + study.Study.Name + ".png", write})
 		}
 	}
-	return err
+	return files
 }
 
 // WriteReport writes the setting, a table and a finding for each study, and what differs between
