@@ -28,24 +28,23 @@ func Read(dir string) (*Results, error) {
 //	NAME.png            a study's throughput, when a row was measured
 //	NAME-latency.png    a study's latencies, when requests were timed
 //	NAME-scheduler.png  what the scheduler did, when it was watched
-func (r *Results) WriteFiles(dir string) error {
-	err := errors.Join(
-		writeFile(dir, "results.json", r.WriteJSON),
-		writeFile(dir, "report.txt", r.WriteReport),
-	)
+func (r *Results) WriteFiles(dir string) error { return writeFiles(dir, r.files()) }
+
+// files returns the files of the results.
+func (r *Results) files() []file {
+	files := []file{{"results.json", r.WriteJSON}, {"report.txt", r.WriteReport}}
 	for _, s := range r.Studies {
-		write := func(suffix string, have bool, write func(io.Writer, StudyResult) error) {
-			if have {
-				err = errors.Join(err, writeFile(dir, s.Study.Name+suffix,
-					func(w io.Writer) error { return write(w, s) }))
+		add := func(suffix string, rows []Row, write func(io.Writer, StudyResult) error) {
+			if len(rows) > 0 {
+				files = append(files, file{s.Study.Name + suffix, func(w io.Writer) error { return write(w, s) }})
 			}
 		}
-		write(".csv", true, r.WriteCSV)
-		write(".png", len(measured(s.Rows)) > 0, r.WritePlot)
-		write("-latency.png", len(timed(s.Rows)) > 0, r.WriteLatencyPlot)
-		write("-scheduler.png", len(watched(s.Rows)) > 0, r.WriteSchedulerPlot)
+		add(".csv", s.Rows, r.WriteCSV)
+		add(".png", measured(s.Rows), r.WritePlot)
+		add("-latency.png", timed(s.Rows), r.WriteLatencyPlot)
+		add("-scheduler.png", watched(s.Rows), r.WriteSchedulerPlot)
 	}
-	return err
+	return files
 }
 
 // WriteJSON writes all results as an indented JSON object: settings, versions, machine, and every
@@ -56,14 +55,23 @@ func (r *Results) WriteJSON(w io.Writer) error {
 	return encoder.Encode(r)
 }
 
-// writeFile writes a file of a directory.
-func writeFile(dir, name string, write func(io.Writer) error) error {
-	file, err := os.Create(filepath.Join(dir, name))
-	if err == nil {
-		err = errors.Join(write(file), file.Close())
+// file is a file of a results directory: its name, and what writes it.
+type file struct {
+	name  string
+	write func(io.Writer) error
+}
+
+// writeFiles writes files into a directory. It goes on after an error, and returns all errors.
+func writeFiles(dir string, files []file) error {
+	var errs error
+	for _, f := range files {
+		to, err := os.Create(filepath.Join(dir, f.name))
+		if err == nil {
+			err = errors.Join(f.write(to), to.Close())
+		}
+		if err != nil {
+			errs = errors.Join(errs, fmt.Errorf("bench: writing %s: %w", f.name, err))
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("bench: writing %s: %w", name, err)
-	}
-	return nil
+	return errs
 }

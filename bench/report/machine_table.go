@@ -75,11 +75,12 @@ func addGPUColumns(columns *format.Columns[Row]) {
 	columns.Add("J/token", func(row Row) string { return fmt.Sprintf("%.3g", row.JoulesPerToken) })
 }
 
-// medianGPUs returns the median over the trials of a figure of all GPUs together.
+// medianGPUs returns the median over the trials of a figure of all GPUs together. A trial whose GPUs
+// were not seen counts as 0.
 func (r Row) medianGPUs(together func(a, b float64) float64, figure func(journal.GPUUsage) float64) float64 {
 	return r.median(func(t journal.Trial) float64 {
-		value := figure(t.Usage.GPUs[0])
-		for _, g := range t.Usage.GPUs[1:] {
+		value := 0.0
+		for _, g := range t.Usage.GPUs {
 			value = together(value, figure(g))
 		}
 		return value

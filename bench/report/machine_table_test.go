@@ -27,4 +27,10 @@ func TestMachineTable(t *testing.T) {
 	assert.NotContains(t, b.String(), "speed of light")
 	assert.NotContains(t, b.String(), "batch size 2")
 	assert.Equal(t, 640*time.Millisecond, r.Studies[0].Rows[0].Elapsed.Value)
+
+	j.Trials[2].Usage.GPUs = nil // which NVML did not find
+	r = New(j)
+	b.Reset()
+	require.NoError(t, r.writeMachineTable(&b, r.Studies[0]))
+	assert.Regexp(t, `│ batch size 8 .* │ +0 % │ +0 MiB │ +0 │ +0 │ +0 │`, b.String())
 }

@@ -146,8 +146,11 @@ func (r Row) times() []time.Duration {
 	return times
 }
 
-// median returns the median of a figure of the trials.
+// median returns the median of a figure of the trials; 0 when there are no trials.
 func (r Row) median(figure func(journal.Trial) float64) float64 {
+	if len(r.Trials) == 0 {
+		return 0
+	}
 	var values []float64
 	for _, t := range r.Trials {
 		values = append(values, figure(t))

@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,15 +15,18 @@ import (
 
 // WriteFiles writes everything into files of a directory, and replaces those that are there:
 // scaling.txt, scaling.csv and, for each study, scaling-NAME.png.
-func (s *Scaling) WriteFiles(dir string) error {
-	err := errors.Join(writeFile(dir, "scaling.txt", s.WriteReport), writeFile(dir, "scaling.csv", s.WriteCSV))
+func (s *Scaling) WriteFiles(dir string) error { return writeFiles(dir, s.files()) }
+
+// files returns the files of the comparison.
+func (s *Scaling) files() []file {
+	files := []file{{"scaling.txt", s.WriteReport}, {"scaling.csv", s.WriteCSV}}
 	for _, study := range s.Studies {
 		if slices.ContainsFunc(study.Points, func(p ScalingPoint) bool { return len(p.measured()) > 1 }) {
-			err = errors.Join(err, writeFile(dir, "scaling-"+study.Study.Name+".png",
-				func(w io.Writer) error { return s.WritePlot(w, study) }))
+			write := func(w io.Writer) error { return s.WritePlot(w, study) }
+			files = append(files, file{"scaling-" + study.Study.Name + ".png", write})
 		}
 	}
-	return err
+	return files
 }
 
 // WriteReport writes the setting, a table and a finding for each study, and what differs between
@@ -100,16 +102,13 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	columns.Add("trials", func(l scalingLine) string { return fmt.Sprint(len(l.Trials)) })
 	figure("speed-up", func(l scalingLine) string { return fmt.Sprintf("%.2f", l.Speedup) })
 	figure("efficiency", func(l scalingLine) string { return fmt.Sprintf("%.0f %%", 100*l.Efficiency) })
-	hasMemory := func(l scalingLine) bool { return l.measured() && l.gpuMemory() > 0 }
+	hasMemory := func(l scalingLine) bool { return l.gpuMemory() > 0 }
 	if slices.ContainsFunc(lines, hasMemory) {
 		columns.Add("memory a GPU", func(l scalingLine) string {
-			if !hasMemory(l) {
-				return format.None
-			}
-			return format.Bytes(l.gpuMemory())
+			return format.Known(hasMemory(l), format.Bytes(l.gpuMemory()))
 		})
 	}
-	hasEnergy := func(l scalingLine) bool { return l.measured() && l.JoulesPerToken > 0 }
+	hasEnergy := func(l scalingLine) bool { return l.JoulesPerToken > 0 }
 	if slices.ContainsFunc(lines, hasEnergy) {
 		columns.Add("J/token", func(l scalingLine) string {
 			return format.Known(hasEnergy(l), fmt.Sprintf("%.3g", l.JoulesPerToken))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,7 +9,29 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench/journal"
+	"vllmgo/bench/workload"
 )
+
+// A size whose points failed has a row without figures among rows that have the memory of GPUs.
+func TestScalingOnGPUsWithoutFigures(t *testing.T) {
+	var runs []Run
+	for i, rates := range [][]float64{{100, 200}, {0, 300}, {300, 0}} {
+		study := preset(t, "full")[0]
+		study.Points = study.Points[:2]
+		j := journalOf([]workload.Study{study}, rates)
+		j.Header.EngineArgs.TensorParallelSize = 1 << i
+		for k := range j.Trials {
+			j.Trials[k].Usage.GPUs = []journal.GPUUsage{{Memory: 10 << 30}}
+		}
+		runs = append(runs, Run{fmt.Sprint("tp", 1<<i), New(j)})
+	}
+	s, err := NewScaling(runs...)
+	require.NoError(t, err)
+	var report strings.Builder
+	require.NoError(t, s.WriteReport(&report))
+	assert.Regexp(t, `│ batch size 1 +│ +2 │ +failed │ +– │ +0 │ +– │ +– │ +– │ +– │ +– │`, report.String())
+	assert.Regexp(t, `│ batch size 1 +│ +4 │ +300 │ +– │ +1 │ +3\.00 │ +75 % │ +10\.00 GiB │ +9\.00 │ +ok │`, report.String())
+}
 
 func TestScalingOnGPUs(t *testing.T) {
 	run := func(size int, rate, last, joules float64) Run {

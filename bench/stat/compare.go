@@ -2,6 +2,7 @@ package stat
 
 import (
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/aclements/go-moremath/stats"
@@ -49,10 +50,7 @@ func Compare(first, second []time.Duration) Comparison {
 // ratioInterval returns the interval of a [Comparison]; zeros for too few values.
 func ratioInterval(first, second []time.Duration) (low, high float64) {
 	u := stats.UDist{N1: len(first), N2: len(second)}
-	k := 0
-	for 2*u.CDF(float64(k)) <= significance {
-		k++
-	}
+	k := sort.Search(len(first)*len(second), func(k int) bool { return 2*u.CDF(float64(k)) > significance })
 	if k == 0 {
 		return 0, 0
 	}

@@ -1,0 +1,80 @@
+package report
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"vllmgo/bench/journal"
+)
+
+// committed is the directory with the results of real runs.
+const committed = "../../docs/results"
+
+// older are files that have the words of an earlier version of the report.
+var older = []string{"cpu-latency/report.txt", "cpu-opt-125m-quick/report.txt", "h100-opt-125m/report.txt"}
+
+// sameAsCommitted makes those files that are committed in a directory, and compares them with the
+// committed ones byte for byte. It leaves out results.json, which has the members of the version that
+// wrote it.
+func sameAsCommitted(t *testing.T, dir string, files []file) {
+	t.Helper()
+	compared := 0
+	for _, f := range files {
+		path := filepath.Join(dir, f.name)
+		want, err := os.ReadFile(filepath.Join(committed, path))
+		if err != nil || f.name == "results.json" || slices.Contains(older, path) {
+			continue
+		}
+		var got bytes.Buffer
+		require.NoError(t, f.write(&got))
+		assert.True(t, bytes.Equal(want, got.Bytes()), "%s is made from its journal otherwise than it was", path)
+		compared++
+	}
+	assert.NotZero(t, compared, dir)
+}
+
+// The tables, CSV files and plots of real runs stay what they are.
+func TestCommittedResults(t *testing.T) {
+	runs := map[string]*Results{}
+	require.NoError(t, filepath.WalkDir(committed, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != journal.FileName {
+			return err
+		}
+		dir := filepath.Dir(path)
+		name, err := filepath.Rel(committed, dir)
+		require.NoError(t, err)
+		runs[name], err = Read(dir)
+		require.NoError(t, err)
+		sameAsCommitted(t, name, runs[name].files())
+		return nil
+	}))
+	for _, model := range []string{"llama-8b", "opt-125m"} {
+		var sizes []Run
+		for _, size := range []string{"-tp1", "-tp2"} {
+			name := "h100x2-scaling/" + model + size
+			require.Contains(t, runs, name)
+			sizes = append(sizes, Run{"docs/results/" + name, runs[name]})
+		}
+		scaling, err := NewScaling(sizes...)
+		require.NoError(t, err)
+		sameAsCommitted(t, "h100x2-scaling/"+model, scaling.files())
+	}
+}
+
+func TestCommittedSoak(t *testing.T) {
+	soak, err := journal.ReadSoak(filepath.Join(committed, "soak/h100", journal.SoakFileName))
+	require.NoError(t, err)
+	want, err := os.ReadFile(filepath.Join(committed, "soak/h100/soak.txt"))
+	require.NoError(t, err)
+	var text strings.Builder
+	require.NoError(t, WriteSoak(&text, soak))
+	assert.Equal(t, string(want), text.String())
+}
