@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"github.com/shirou/gopsutil/v4/mem"
-	"github.com/shirou/gopsutil/v4/process"
 )
 
 // HostMemory returns the resident memory of this process and all its descendants, in bytes.
@@ -17,19 +16,18 @@ func HostMemory() (int64, error) {
 // ProcessMemory returns the resident memory of this process and that of all its descendants, in
 // bytes.
 func ProcessMemory() (own, children int64, err error) {
-	self, err := process.NewProcess(int32(os.Getpid()))
-	if err != nil {
-		return 0, 0, fmt.Errorf("bench: measuring memory: %w", err)
-	}
-	EachDescendant(self, func(p *process.Process) {
+	self := int32(os.Getpid())
+	for _, p := range family() {
 		switch info, err := p.MemoryInfo(); {
+		case err != nil && p.Pid == self:
+			return 0, 0, fmt.Errorf("bench: measuring memory: %w", err)
 		case err != nil: // it ended, and has no memory to count
-		case p.Pid == self.Pid:
+		case p.Pid == self:
 			own = int64(info.RSS)
 		default:
 			children += int64(info.RSS)
 		}
-	})
+	}
 	return own, children, nil
 }
 

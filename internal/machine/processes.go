@@ -1,8 +1,12 @@
 package machine
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 	"github.com/shirou/gopsutil/v4/process"
@@ -25,22 +29,48 @@ func (p PIDs) Without(a, b PIDs) int {
 // Descendants returns this process and all its descendants.
 func Descendants() PIDs {
 	all := PIDs{}
-	if self, err := process.NewProcess(int32(os.Getpid())); err == nil {
-		EachDescendant(self, func(p *process.Process) { all[p.Pid] = true })
+	for _, p := range family() {
+		all[p.Pid] = true
 	}
 	return all
 }
 
-// EachDescendant calls f for a process and all its descendants.
-func EachDescendant(p *process.Process, f func(*process.Process)) {
-	f(p)
-	children, err := p.Children()
-	if err != nil {
-		return // it ended, and has no children
+// family returns this process and all its descendants, parents before children.
+func family() []*process.Process {
+	var all []*process.Process
+	for queue := []int32{int32(os.Getpid())}; len(queue) > 0; queue = queue[1:] {
+		p, err := process.NewProcess(queue[0])
+		if err != nil {
+			continue // it ended
+		}
+		all = append(all, p)
+		queue = append(queue, children(p)...)
 	}
-	for _, child := range children {
-		EachDescendant(child, f)
+	return all
+}
+
+// children returns the children of a process. The kernel lists them for each of its threads
+// (proc(5)), which is far cheaper than gopsutil's walk over all processes of the machine.
+func children(p *process.Process) []int32 {
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.Pid))
+	if err != nil || len(lists) == 0 { // a kernel without them, or the process ended
+		processes, _ := p.Children()
+		var pids []int32
+		for _, child := range processes {
+			pids = append(pids, child.Pid)
+		}
+		return pids
 	}
+	var pids []int32
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // the thread may have ended
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.ParseInt(field, 10, 32); err == nil {
+				pids = append(pids, int32(pid))
+			}
+		}
+	}
+	return pids
 }
 
 // OnGPUs returns the processes that compute on any of the machine's GPUs, with the IDs that NVML

@@ -1,11 +1,9 @@
 package machine
 
 import (
-	"os"
 	"time"
 
 	"github.com/shirou/gopsutil/v4/cpu"
-	"github.com/shirou/gopsutil/v4/process"
 
 	"vllmgo/bench/journal"
 )
@@ -43,12 +41,10 @@ func readCPU() cpuReading {
 		r.steal = t.Steal
 		r.all = r.busy + t.Steal + t.Idle + t.Iowait
 	}
-	if self, err := process.NewProcess(int32(os.Getpid())); err == nil {
-		EachDescendant(self, func(p *process.Process) {
-			if t, err := p.Times(); err == nil {
-				r.own += t.User + t.System
-			}
-		})
+	for _, p := range family() {
+		if t, err := p.Times(); err == nil {
+			r.own += t.User + t.System
+		}
 	}
 	r.throttled = float64(cgroupStat("cpu.stat", "throttled_usec")) / 1e6
 	return r
