@@ -26,17 +26,10 @@ bench: ## Run the three benchmarks and print their tables
 race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
-# What needs neither vLLM nor time: a Python without vLLM, and no tests that take seconds. `make test` has them.
-slow = TestCompareRuns TestCompareSimulatedTrials TestConda TestFloat16OnACPU TestKilledRaceLeavesNoProcess TestLatency \
-       TestNothingLeaks TestProcessCrashes TestProcessInterrupted TestProcesses TestRace TestRaceFaults TestRaceGoesOn \
-       TestRaceReload TestResume TestStopWhileForking TestUV TestVllmbenchRun
-empty :=
-space := $(empty) $(empty)
-
+# A Python without vLLM, and none of the tests that take seconds.
 check: ## Check what needs no vLLM, in seconds
 	@$(MAKE) --no-print-directory lint
-	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) \
-	go test -short -skip '^($(subst $(space),|,$(strip $(slow))))$$' $(ARGS) ./... | { grep -v 'no test files' || true; }
+	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) go test -short $(ARGS) ./... | { grep -v 'no test files' || true; }
 
 # One package at a time, since each may load an engine.
 test: ## Run all tests

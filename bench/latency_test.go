@@ -75,6 +75,9 @@ func latencySettings(t *testing.T, fault func([]journal.RequestTimes) ([]journal
 }
 
 func TestLatency(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, oneEngine := range []bool{false, true} {
 		s, lab := latencySettings(t, nil)
 		s.OneEngine = oneEngine

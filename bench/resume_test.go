@@ -39,6 +39,9 @@ func trialsOf(t *testing.T, s bench.Settings) map[string]string {
 // A run that was killed at any moment, in the middle of any line of its journal, goes on to the same trials as
 // one that was not, with the same prompts.
 func TestResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	settings := func() (bench.Settings, *fake.Lab) {
 		lab := &fake.Lab{}
 		s := benchtest.Settings(t, lab)

@@ -33,6 +33,9 @@ func runSoak(ctx context.Context, t testing.TB, lab *fake.Lab, requests, windows
 }
 
 func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	windows, sum, err := runSoak(t.Context(), t, &fake.Lab{}, 20_010, 20)
 	require.NoError(t, err)
 	require.Len(t, windows, 20)

@@ -134,6 +134,9 @@ func TestScalingWithoutFigures(t *testing.T) {
 }
 
 func TestScalingRefuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	one := scalingRun(t, 1, factors, nil)
 	for want, change := range map[string]func(*bench.Settings){
 		"these differ in seed: 0 (":                  func(s *bench.Settings) { s.Requests.Seed = 7 },

@@ -30,6 +30,9 @@ func TestCompare(t *testing.T) {
 // Samples of one engine differ in at most 5 % of 200 comparisons, and 20 trials of each nearly
 // always find 3 % more time.
 func TestCompareSimulatedTrials(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range []int{6, 10, 20} {
 		alike, slower := 0, 0

@@ -101,6 +101,9 @@ func TestProcesses(t *testing.T) {
 
 // A crash in the 25th generation, which is a trial of the first engine, is a row with its reason.
 func TestProcessCrashes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for fault, reason := range map[string]string{
 		"kill 25":  "the process was killed, perhaps for want of memory",
 		"panic 25": "the process crashed: exit status 2",

@@ -204,6 +204,9 @@ func TestStopContinue(t *testing.T) {
 // Stop also stops the processes that appear while it works. A process that waits in vfork for one that
 // is stopped is not stopped, but does not run either (D).
 func TestStopWhileForking(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	p := startScript(t, "echo ready; while true; do sleep 0.001 & sleep 0.001; done")
 	trials := 20
 	if testing.Short() {
@@ -258,6 +261,9 @@ func TestEnd(t *testing.T) {
 
 // What a child leaves behind ends with it, gently if it can.
 func TestDescendantsEndWithTheChild(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for name, end := range map[string]string{"exits": "exit 5", "crashes": "kill -SEGV $$", "is killed": "sleep 1000"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -18,6 +18,9 @@ import (
 )
 
 func TestVllmbenchRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	lib := benchtest.NewLibrary("cpu", "m")
 	dir := t.TempDir()
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")

@@ -139,6 +139,9 @@ func run(t *testing.T, s Settings) *Result {
 }
 
 func TestRace(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for _, together := range []bool{false, true} {
 		s := testSettings(t, "vllmgo", "python", "http", "throughput")
 		s.LoadTogether = together
@@ -173,6 +176,9 @@ func TestRace(t *testing.T) {
 }
 
 func TestRaceGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := testSettings(t, "vllmgo", "python")
 	s.Rounds = 2
 	run(t, s)
@@ -200,6 +206,9 @@ func TestRaceGoesOn(t *testing.T) {
 }
 
 func TestRaceReload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := testSettings(t, "vllmgo", "python", "broken:python,env.FAULT=no start")
 	s.Rounds, s.Reload = 3, true
 	r := run(t, s)
@@ -242,6 +251,9 @@ func TestPerCycle(t *testing.T) {
 }
 
 func TestRaceFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	for fault, reason := range map[string]string{
 		"no start": "out of memory", "crash": "(signal: killed); the end of its output: last words", "count": "33 and 32 were asked for",
 	} {
@@ -261,6 +273,9 @@ func TestRaceFaults(t *testing.T) {
 }
 
 func TestRaceLeavesNoProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	s := testSettings(t, "vllmgo,env.FAULT=child")
 	run(t, s)
 	requireEnded(t, s.logPath(s.Contenders[0], 1))
@@ -296,6 +311,9 @@ const killedVariable = "VLLMGO_TEST_KILLED_RACE"
 
 // A race that is killed while its contenders are stopped leaves neither them nor what they started.
 func TestKilledRaceLeavesNoProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	if dir := os.Getenv(killedVariable); dir != "" {
 		s := testSettings(t, "vllmgo,env.FAULT=child", "python,env.FAULT=child")
 		s.Dir, s.Progress = dir, writerFunc(func(text []byte) {
