@@ -78,7 +78,7 @@ func (m model) apply(args vllmgo.EngineArgs) vllmgo.EngineArgs {
 // remove removes the model's folder, if it was made for it.
 func (m model) remove() {
 	if m.folder != "" {
-		os.RemoveAll(m.folder)
+		_ = os.RemoveAll(m.folder) // a temporary folder, which somebody else may have removed
 	}
 }
 

@@ -190,6 +190,6 @@ func TestSetDefaultEnv(t *testing.T) {
 	vllm.SetDefaultEnv("VLLMGO_TEST_SET", "x")
 	assert.Equal(t, "", os.Getenv("VLLMGO_TEST_SET"), "set by the user")
 	vllm.SetDefaultEnv("VLLMGO_TEST_UNSET", "x")
-	defer os.Unsetenv("VLLMGO_TEST_UNSET")
+	t.Cleanup(func() { _ = os.Unsetenv("VLLMGO_TEST_UNSET") })
 	assert.Equal(t, "x", os.Getenv("VLLMGO_TEST_UNSET"))
 }

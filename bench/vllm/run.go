@@ -83,7 +83,7 @@ func supervise(ctx context.Context, dir string, measure func(env map[string]stri
 // setDefaultEnv sets an environment variable unless the user has.
 func setDefaultEnv(name, value string) {
 	if _, ok := os.LookupEnv(name); !ok {
-		os.Setenv(name, value)
+		_ = os.Setenv(name, value) // the only error is a bad name
 	}
 }
 

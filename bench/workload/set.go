@@ -80,7 +80,7 @@ func (p Point) with(name string, value any) (Point, error) {
 		}
 		p.Set.Engine = with(p.Set.Engine, key, value)
 	default:
-		return p, fmt.Errorf("bench: no axis %q: the prefix must be engine., sampling. or env.", name)
+		return p, fmt.Errorf("bench: no axis %q: the prefix must be engine., sampling. or env., as in sampling.temperature", name)
 	}
 	return p, nil
 }

@@ -37,7 +37,7 @@ type textMaker struct {
 // They are stable: decoding them without the special ones, and encoding the result, gives the same tokens. The
 // text starts with prefix, which must be empty or the content of a text that this method returned.
 //
-// Random tokens are not stable by themselves: neighbours merge, bytes do not form a character, spaces vanish. The
+// Random tokens are not stable by themselves: neighbors merge, bytes do not form a character, spaces vanish. The
 // method therefore encodes the text that they decode to, cuts what is too long, appends what is missing, and
 // repeats this until the length is right and stays. Its attempts are bounded; the error then names the tokenizer
 // and the length.

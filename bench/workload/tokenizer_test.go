@@ -14,7 +14,7 @@ import (
 	"vllmgo/internal/fake"
 )
 
-// pieces is a tokenizer that always takes the longest piece that fits, so that neighbours merge across seams.
+// pieces is a tokenizer that always takes the longest piece that fits, so that neighbors merge across seams.
 type pieces struct {
 	vocabulary []string
 	before     []int32 // special tokens that it adds to each text

@@ -1,3 +1,5 @@
+// Package fake has engines and tokenizers for tests. It depends on package vllmgo alone, so that all other packages
+// can test with it.
 package fake
 
 import (
@@ -27,6 +29,7 @@ func Nth(lab *Lab, prompts, n int, f func(*vllmgo.Generation) error) {
 	}
 }
 
+// Broken breaks a generation.
 func Broken(*vllmgo.Generation) error { return Err }
 
 // Engine does what it is asked, deterministically, unless a fault says otherwise. Its time for a batch
@@ -46,19 +49,20 @@ type Lab struct {
 
 	OpenErr  func(vllmgo.EngineArgs) error
 	CloseErr error
-	// fault may change or replace what a call of Generate, counted from 1, returns.
+	// Fault may change or replace what a call of Generate, counted from 1, returns.
 	Fault func(pass int, g *vllmgo.Generation) error
-	// tokenizer is the engine's; nil: it takes token IDs only.
+	// Tokenizer is the engine's; nil: it takes token IDs only.
 	Tokenizer interface {
 		Encode(ctx context.Context, text string) ([]int32, error)
 	}
 	Completions int // of each prompt; 0 means 1
-	// block says whether a call of Generate waits for the end of its context.
+	// Block says whether a call of Generate waits for the end of its context.
 	Block func(context.Context) bool
 	Info  func(*vllmgo.Info)
 	Taken func(vllmgo.Prompt) // is told of each prompt that GenerateSeq takes
 }
 
+// Err is the error of a fake engine that broke.
 var Err = errors.New("the fake engine broke")
 
 // Opener returns the function that opens the lab's engines as values of a type that *fakeEngine has.
@@ -83,6 +87,7 @@ func (l *Lab) Open(ctx context.Context, args vllmgo.EngineArgs) (*Engine, error)
 	return &Engine{Lab: l, args: args}, nil
 }
 
+// Generate completes prompts as the lab says.
 func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, _ ...vllmgo.CallOption) (*vllmgo.Generation, error) {
 	e.Lab.Passes++
 	if e.Lab.OfShape == nil {
@@ -126,6 +131,7 @@ func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params v
 	return g, nil
 }
 
+// Info describes the engine.
 func (e *Engine) Info() vllmgo.Info {
 	info := vllmgo.Info{
 		VLLMVersion: "0.32.0", TorchVersion: "2.13.0", PythonVersion: "3.12.1",
@@ -140,6 +146,7 @@ func (e *Engine) Info() vllmgo.Info {
 	return info
 }
 
+// Close closes the engine.
 func (e *Engine) Close() error {
 	e.Lab.Events = append(e.Lab.Events, fmt.Sprintf("close %d", e.args.MaxNumBatchedTokens))
 	return e.Lab.CloseErr

@@ -7,6 +7,7 @@ import (
 // ByteTokenizer has a token for each byte.
 type ByteTokenizer struct{}
 
+// Encode returns the bytes of a text.
 func (ByteTokenizer) Encode(_ context.Context, text string) ([]int32, error) {
 	var ids []int32
 	for _, b := range []byte(text) {
@@ -15,6 +16,7 @@ func (ByteTokenizer) Encode(_ context.Context, text string) ([]int32, error) {
 	return ids, nil
 }
 
+// Decode returns the text of bytes.
 func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 	var b []byte
 	for _, id := range ids {
@@ -23,8 +25,10 @@ func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 	return string(b), nil
 }
 
+// VocabSize returns 256.
 func (ByteTokenizer) VocabSize() int { return 256 }
 
+// SpecialTokenIDs returns none.
 func (ByteTokenizer) SpecialTokenIDs() []int32 { return nil }
 
 // Letters is a tokenizer with a token for each of the first hundred characters from the space on. The last

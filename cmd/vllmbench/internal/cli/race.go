@@ -201,5 +201,5 @@ func (r *raceOptions) tokenizer(ctx context.Context, python string, args vllmgo.
 	if text, err := exec.CommandContext(ctx, python, "-c", tokenizerScript, dir, strconv.Itoa(size)).CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("making a tokenizer: %w: %s", errors.Join(err, os.RemoveAll(dir)), text)
 	}
-	return dir, func() { os.RemoveAll(dir) }, nil
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }
