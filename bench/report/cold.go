@@ -7,8 +7,9 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// Cold is the time of a point as the notebook would have measured it: once, after a single request
-// of the same lengths. It therefore includes everything that the shape needs only once.
+// Cold is the time of a point when it is measured once, after a warm-up of a single request of the
+// same lengths. It therefore includes everything that the shape needs only once. The notebook that
+// the presets come from measures in this way; see [journal.WarmUpNotebook].
 type Cold struct {
 	// Elapsed is the time of the first pass of the full shape on the first engine that measured the
 	// point.

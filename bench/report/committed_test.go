@@ -22,8 +22,8 @@ const committed = "../../docs/results"
 var older = []string{"cpu-latency/report.txt", "cpu-opt-125m-quick/report.txt", "h100-opt-125m/report.txt"}
 
 // sameAsCommitted makes those files that are committed in a directory, and compares them with the
-// committed ones byte for byte. It leaves out results.json, which has the members of the version that
-// wrote it.
+// committed ones byte for byte. It leaves out results.json, which has the members of the version
+// that wrote it.
 func sameAsCommitted(t *testing.T, dir string, files []file) {
 	t.Helper()
 	compared := 0

@@ -75,8 +75,8 @@ func addGPUColumns(columns *format.Columns[Row]) {
 	columns.Add("J/token", func(row Row) string { return fmt.Sprintf("%.3g", row.JoulesPerToken) })
 }
 
-// medianGPUs returns the median over the trials of a figure of all GPUs together. A trial whose GPUs
-// were not seen counts as 0.
+// medianGPUs returns the median over the trials of a figure of all GPUs together. A trial whose
+// GPUs were not seen counts as 0.
 func (r Row) medianGPUs(together func(a, b float64) float64, figure func(journal.GPUUsage) float64) float64 {
 	return r.median(func(t journal.Trial) float64 {
 		value := 0.0

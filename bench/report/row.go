@@ -37,7 +37,7 @@ type Row struct {
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
 	// Stopped says why there are no more trials: "failed" or what [stat.Stopping.Reason] returns.
 	Stopped string `json:"stopped,omitempty"`
-	// Cold is the time that a benchmark like the notebook's would have measured.
+	// Cold is the time after a warm-up of a single request, with all that a shape needs only once.
 	Cold Cold `json:"cold,omitzero"`
 	// Engine is the number of the engine that measured the point first.
 	Engine int `json:"engine,omitempty"`

@@ -2,7 +2,7 @@ package machine
 
 import "time"
 
-// Sample calls f at intervals, in a goroutine of its own, until the function that it returns is
+// Sample calls f at intervals, in a goroutine, until the function that it returns is
 // called. That function waits for the last call.
 func Sample(interval time.Duration, f func()) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
