@@ -20,6 +20,16 @@ func Read(dir string) (*Results, error) {
 	return New(j), nil
 }
 
+// Publish computes the results of the run in a directory, writes their files into it and the report
+// to w, and returns the results. It is what a program does after a run.
+func Publish(dir string, w io.Writer) (*Results, error) {
+	r, err := Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r, errors.Join(r.WriteFiles(dir), r.WriteReport(w))
+}
+
 // WriteFiles writes the results into files of a directory, and replaces those that are there:
 //
 //	results.json        all results

@@ -86,8 +86,3 @@ func loadCost(e journal.Engine) string {
 	}
 	return format.List(costs)
 }
-
-// ModelTitle returns a model's name as tables show it.
-func ModelTitle(name string, randomWeights bool) string {
-	return format.ModelTitle(name, randomWeights)
-}

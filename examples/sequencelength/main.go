@@ -36,11 +36,8 @@ func main() {
 		Command:    os.Args,
 		Progress:   os.Stderr,
 	})
-	results, readErr := report.Read(*out) // what was measured, also after Ctrl-C
-	if readErr != nil {
-		log.Fatal(errors.Join(err, readErr))
-	}
-	if err := errors.Join(err, results.WriteFiles(*out), results.WriteReport(os.Stdout)); err != nil {
+	_, reportErr := report.Publish(*out, os.Stdout) // also of what was measured before Ctrl-C
+	if err := errors.Join(err, reportErr); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/cmd/vllmbench/internal/race"
+	"vllmgo/internal/benchtest"
 )
 
 // What is wrong with a race is said before a contender loads.

@@ -66,11 +66,10 @@ func (v *vllmbench) measure(ctx context.Context, s vllm.Settings) error {
 
 // report prints the report of a run and writes its files, from the journal in its folder.
 func (v *vllmbench) report(dir string) error {
-	results, err := report.Read(dir)
-	if err != nil {
+	results, err := report.Publish(dir, v.stdout)
+	if results == nil {
 		return err
 	}
-	err = errors.Join(results.WriteFiles(dir), results.WriteReport(v.stdout))
 	fmt.Fprintf(v.stderr, "results are in %s\n", dir)
 	if err == nil && !results.Complete() {
 		err = errors.New("not every point was measured; the report says which and why")

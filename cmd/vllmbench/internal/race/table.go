@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"vllmgo/bench/report"
 	"vllmgo/bench/stat"
 	"vllmgo/internal/format"
 )
@@ -31,7 +30,7 @@ func (r *Result) Write(w io.Writer) error {
 func (r *Result) title() string {
 	h := r.Header
 	return fmt.Sprintf("Race: %s, %s, engine %s, TP %d, preset %s, %s\n%s\n%s\n\n",
-		report.ModelTitle(h.Model, h.RandomWeights), h.Device, h.EngineArgs.EngineMode,
+		format.ModelTitle(h.Model, h.RandomWeights), h.Device, h.EngineArgs.EngineMode,
 		max(1, h.EngineArgs.TensorParallelSize), h.Preset, r.rounds(), h.Machine, strings.Join(h.Command, " "))
 }
 
@@ -147,7 +146,7 @@ func (r *Result) outside(contender string) string {
 		}
 	}
 	if point == "" {
-		return none
+		return format.None
 	}
 	return fmt.Sprintf("≤ %.2f %% (%s)", 100*most, point)
 }
@@ -163,19 +162,16 @@ func (r *Result) same(contender string) string {
 		}
 	}
 	if compared == 0 || contender == r.first() {
-		return none
+		return format.None
 	}
 	return fmt.Sprintf("%d of %d passes", same, compared)
 }
-
-// none stands for a figure that a contender does not have.
-const none = "–"
 
 // formatRate returns a rate with three digits, or more if it has more before the point.
 func formatRate(e stat.Estimate[float64]) string {
 	switch {
 	case e.N == 0:
-		return none
+		return format.None
 	case e.Value >= 100:
 		return fmt.Sprintf("%.0f", e.Value)
 	}
@@ -185,23 +181,13 @@ func formatRate(e stat.Estimate[float64]) string {
 // formatRatio returns a ratio with its interval, and the interval's confidence if that is below 95
 // %.
 func formatRatio(e stat.Estimate[float64]) string {
-	switch e.N {
-	case 0:
-		return none
-	case 1:
-		return fmt.Sprintf("%.3f", e.Value)
-	}
-	text := fmt.Sprintf("%.3f [%.3f, %.3f]", e.Value, e.Low, e.High)
-	if e.Confidence < stat.Confidence {
-		text += fmt.Sprintf(" (%.0f %%)", 100*e.Confidence)
-	}
-	return text
+	return format.Estimate(e, func(v float64) string { return fmt.Sprintf("%.3f", v) })
 }
 
 // formatSeconds returns a time in seconds with one decimal.
 func formatSeconds(d time.Duration) string {
 	if d == 0 {
-		return none
+		return format.None
 	}
 	return fmt.Sprintf("%.1f", d.Seconds())
 }
@@ -214,7 +200,7 @@ func formatMilliseconds(d time.Duration) string {
 // formatMiB returns a size in whole MiB, rounded down.
 func formatMiB(bytes int64) string {
 	if bytes == 0 {
-		return none
+		return format.None
 	}
 	return fmt.Sprint(bytes >> 20)
 }
