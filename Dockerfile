@@ -1,18 +1,20 @@
-# vllmgo with vLLM in one image. The examples print their tables on stdout.
+# An image with vllmgo and vLLM. It runs `make bench`, which prints its tables on stdout.
 #
 #   docker build -t vllmgo .
 #   docker run -it --rm --gpus all --ipc=host -v ~/.cache/huggingface:/root/.cache/huggingface vllmgo
 #   docker run -it --rm --gpus all --ipc=host -v "$PWD/results:/vllmgo/results" -e PRESET=quick vllmgo
 #   docker run -it --rm --gpus all --ipc=host vllmgo go run ./examples/batchsize
 #
+# -it lets Ctrl-C reach the program. --ipc=host gives vLLM's processes the shared memory that they need.
+#
 # For a CPU:
 #
 #   docker build -t vllmgo-cpu --build-arg VLLMGO_DEVICE=cpu --build-arg BASE=debian:trixie .
 #   docker run -it --rm vllmgo-cpu
 
-# CUDA 13.0 is what the pinned vLLM's PyTorch is built with. All libraries come in its wheels; the devel image is
-# for its compiler and headers, with which vLLM builds kernels for some models and GPUs at run time (FlashInfer,
-# DeepGEMM). Ubuntu 24.04 has Python 3.12. Any Debian or Ubuntu with Python 3.11 to 3.13 can take its place.
+# The base image has CUDA 13.0, because the pinned vLLM's PyTorch is built with it. The wheels bring all libraries.
+# vLLM also builds kernels for some models and GPUs at run time (FlashInfer, DeepGEMM), and needs the compiler and the
+# headers of a devel image for that. Ubuntu 24.04 has Python 3.12. Any Debian or Ubuntu with Python 3.11 to 3.13 works.
 ARG BASE=nvidia/cuda:13.0.2-devel-ubuntu24.04
 FROM ${BASE}
 
