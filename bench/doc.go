@@ -1,8 +1,10 @@
-// Package bench runs benchmarks of offline inference: it warms an engine up, measures points in rounds until
-// their medians are known well enough, checks every output, and writes all that into a journal.
+// Package bench runs benchmarks of offline inference: it warms an engine up, measures points in
+// rounds until their medians are known well enough, checks every output, and writes all that into a
+// journal.
 //
-// It knows engines by the interface [Engine] only. Package vllm in this directory gives it vLLM, with a process
-// for each engine, and is what most programs want. The packages in order of the data:
+// It knows engines by the interface [Engine] only. Package vllm in this directory gives it vLLM,
+// with a process for each engine, and is what most programs want. The packages in order of the
+// data:
 //
 //	workload   what is measured: studies, points, requests
 //	bench      the run, which writes the journal
@@ -19,19 +21,20 @@
 //	results, err := report.Read("results/now")
 //	err = results.WriteReport(os.Stdout)
 //
-// Points with equal engine settings share an engine, over all studies. Each engine is closed before the next
-// opens. A point that fails is in the journal with its reason, and the run goes on. A run that was stopped goes on
-// with Settings.Resume.
+// Points with equal engine settings share an engine, over all studies. Each engine is closed before
+// the next opens. A point that fails is in the journal with its reason, and the run goes on. A run
+// that was stopped goes on with Settings.Resume.
 //
 // # What is timed
 //
-// The time of a trial is [vllmgo.Generation].Elapsed: that of vLLM's LLM.generate alone, from the call to its
-// return, with detokenization unless the engine has no tokenizer. The journal also has the time for loading the
-// model, and the time of the Go call outside LLM.generate. All requests return together, so the time of a batch is
-// also the latency of each request for the caller.
+// The time of a trial is [vllmgo.Generation].Elapsed: that of vLLM's LLM.generate alone, from the
+// call to its return, with detokenization unless the engine has no tokenizer. The journal also has
+// the time for loading the model, and the time of the Go call outside LLM.generate. All requests
+// return together, so the time of a batch is also the latency of each request for the caller.
 //
-// Before a point's first trial come one request and passes of its full shape, until times are stable. Trials come
-// in rounds, one of every point in random order; see [stat.Stopping] for their end. Each pass has other prompts.
+// Before a point's first trial come one request and passes of its full shape, until times are
+// stable. Trials come in rounds, one of every point in random order; see [stat.Stopping] for their
+// end. Each pass has other prompts.
 //
 // # Metrics
 //
@@ -42,11 +45,12 @@
 //
 // # What is checked
 //
-// Every pass is compared with what was sent and asked for: the number of outputs, each prompt as the engine saw it,
-// the number of generated tokens, the finish reason, and that the prefix cache served nothing. A difference fails
-// the point.
+// Every pass is compared with what was sent and asked for: the number of outputs, each prompt as
+// the engine saw it, the number of generated tokens, the finish reason, and that the prefix cache
+// served nothing. A difference fails the point.
 //
 // # Soak tests
 //
-// [Soak] sends very many requests through an engine in one sequence, and records throughput and memory over time.
+// [Soak] sends very many requests through an engine in one sequence, and records throughput and
+// memory over time.
 package bench

@@ -10,12 +10,17 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Engine is what [Run] needs of an inference engine. *vllmgo.LLM implements it. Run calls the methods
-// one at a time.
+// Engine is what [Run] needs of an inference engine. *vllmgo.LLM implements it. Run calls the
+// methods one at a time.
 type Engine interface {
-	// Generate completes all prompts and returns their outputs in order. It returns an error when ctx
-	// ends first.
-	Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, options ...vllmgo.CallOption) (*vllmgo.Generation, error)
+	// Generate completes all prompts and returns their outputs in order. It returns an error when
+	// ctx ends first.
+	Generate(
+		ctx context.Context,
+		prompts []vllmgo.Prompt,
+		params vllmgo.SamplingParams,
+		options ...vllmgo.CallOption,
+	) (*vllmgo.Generation, error)
 	// Info describes the engine.
 	Info() vllmgo.Info
 	// Close ends the engine and gives its memory back.
@@ -36,7 +41,12 @@ type TimedEngine interface {
 // *vllmgo.LLM implements it.
 type SeqEngine interface {
 	Engine
-	GenerateSeq(ctx context.Context, prompts iter.Seq[vllmgo.Prompt], params vllmgo.SamplingParams, options ...vllmgo.CallOption) iter.Seq2[vllmgo.SeqOutput, error]
+	GenerateSeq(
+		ctx context.Context,
+		prompts iter.Seq[vllmgo.Prompt],
+		params vllmgo.SamplingParams,
+		options ...vllmgo.CallOption,
+	) iter.Seq2[vllmgo.SeqOutput, error]
 }
 
 // OpenFunc loads an engine. It returns when the engine can generate.
@@ -64,7 +74,12 @@ type limitedEngine struct {
 }
 
 // Generate stops the engine when the time is up. It gives up on an engine that does not stop.
-func (e limitedEngine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, options ...vllmgo.CallOption) (*vllmgo.Generation, error) {
+func (e limitedEngine) Generate(
+	ctx context.Context,
+	prompts []vllmgo.Prompt,
+	params vllmgo.SamplingParams,
+	options ...vllmgo.CallOption,
+) (*vllmgo.Generation, error) {
 	limited, cancel := context.WithTimeout(ctx, e.limit)
 	defer cancel()
 	type result struct {

@@ -22,10 +22,15 @@ type EngineGroup struct {
 	Points []workload.Point
 }
 
-// EngineGroups returns the engines that [Run] would load for studies, with their points. base has the
-// settings of all engines. On the device "cpu", model determines the size of the KV cache. A cache that
-// does not fit into the available memory is an error.
-func EngineGroups(studies []workload.Study, base vllmgo.EngineArgs, device string, model vllmgo.ModelConfig) ([]EngineGroup, error) {
+// EngineGroups returns the engines that [Run] would load for studies, with their points. base has
+// the settings of all engines. On the device "cpu", model determines the size of the KV cache. A
+// cache that does not fit into the available memory is an error.
+func EngineGroups(
+	studies []workload.Study,
+	base vllmgo.EngineArgs,
+	device string,
+	model vllmgo.ModelConfig,
+) ([]EngineGroup, error) {
 	groups, err := groupByEngine(studies, base)
 	if err != nil || device != "cpu" {
 		return groups, err
@@ -35,7 +40,13 @@ func EngineGroups(studies []workload.Study, base vllmgo.EngineArgs, device strin
 		if err != nil {
 			return nil, err
 		}
-		groups[i].Args, _, err = planCPUCache(g.Args, g.Points, model.WithDtype(g.Args.Dtype), available, os.Getenv(kvSpaceVariable))
+		groups[i].Args, _, err = planCPUCache(
+			g.Args,
+			g.Points,
+			model.WithDtype(g.Args.Dtype),
+			available,
+			os.Getenv(kvSpaceVariable),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -43,8 +54,8 @@ func EngineGroups(studies []workload.Study, base vllmgo.EngineArgs, device strin
 	return groups, nil
 }
 
-// groupByEngine groups the points of all studies by engine settings and environment, in the order in which
-// these first appear.
+// groupByEngine groups the points of all studies by engine settings and environment, in the order
+// in which these first appear.
 func groupByEngine(studies []workload.Study, base vllmgo.EngineArgs) ([]EngineGroup, error) {
 	var groups []EngineGroup
 	for _, study := range studies {
@@ -66,8 +77,8 @@ func groupByEngine(studies []workload.Study, base vllmgo.EngineArgs) ([]EngineGr
 	return groups, nil
 }
 
-// missing returns the first variable of the group that has another value in the environment, with the value
-// that it needs; empty when there is none.
+// missing returns the first variable of the group that has another value in the environment, with
+// the value that it needs; empty when there is none.
 func (g EngineGroup) missing() string {
 	for _, name := range slices.Sorted(maps.Keys(g.Env)) {
 		if value, ok := os.LookupEnv(name); !ok || value != g.Env[name] {
@@ -77,7 +88,8 @@ func (g EngineGroup) missing() string {
 	return ""
 }
 
-// unfinished returns the groups with the points that need more trials. It leaves out groups without any.
+// unfinished returns the groups with the points that need more trials. It leaves out groups without
+// any.
 func unfinished(groups []EngineGroup, past *journal.Journal) []EngineGroup {
 	var rest []EngineGroup
 	for _, g := range groups {

@@ -10,18 +10,19 @@ import (
 //
 //	time = a · engine steps + b · tokens
 //
-// It fits a and b to all passes by least squares on relative errors. Steps dominate small batches, and tokens
-// large ones.
+// It fits a and b to all passes by least squares on relative errors. Steps dominate small batches,
+// and tokens large ones.
 type eta struct {
-	// Sums over passes, with s = steps/time and k = tokens/time: the normal equations of a·s + b·k = 1.
+	// Sums over passes, with s = steps/time and k = tokens/time: the normal equations of a·s + b·k
+	// = 1.
 	ss, sk, kk, s, k float64
 
 	loads int           // engines still to load
 	load  time.Duration // what the latest load took
 }
 
-// work returns the number of engine steps and of tokens of a pass with so many of a point's requests. A step decodes
-// one token of every running sequence.
+// work returns the number of engine steps and of tokens of a pass with so many of a point's
+// requests. A step decodes one token of every running sequence.
 func work(requests int, p workload.Point, maxNumSeqs int) (steps, tokens float64) {
 	waves := (requests + maxNumSeqs - 1) / maxNumSeqs
 	_, output := p.Longest()
@@ -39,8 +40,8 @@ func (e *eta) observe(steps, tokens float64, elapsed time.Duration) {
 	e.k += k
 }
 
-// left returns the predicted time of so many steps and tokens, and of the loads that are left. ok is false before
-// the first pass, and when all passes had one shape and what is left has another.
+// left returns the predicted time of so many steps and tokens, and of the loads that are left. ok
+// is false before the first pass, and when all passes had one shape and what is left has another.
 func (e *eta) left(steps, tokens float64) (d time.Duration, ok bool) {
 	if e.kk == 0 {
 		return 0, false

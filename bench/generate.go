@@ -18,8 +18,8 @@ type terms struct {
 	cache bool
 }
 
-// params returns parameters that ask for exactly so many tokens, with greedy decoding unless the set says
-// otherwise.
+// params returns parameters that ask for exactly so many tokens, with greedy decoding unless the
+// set says otherwise.
 func (t terms) params(outputLen int) vllmgo.SamplingParams {
 	params := vllmgo.Greedy(outputLen)
 	params.IgnoreEOS, params.MinTokens = true, outputLen
@@ -30,8 +30,8 @@ func (t terms) params(outputLen int) vllmgo.SamplingParams {
 	return params
 }
 
-// prompts returns what is sent for requests. The parameters are those of the first request. Prompts whose
-// length differs have their own.
+// prompts returns what is sent for requests. The parameters are those of the first request. Prompts
+// whose length differs have their own.
 func (t terms) prompts(requests []workload.Request) ([]vllmgo.Prompt, vllmgo.SamplingParams) {
 	common := requests[0].OutputLen
 	prompts := make([]vllmgo.Prompt, len(requests))
@@ -50,7 +50,12 @@ type engineError struct{ error }
 func (e engineError) Unwrap() error { return e.error }
 
 // generate runs one pass and verifies what came back. It also returns the time of the whole call.
-func generate(ctx context.Context, engine Engine, requests []workload.Request, asked terms) (*vllmgo.Generation, time.Duration, error) {
+func generate(
+	ctx context.Context,
+	engine Engine,
+	requests []workload.Request,
+	asked terms,
+) (*vllmgo.Generation, time.Duration, error) {
 	prompts, params := asked.prompts(requests)
 	start := time.Now()
 	g, err := engine.Generate(ctx, prompts, params)

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -10,88 +12,129 @@ import (
 )
 
 const (
-	// cpuBlockSize is the number of tokens in a KV-cache block on a CPU (vllm/platforms/cpu.py), unless
-	// EngineArgs.BlockSize says otherwise.
+	// cpuBlockSize is the number of tokens in a KV-cache block on a CPU (vllm/platforms/cpu.py),
+	// unless EngineArgs.BlockSize says otherwise.
 	cpuBlockSize = 128
-	// marginBlocks is the number of blocks added to the peak demand. vLLM keeps one block for itself, the null
-	// block (vllm/v1/core/block_pool.py), and one is spare.
+	// marginBlocks is the number of blocks added to the peak demand. vLLM keeps one block for
+	// itself, the null block (vllm/v1/core/block_pool.py), and one is spare.
 	marginBlocks = 2
-	// kvSpaceVariable is the environment variable that overrides EngineArgs.KVCacheMemoryBytes on a CPU, in whole
-	// GiB for each rank (vllm/platforms/cpu.py).
+	// kvSpaceVariable is the environment variable that overrides EngineArgs.KVCacheMemoryBytes on a
+	// CPU, in whole GiB for each rank (vllm/platforms/cpu.py).
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
 
-// planCPUCache returns args with a KV cache that suffices for the most demanding of the points. On a CPU,
-// gpu_memory_utilization would take that fraction of the machine's memory. available is the available memory, in
-// bytes, and space the value of VLLM_CPU_KVCACHE_SPACE. The notice says what was chosen.
+// planCPUCache returns args with a KV cache that suffices for the most demanding of the points. On
+// a CPU, gpu_memory_utilization would take that fraction of the machine's memory. available is the
+// available memory, in bytes, and space the value of VLLM_CPU_KVCACHE_SPACE. The notice says what
+// was chosen.
 //
-// vLLM refuses a cache that does not hold one sequence of max_model_len. A model whose longest sequence needs more
-// cache than the points therefore gets a max_model_len of the longest point.
+// vLLM refuses a cache that does not hold one sequence of max_model_len. A model whose longest
+// sequence needs more cache than the points therefore gets a max_model_len of the longest point.
 //
-// A cache that does not fit is an error, and so is a space that does not suffice. The weights are not part of the
-// check, since the model's configuration does not have their size.
-func planCPUCache(args vllmgo.EngineArgs, points []workload.Point, model vllmgo.ModelConfig, available uint64, space string) (vllmgo.EngineArgs, string, error) {
-	blockSize := cpuBlockSize
-	if args.BlockSize > 0 {
-		blockSize = args.BlockSize
-	}
+// A cache that does not fit is an error, and so is a space that does not suffice. The weights are
+// not part of the check, since the model's configuration does not have their size.
+func planCPUCache(
+	args vllmgo.EngineArgs,
+	points []workload.Point,
+	model vllmgo.ModelConfig,
+	available uint64,
+	space string,
+) (vllmgo.EngineArgs, string, error) {
 	ranks := max(1, args.TensorParallelSize)
 	perToken := kvBytesPerTokenAndRank(model, ranks)
 	if perToken == 0 {
-		return args, "", fmt.Errorf("the model's configuration does not say how large its KV cache is")
+		return args, "", errors.New("the model's configuration does not say how large its KV cache is")
 	}
-
-	largest, longest, demand := points[0], 0, 0
-	for _, p := range points {
-		sequence, _ := p.Longest()
-		longest = max(longest, sequence)
-		if d := p.PeakKVTokens(args.MaxNumSeqs, blockSize); d > demand {
-			largest, demand = p, d
-		}
+	need := newCacheDemand(args, points, perToken)
+	size, err := need.choose(args.KVCacheMemoryBytes, space)
+	if err != nil {
+		return args, "", err
 	}
-	needTokens := demand + marginBlocks*blockSize
-	need := int64(needTokens) * perToken
-
-	var bytes int64
-	var notice, remedy string
-	switch {
-	case space != "":
-		gib, err := strconv.ParseInt(space, 10, 32)
-		if err != nil || gib < 1 {
-			return args, "", fmt.Errorf("%s=%q is no whole number of GiB; correct or unset it", kvSpaceVariable, space)
-		}
-		bytes = gib << 30
-		notice = fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", format.Bytes(bytes), kvSpaceVariable, space)
-		remedy = "lower or unset " + kvSpaceVariable
-		if bytes < need {
-			return args, "", fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); raise it to %d or unset it",
-				kvSpaceVariable, space, format.Bytes(bytes), largest, format.Bytes(need), needTokens, (need+1<<30-1)>>30)
-		}
-	case args.KVCacheMemoryBytes > 0:
-		bytes = args.KVCacheMemoryBytes
-		notice = fmt.Sprintf("KV cache of %s a rank, as given", format.Bytes(bytes))
-		remedy = "give less"
-	default:
-		bytes = need
-		args.KVCacheMemoryBytes = need
-		notice = fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, and %d spare blocks of %d tokens",
-			format.Bytes(need), demand, largest, marginBlocks, blockSize)
-		remedy = "free memory, or take the preset quick, a smaller model or a smaller dtype"
+	if space == "" {
+		args.KVCacheMemoryBytes = size.bytes
 	}
-
-	if total := uint64(bytes) * uint64(ranks); total > available {
+	if total := uint64(size.bytes) * uint64(ranks); total > available {
 		return args, "", fmt.Errorf("the KV cache needs %s for %s, and %s of memory is available; %s",
-			format.Bytes(int64(total)), format.Count(ranks, "rank"), format.Bytes(int64(available)), remedy)
+			format.Bytes(int64(total)), format.Count(ranks, "rank"), format.Bytes(int64(available)), size.remedy)
 	}
-	if args.MaxModelLen == 0 && int64(model.MaxModelLen) > bytes/perToken {
-		args.MaxModelLen = longest
-		notice += fmt.Sprintf("; max_model_len %d, the longest point, instead of the model's %d, whose cache would be larger", longest, model.MaxModelLen)
+	if args.MaxModelLen == 0 && int64(model.MaxModelLen) > size.bytes/perToken {
+		args.MaxModelLen = need.longest
+		size.notice += fmt.Sprintf("; max_model_len %d, the longest point, instead of the model's %d, "+
+			"whose cache would be larger", need.longest, model.MaxModelLen)
 	}
-	return args, notice, nil
+	return args, size.notice, nil
 }
 
-// kvBytesPerTokenAndRank returns the size of the KV cache for one token on one rank, in bytes. Ranks share the
-// heads. When there are more ranks than heads, each has a copy of one.
+// cacheDemand is what points demand of the KV cache of a rank.
+type cacheDemand struct {
+	point     workload.Point // the one that demands most
+	tokens    int            // at its peak
+	blockSize int
+	bytes     int64 // with the spare blocks
+	longest   int   // sequence of all points, in tokens
+}
+
+// newCacheDemand returns what points demand. perToken is the size of a token on a rank, in bytes.
+func newCacheDemand(args vllmgo.EngineArgs, points []workload.Point, perToken int64) cacheDemand {
+	d := cacheDemand{point: points[0], blockSize: cmp.Or(args.BlockSize, cpuBlockSize)}
+	for _, p := range points {
+		sequence, _ := p.Longest()
+		d.longest = max(d.longest, sequence)
+		if tokens := p.PeakKVTokens(args.MaxNumSeqs, d.blockSize); tokens > d.tokens {
+			d.point, d.tokens = p, tokens
+		}
+	}
+	d.bytes = int64(d.allTokens()) * perToken
+	return d
+}
+
+// allTokens returns the tokens of the demand and of the spare blocks.
+func (d cacheDemand) allTokens() int { return d.tokens + marginBlocks*d.blockSize }
+
+// cacheSize is the size of the KV cache of a rank.
+type cacheSize struct {
+	bytes  int64
+	notice string // how it was chosen
+	remedy string // what to do when it does not fit
+}
+
+// choose returns the size of the cache: that of the environment or, when it is 0, the given one or,
+// when that is 0, what the points demand.
+func (d cacheDemand) choose(given int64, space string) (cacheSize, error) {
+	switch {
+	case space != "":
+		return d.fromEnvironment(space)
+	case given > 0:
+		return cacheSize{given, fmt.Sprintf("KV cache of %s a rank, as given", format.Bytes(given)), "give less"}, nil
+	}
+	return cacheSize{
+		bytes: d.bytes,
+		notice: fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, and %d spare blocks of %d tokens",
+			format.Bytes(d.bytes), d.tokens, d.point, marginBlocks, d.blockSize),
+		remedy: "free memory, or take the preset quick, a smaller model or a smaller dtype",
+	}, nil
+}
+
+// fromEnvironment returns the size that VLLM_CPU_KVCACHE_SPACE gives.
+func (d cacheDemand) fromEnvironment(space string) (cacheSize, error) {
+	gib, err := strconv.ParseInt(space, 10, 32)
+	if err != nil || gib < 1 {
+		return cacheSize{}, fmt.Errorf("%s=%q is not a whole number of GiB; correct or unset it", kvSpaceVariable, space)
+	}
+	bytes := gib << 30
+	if bytes < d.bytes {
+		return cacheSize{}, fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); raise it to %d or unset it",
+			kvSpaceVariable, space, format.Bytes(bytes), d.point, format.Bytes(d.bytes), d.allTokens(), (d.bytes+1<<30-1)>>30)
+	}
+	return cacheSize{
+		bytes:  bytes,
+		notice: fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", format.Bytes(bytes), kvSpaceVariable, space),
+		remedy: "lower or unset " + kvSpaceVariable,
+	}, nil
+}
+
+// kvBytesPerTokenAndRank returns the size of the KV cache for one token on one rank, in bytes.
+// Ranks share the heads. When there are more ranks than heads, each has a copy of one.
 func kvBytesPerTokenAndRank(m vllmgo.ModelConfig, ranks int) int64 {
 	if m.NumKVHeads == 0 {
 		return 0

@@ -69,7 +69,7 @@ func TestPlanCPUCacheSpace(t *testing.T) {
 	assert.ErrorContains(t, err, "lower or unset VLLM_CPU_KVCACHE_SPACE")
 	for _, space := range []string{"lots", "0", "1.5"} {
 		_, _, err = planCPUCache(base, points, fake.OPT125M(), 4*gib, space)
-		assert.ErrorContains(t, err, "no whole number of GiB")
+		assert.ErrorContains(t, err, "not a whole number of GiB")
 	}
 }
 

@@ -100,7 +100,12 @@ func (e *engineRun) timePoint(ctx context.Context, p *pointRun) error {
 }
 
 // latencyPass measures the times of a point's requests once.
-func (e *engineRun) latencyPass(ctx context.Context, engine TimedEngine, p *pointRun, requests []workload.Request) (journal.LatencyPass, error) {
+func (e *engineRun) latencyPass(
+	ctx context.Context,
+	engine TimedEngine,
+	p *pointRun,
+	requests []workload.Request,
+) (journal.LatencyPass, error) {
 	l := journal.LatencyPass{PointID: p.ID()}
 	used, counted := e.watch(), watchCounters(ctx, engine)
 	g, _, err := generate(ctx, engine, requests, e.terms(p))

@@ -28,8 +28,8 @@ type opening struct {
 	fail func(number int, p workload.Point, reason error) error
 }
 
-// withEngine loads an engine, uses it and closes it, and records all three. It returns the error of use or
-// of the journal, or the cause when ctx ended.
+// withEngine loads an engine, uses it and closes it, and records all three. It returns the error of
+// use or of the journal, or the cause when ctx ended.
 func (r *runner) withEngine(ctx context.Context, o opening) (err error) {
 	r.engines++
 	number := r.engines
@@ -38,7 +38,9 @@ func (r *runner) withEngine(ctx context.Context, o opening) (err error) {
 		ids = append(ids, p.ID())
 	}
 	r.progress.line("engine %d: loading %s …", number, o.what)
-	if err := r.journal.Append(journal.Record{Begin: &journal.Begin{Engine: number, Points: ids, Latency: o.latency}}); err != nil {
+	if err := r.journal.Append(
+		journal.Record{Begin: &journal.Begin{Engine: number, Points: ids, Latency: o.latency}},
+	); err != nil {
 		return err
 	}
 	engine, rec, err := r.load(ctx, o)
@@ -103,7 +105,8 @@ func (r *runner) load(ctx context.Context, o opening) (Engine, journal.Engine, e
 	return engine, rec, nil
 }
 
-// plan returns the record of an engine with its settings. On a CPU it adds the size of the KV cache.
+// plan returns the record of an engine with its settings. On a CPU it adds the size of the KV
+// cache.
 func (r *runner) plan(o opening) (rec journal.Engine, err error) {
 	rec.Args = o.args
 	if r.Device != "cpu" {
@@ -117,7 +120,13 @@ func (r *runner) plan(o opening) (rec journal.Engine, err error) {
 	for _, p := range o.points {
 		points = append(points, p.Point)
 	}
-	rec.Args, rec.Notice, err = planCPUCache(o.args, points, r.ModelConfig.WithDtype(o.args.Dtype), available, os.Getenv(kvSpaceVariable))
+	rec.Args, rec.Notice, err = planCPUCache(
+		o.args,
+		points,
+		r.ModelConfig.WithDtype(o.args.Dtype),
+		available,
+		os.Getenv(kvSpaceVariable),
+	)
 	if err == nil {
 		r.progress.line("%s", rec.Notice)
 	}

@@ -14,11 +14,11 @@ import (
 	"vllmgo/internal/format"
 )
 
-// progress prints how far a run is: a line for each event and, on a terminal, a last line that says what
-// is going on.
+// progress prints how far a run is: a line for each event and, on a terminal, a last line that says
+// what is going on.
 //
-// The progress bars of other packages predict from the time of each unit. Here an ETA must tell loading
-// from generating, and one batch size from another; see [eta].
+// The progress bars of other packages predict from the time of each unit. Here an ETA must tell
+// loading from generating, and one batch size from another; see [eta].
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -40,7 +40,12 @@ func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journ
 		w = io.Discard
 	}
 	file, ok := w.(*os.File)
-	p := &progress{w: w, terminal: ok && term.IsTerminal(int(file.Fd())), left: make(map[workload.PointID]*workLeft), done: len(past.Trials)}
+	p := &progress{
+		w:        w,
+		terminal: ok && term.IsTerminal(int(file.Fd())),
+		left:     make(map[workload.PointID]*workLeft),
+		done:     len(past.Trials),
+	}
 	if s.Budget > 0 {
 		p.end = time.Now().Add(s.Budget - past.Spent())
 	}
@@ -55,13 +60,13 @@ func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journ
 	return p
 }
 
-// stepCost is the cost of an engine step, in tokens: roughly, from runs on CPUs and GPUs. Only the sharing of
-// the budget depends on it.
+// stepCost is the cost of an engine step, in tokens: roughly, from runs on CPUs and GPUs. Only the
+// sharing of the budget depends on it.
 const stepCost = 40
 
-// deadline returns the deadline of the first group's trials; zero when there is no budget. ready is the time that
-// the group's engine took until its trials began, and each other engine is taken to need as much. What is then left of
-// the budget is shared by what the groups have to compute.
+// deadline returns the deadline of the first group's trials; zero when there is no budget. ready is
+// the time that the group's engine took until its trials began, and each other engine is taken to
+// need as much. What is then left of the budget is shared by what the groups have to compute.
 func (p *progress) deadline(groups []EngineGroup, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end

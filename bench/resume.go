@@ -53,8 +53,13 @@ func sameRun(past, now journal.Header) error {
 	}
 	for name, value := range here {
 		if string(then[name]) != string(value) {
-			return fmt.Errorf("bench: the run in this folder cannot be continued: its %s was %s and is now %s; repeat its command on its machine, or choose another folder",
-				name, then[name], value)
+			return fmt.Errorf(
+				"bench: the run in this folder cannot be continued: its %s was %s and is now %s; "+
+					"repeat its command on its machine, or choose another folder",
+				name,
+				then[name],
+				value,
+			)
 		}
 	}
 	return nil
@@ -70,9 +75,10 @@ func members(h journal.Header) (map[string]json.RawMessage, error) {
 	return m, json.Unmarshal(text, &m)
 }
 
-// RecordCrash marks the work in progress as failed, in the journal of a results directory whose process
-// has died for the given reason. A resumed run then goes on with the rest. The work in progress is a point
-// or, when an engine was loading, all points that need it. Without the call a resumed run tries again.
+// RecordCrash marks the work in progress as failed, in the journal of a results directory whose
+// process has died for the given reason. A resumed run then goes on with the rest. The work in
+// progress is a point or, when an engine was loading, all points that need it. Without the call a
+// resumed run tries again.
 func RecordCrash(dir, reason string) error {
 	w, past, err := journal.Continue(filepath.Join(dir, journal.FileName))
 	if err != nil {
@@ -88,8 +94,8 @@ func RecordCrash(dir, reason string) error {
 	return errors.Join(err, w.Close())
 }
 
-// NextEnv returns the environment variables that the next engine of an unfinished run needs before Python
-// starts; nil when it needs none.
+// NextEnv returns the environment variables that the next engine of an unfinished run needs before
+// Python starts; nil when it needs none.
 func NextEnv(j *journal.Journal) map[string]string {
 	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
 	if err != nil {

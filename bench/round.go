@@ -14,7 +14,8 @@ import (
 	"vllmgo/internal/machine"
 )
 
-// errEngineLost says that an engine cannot be used any more. Its unmeasured points need another one.
+// errEngineLost says that an engine cannot be used any more. Its unmeasured points need another
+// one.
 var errEngineLost = errors.New("the engine is lost")
 
 // engineRun measures points in one engine.
@@ -29,8 +30,8 @@ type engineRun struct {
 	deadline time.Time     // of the trials; zero means none
 }
 
-// measure warms all points up and measures them in rounds, until all are done, the budget is spent, or
-// the engine is lost.
+// measure warms all points up and measures them in rounds, until all are done, the budget is spent,
+// or the engine is lost.
 func (e *engineRun) measure(ctx context.Context) error {
 	for _, p := range slices.Clone(e.points) {
 		if err := e.warmUp(ctx, p); err != nil {
@@ -52,16 +53,19 @@ func (e *engineRun) measure(ctx context.Context) error {
 	return nil
 }
 
-// order returns the points in the random order of a round. It depends on the seed, the number of the
-// engine and the round alone.
+// order returns the points in the random order of a round. It depends on the seed, the number of
+// the engine and the round alone.
 func (e *engineRun) order(round int) []*pointRun {
-	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench order seed=%d engine=%d round=%d", e.Requests.Seed, e.rec.Number, round))
+	key := sha256.Sum256(
+		fmt.Appendf(nil, "vllmgo/bench order seed=%d engine=%d round=%d", e.Requests.Seed, e.rec.Number, round),
+	)
 	points := slices.Clone(e.points)
 	rand.New(rand.NewChaCha8(key)).Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
 	return points
 }
 
-// tooLong reports whether another trial of a point would end after the deadline. The first never is.
+// tooLong reports whether another trial of a point would end after the deadline. The first never
+// is.
 func (e *engineRun) tooLong(p *pointRun) bool {
 	return len(p.times) > 0 && !e.deadline.IsZero() && time.Now().Add(p.cost).After(e.deadline)
 }
@@ -82,15 +86,27 @@ func (e *engineRun) outOfBudget(_ context.Context, p *pointRun) error {
 func (e *engineRun) warmUp(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: warming up, %s …", p, p.Shape())
 	if longest, _ := p.Longest(); longest > e.rec.Info.MaxModelLen {
-		return e.failed(ctx, p, 0, fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
-			longest, e.rec.Info.MaxModelLen))
+		return e.failed(
+			ctx,
+			p,
+			0,
+			fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
+				longest, e.rec.Info.MaxModelLen),
+		)
 	}
 	if err := e.begin(p, 0); err != nil {
 		return err
 	}
-	w, err := warmUp(ctx, e.limited(), p, e.WarmUp == journal.WarmUpFull, e.terms(p), func(requests int, elapsed time.Duration) {
-		e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
-	})
+	w, err := warmUp(
+		ctx,
+		e.limited(),
+		p,
+		e.WarmUp == journal.WarmUpFull,
+		e.terms(p),
+		func(requests int, elapsed time.Duration) {
+			e.progress.pass(p.Point, requests, e.rec.Args.MaxNumSeqs, elapsed)
+		},
+	)
 	if err != nil {
 		return e.failed(ctx, p, 0, err)
 	}
@@ -144,11 +160,13 @@ func (e *engineRun) drawTrial(ctx context.Context, p *pointRun, number int) ([]w
 
 // begin records that a point's warm-up or trial begins.
 func (e *engineRun) begin(p *pointRun, trial int) error {
-	return e.journal.Append(journal.Record{Begin: &journal.Begin{Engine: e.rec.Number, Points: []workload.PointID{p.ID()}, Trial: trial}})
+	return e.journal.Append(
+		journal.Record{Begin: &journal.Begin{Engine: e.rec.Number, Points: []workload.PointID{p.ID()}, Trial: trial}},
+	)
 }
 
-// failed records that a point failed. It returns the cause when ctx has ended, which is no failure, and
-// errEngineLost after an error of the engine.
+// failed records that a point failed. It returns the cause when ctx has ended, which is no failure,
+// and errEngineLost after an error of the engine.
 func (e *engineRun) failed(ctx context.Context, p *pointRun, trial int, reason error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

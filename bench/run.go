@@ -14,15 +14,15 @@ import (
 
 // Run measures every point of the studies and writes the journal into the results directory.
 //
-// Points with equal engine settings share an engine. Run first warms all of them up. It then measures
-// them in rounds: each round has one trial of every point that needs one, in random order, so that
-// whatever changes with time changes all points alike.
+// Points with equal engine settings share an engine. Run first warms all of them up. It then
+// measures them in rounds: each round has one trial of every point that needs one, in random order,
+// so that whatever changes with time changes all points alike.
 //
-// A point that fails is in the journal with its reason and has no further trials. After an error of the
-// engine, its other points go on in another one. When an engine does not open, its points fail.
+// A point that fails is in the journal with its reason and has no further trials. After an error of
+// the engine, its other points go on in another one. When an engine does not open, its points fail.
 //
-// Run returns an error when the settings are incomplete or the journal cannot be written. When ctx ends,
-// Run closes the engine and returns the cause; the journal has what was measured by then.
+// Run returns an error when the settings are incomplete or the journal cannot be written. When ctx
+// ends, Run closes the engine and returns the cause; the journal has what was measured by then.
 func Run(ctx context.Context, s Settings) (err error) {
 	if err := s.complete(); err != nil {
 		return err
@@ -54,7 +54,8 @@ func Run(ctx context.Context, s Settings) (err error) {
 	return w.Append(journal.Record{End: &journal.End{At: time.Now().UTC()}})
 }
 
-// throughputs measures the points of groups. It reports whether OneEngine leaves some to another call.
+// throughputs measures the points of groups. It reports whether OneEngine leaves some to another
+// call.
 func (r *runner) throughputs(ctx context.Context, groups []EngineGroup) (left bool, err error) {
 	for i, g := range groups {
 		if r.mustWait(g) {
@@ -77,8 +78,8 @@ func (r *runner) throughputs(ctx context.Context, groups []EngineGroup) (left bo
 	return false, nil
 }
 
-// latencies measures the latencies that the journal does not have. It reports whether OneEngine leaves
-// some to another call.
+// latencies measures the latencies that the journal does not have. It reports whether OneEngine
+// leaves some to another call.
 func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool, err error) {
 	loaded := r.engines > r.past.LastEngine
 	if r.past, err = journal.ReadFile(filepath.Join(r.Dir, journal.FileName)); err != nil {
@@ -100,14 +101,20 @@ func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool
 	return false, nil
 }
 
-// runEngine measures points in one engine with the settings of the first group. It returns the points that
-// need another engine.
+// runEngine measures points in one engine with the settings of the first group. It returns the
+// points that need another engine.
 func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*pointRun) ([]*pointRun, error) {
 	e := &engineRun{runner: r, points: slices.Clone(points), groups: groups, began: time.Now()}
 	args := groups[0].Args
 	err := r.withEngine(ctx, opening{
-		what: fmt.Sprintf("%s (max_num_batched_tokens %d, max_num_seqs %d)", r.ModelName, args.MaxNumBatchedTokens, args.MaxNumSeqs),
-		args: args, points: points,
+		what: fmt.Sprintf(
+			"%s (max_num_batched_tokens %d, max_num_seqs %d)",
+			r.ModelName,
+			args.MaxNumBatchedTokens,
+			args.MaxNumSeqs,
+		),
+		args:   args,
+		points: points,
 		use: func(engine Engine, rec *journal.Engine) error {
 			e.Engine, e.rec = engine, rec
 			if err := e.measure(ctx); !errors.Is(err, errEngineLost) {

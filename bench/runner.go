@@ -37,14 +37,17 @@ type pointRun struct {
 	cost     time.Duration   // of its latest pass, with the time before and after LLM.generate
 }
 
-// draw prepares the requests of a group's points. A point whose requests do not exist fails, and so does
-// one whose environment the process does not have.
+// draw prepares the requests of a group's points. A point whose requests do not exist fails, and so
+// does one whose environment the process does not have.
 func (r *runner) draw(ctx context.Context, g EngineGroup) ([]*pointRun, error) {
 	var points []*pointRun
 	for _, p := range g.Points {
 		requests, err := r.Requests.Point(ctx, p)
 		if missing := g.missing(); missing != "" {
-			err = fmt.Errorf("it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)", missing)
+			err = fmt.Errorf(
+				"it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)",
+				missing,
+			)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -63,8 +66,8 @@ func (r *runner) draw(ctx context.Context, g EngineGroup) ([]*pointRun, error) {
 // mustWait reports whether a group needs a process with another environment.
 func (r *runner) mustWait(g EngineGroup) bool { return r.OneEngine && g.missing() != "" }
 
-// measureLimits measures the limits of the device once for a run. Without them the run only lacks its
-// speed of light, so an error of theirs is a line of progress.
+// measureLimits measures the limits of the device once for a run. Without them the run only lacks
+// its speed of light, so an error of theirs is a line of progress.
 func (r *runner) measureLimits(ctx context.Context) error {
 	if r.Limits == nil || r.ModelSize == nil || r.past.Limits != nil {
 		return nil

@@ -16,15 +16,15 @@ import (
 
 // Settings say what [Run] measures and how.
 type Settings struct {
-	// Dir is the results directory. Run makes it when it does not exist. Required. It must not hold a
-	// journal, unless Resume is set.
+	// Dir is the results directory. Run makes it when it does not exist. Required. It must not hold
+	// a journal, unless Resume is set.
 	Dir string
-	// Resume continues the run whose journal is in Dir, if there is one. No trial is repeated or lost. All
-	// other settings must be as they were, and so must the machine.
+	// Resume continues the run whose journal is in Dir, if there is one. No trial is repeated or
+	// lost. All other settings must be as they were, and so must the machine.
 	Resume bool
-	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. When each call
-	// has its own process, an engine that takes its process with it costs no more than the point under way;
-	// see [RecordCrash].
+	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. When
+	// each call has its own process, an engine that takes its process with it costs no more than
+	// the point under way; see [RecordCrash].
 	OneEngine bool
 
 	// Studies are what to measure. Required.
@@ -35,23 +35,23 @@ type Settings struct {
 	Stopping stat.Stopping
 	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull].
 	WarmUp journal.WarmUpMode
-	// Latency also times each request, in separate passes on further engines with statistics. These must be
-	// [TimedEngine]s.
+	// Latency also times each request, in separate passes on further engines with statistics. These
+	// must be [TimedEngine]s.
 	Latency bool
 	// Goodput has the limits that a request must keep to count as good.
 	Goodput journal.Goodput
-	// Timeout is the longest time that a pass may take. 0 means no limit. A point that takes longer fails,
-	// and the others go on in another engine.
+	// Timeout is the longest time that a pass may take. 0 means no limit. A point that takes longer
+	// fails, and the others go on in another engine.
 	Timeout time.Duration
-	// Expect has the hashes of the prompts of a run that this one repeats. A point with other prompts fails.
-	// nil means that no run is repeated.
+	// Expect has the hashes of the prompts of a run that this one repeats. A point with other
+	// prompts fails. nil means that no run is repeated.
 	Expect journal.PromptHashes
 
 	// Open loads an engine. Required.
 	Open OpenFunc
 	// EngineArgs are the settings of all engines. Each study adds its max_num_batched_tokens and
-	// max_num_seqs, and switches prefix caching off. On a CPU, Run adds the size of the KV cache, unless
-	// KVCacheMemoryBytes is set.
+	// max_num_seqs, and switches prefix caching off. On a CPU, Run adds the size of the KV cache,
+	// unless KVCacheMemoryBytes is set.
 	EngineArgs vllmgo.EngineArgs
 	// Device is vLLM's name for the platform, such as "cpu" or "cuda"; see [vllmgo.DetectDevice].
 	Device string
@@ -59,8 +59,8 @@ type Settings struct {
 	ModelConfig vllmgo.ModelConfig
 	// ModelSize is the model's size, for the speed of light. nil means that it is not known.
 	ModelSize *journal.ModelSize
-	// Limits measures the limits of the device, for the speed of light. Run calls it before it loads an
-	// engine. nil means that they are not measured.
+	// Limits measures the limits of the device, for the speed of light. Run calls it before it
+	// loads an engine. nil means that they are not measured.
 	Limits func(context.Context) (journal.Limits, error)
 
 	// ModelName is the model's name in tables. Empty means EngineArgs.Model.
@@ -100,7 +100,12 @@ func (s *Settings) complete() error {
 	case s.Timeout < 0:
 		return fmt.Errorf("bench: Settings.Timeout is %v", s.Timeout)
 	case s.WarmUp != journal.WarmUpFull && s.WarmUp != journal.WarmUpNotebook:
-		return fmt.Errorf("bench: Settings.WarmUp is %q; it must be %q or %q", s.WarmUp, journal.WarmUpFull, journal.WarmUpNotebook)
+		return fmt.Errorf(
+			"bench: Settings.WarmUp is %q; it must be %q or %q",
+			s.WarmUp,
+			journal.WarmUpFull,
+			journal.WarmUpNotebook,
+		)
 	}
 	for _, study := range s.Studies {
 		if err := study.Validate(); err != nil {

@@ -25,16 +25,20 @@ type SoakSettings struct {
 	Window func(journal.SoakWindow) error
 }
 
-// Soak sends the point's requests through an engine in one sequence and checks each output as [Run] does.
-// Before that it warms the engine up with 2·max_num_seqs requests. It returns the [workload.TokenHash] of
-// all prompts.
+// Soak sends the point's requests through an engine in one sequence and checks each output as [Run]
+// does. Before that it warms the engine up with 2·max_num_seqs requests. It returns the
+// [workload.TokenHash] of all prompts.
 //
-// Prompts are drawn as the engine takes them, and dropped with their outputs, so that memory does not grow
-// with the number of requests; see [workload.Requests.Sequence] for the lengths that this refuses. An
-// output that differs from what was asked for is an error.
+// Prompts are drawn as the engine takes them, and dropped with their outputs, so that memory does
+// not grow with the number of requests; see [workload.Requests.Sequence] for the lengths that this
+// refuses. An output that differs from what was asked for is an error.
 func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 string, err error) {
 	if s.Windows < 1 || s.Point.Requests < s.Windows {
-		return "", fmt.Errorf("bench: a soak test of %d requests in %d windows; each window must have one", s.Point.Requests, s.Windows)
+		return "", fmt.Errorf(
+			"bench: a soak test of %d requests in %d windows; each window must have one",
+			s.Point.Requests,
+			s.Windows,
+		)
 	}
 	warmUp := s.warmUp(2 * engine.Info().MaxNumSeqs)
 	for _, point := range []workload.Point{s.Point, warmUp.Point} {
@@ -92,7 +96,8 @@ func newSoak(engine SeqEngine, s SoakSettings) *soak {
 	}
 }
 
-// run sends the requests of a pass. After each request it calls end with the number that have ended.
+// run sends the requests of a pass. After each request it calls end with the number that have
+// ended.
 func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) error {
 	var drawErr error
 	prompts := func(yield func(vllmgo.Prompt) bool) {

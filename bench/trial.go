@@ -9,7 +9,14 @@ import (
 )
 
 // runTrial measures a point once.
-func runTrial(ctx context.Context, engine Engine, p workload.Point, requests []workload.Request, asked terms, watch func() (stop func() journal.Usage)) (journal.Trial, error) {
+func runTrial(
+	ctx context.Context,
+	engine Engine,
+	p workload.Point,
+	requests []workload.Request,
+	asked terms,
+	watch func() (stop func() journal.Usage),
+) (journal.Trial, error) {
 	t := journal.Trial{PointID: p.ID(), Started: time.Now().UTC()}
 	stop := watch()
 	g, wall, err := generate(ctx, engine, requests, asked)

@@ -11,10 +11,17 @@ import (
 // stablePass is the ratio of a warm-up pass to the one before above which times are stable.
 const stablePass = 0.95
 
-// warmUp warms a point up with one request and, when full is true, with passes of the point's full shape.
-// The passes end with the first that is not faster than the one before by more than 5 %, or with the
-// fifth. warmUp calls observe after each pass.
-func warmUp(ctx context.Context, engine Engine, p *pointRun, full bool, asked terms, observe func(requests int, elapsed time.Duration)) (journal.WarmUp, error) {
+// warmUp warms a point up with one request and, when full is true, with passes of the point's full
+// shape. The passes end with the first that is not faster than the one before by more than 5 %, or
+// with the fifth. warmUp calls observe after each pass.
+func warmUp(
+	ctx context.Context,
+	engine Engine,
+	p *pointRun,
+	full bool,
+	asked terms,
+	observe func(requests int, elapsed time.Duration),
+) (journal.WarmUp, error) {
 	w := journal.WarmUp{PointID: p.ID(), Stable: true}
 	single, _, err := generate(ctx, engine, p.requests.Single, asked)
 	if err != nil {

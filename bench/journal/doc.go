@@ -17,8 +17,9 @@
 //	done      the budget ended a point
 //	end       nothing is left to measure
 //
-// Times are in nanoseconds, sizes in bytes, points in time in UTC. Each line is on disk before the run
-// goes on. A crash therefore costs at most the last line, which [Read] leaves out when it is damaged.
+// Times are in nanoseconds, sizes in bytes, points in time in UTC. Each line is on disk before the
+// run goes on. A crash therefore costs at most the last line, which [Read] leaves out when it is
+// damaged.
 //
 // # Reading and writing
 //

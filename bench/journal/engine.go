@@ -16,19 +16,21 @@ type Engine struct {
 	Info vllmgo.Info `json:"info"`
 	// LoadTime is the time that opening took. Info.LoadTime is the part of vllm.LLM.
 	LoadTime time.Duration `json:"load_time_ns"`
-	// HostMemory is what loading added to the resident memory of the process and its descendants, in bytes.
-	// Pages that they share count once for each. An in-process engine adds less when an engine before it left
-	// memory to reuse.
+	// HostMemory is what loading added to the resident memory of the process and its descendants,
+	// in bytes. Pages that they share count once for each. An in-process engine adds less when an
+	// engine before it left memory to reuse.
 	HostMemory int64 `json:"host_memory_bytes"`
-	// GPUMemory is what loading added to the memory in use on all GPUs of the machine, in bytes; nil without
-	// NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the size of the model.
+	// GPUMemory is what loading added to the memory in use on all GPUs of the machine, in bytes;
+	// nil without NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the size of the
+	// model.
 	GPUMemory *int64 `json:"gpu_memory_bytes,omitempty"`
-	// GPUs are the GPUs that the engine runs on, numbered as by NVML: those on which loading took memory.
+	// GPUs are the GPUs that the engine runs on, numbered as by NVML: those on which loading took
+	// memory.
 	GPUs []int `json:"gpus,omitempty"`
 	// OtherGPUProcesses is the number of foreign processes on the machine's GPUs before loading.
 	OtherGPUProcesses int `json:"other_gpu_processes,omitempty"`
-	// OtherLoadAverage is the machine's load average over the minute before loading, without this process. For
-	// later engines of a run it includes the earlier ones.
+	// OtherLoadAverage is the machine's load average over the minute before loading, without this
+	// process. For later engines of a run it includes the earlier ones.
 	OtherLoadAverage float64 `json:"other_load_average,omitempty"`
 	// Notice says how the size of the KV cache was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`

@@ -18,8 +18,8 @@ type Header struct {
 	Command []string `json:"command"`
 	// Model is the model's name as tables show it.
 	Model string `json:"model"`
-	// RandomWeights is true when the weights are random. The figures then say how fast such a model is, and its
-	// answers mean nothing.
+	// RandomWeights is true when the weights are random. The figures then say how fast such a model
+	// is, and its answers mean nothing.
 	RandomWeights bool `json:"random_weights"`
 	// Preset is the preset's name.
 	Preset string `json:"preset"`
@@ -61,7 +61,7 @@ type WarmUpMode string
 const (
 	// WarmUpFull runs one request, and then the point's full shape until times are stable.
 	WarmUpFull WarmUpMode = "full"
-	// WarmUpNotebook runs one request, as the notebook does. The first trial then pays for all that the shape
-	// needs once.
+	// WarmUpNotebook runs one request, as the notebook does. The first trial then pays for all that
+	// the shape needs once.
 	WarmUpNotebook WarmUpMode = "notebook"
 )

@@ -116,7 +116,8 @@ func (j *Journal) Passes(p workload.PointID) int {
 // Finished reports whether a point needs no more trials.
 func (j *Journal) Finished(p workload.PointID) bool {
 	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p && !f.Latency }
-	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) || j.Header.Stopping.Done(j.Times(p))
+	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) ||
+		j.Header.Stopping.Done(j.Times(p))
 }
 
 // Spent returns the time that loading, warm-up and trials have taken so far.

@@ -8,7 +8,8 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// PromptHashes holds the SHA-256 of the prompts of each trial of a point, in the order of the trials.
+// PromptHashes holds the SHA-256 of the prompts of each trial of a point, in the order of the
+// trials.
 type PromptHashes map[workload.PointID][]string
 
 // PromptHashes returns the hashes of all trials.
@@ -26,14 +27,20 @@ func (h PromptHashes) Verify(p workload.PointID, trial int, requests []workload.
 		return nil
 	}
 	if want, got := h[p][trial-1], workload.HashRequests(requests); want != got {
-		return fmt.Errorf("trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s", trial, got, want)
+		return fmt.Errorf(
+			"trial %d has other prompts than in the run that is repeated: their SHA-256 is %s, not %s",
+			trial,
+			got,
+			want,
+		)
 	}
 	return nil
 }
 
-// VerifyRequests draws the requests of all trials again and compares their hashes with the journal's.
-// It needs no engine. It returns the number of trials whose hashes are equal, and an error at the first
-// that is not. tokenizer is the tokenizer of the texts, or nil when the prompts were token IDs.
+// VerifyRequests draws the requests of all trials again and compares their hashes with the
+// journal's. It needs no engine. It returns the number of trials whose hashes are equal, and an
+// error at the first that is not. tokenizer is the tokenizer of the texts, or nil when the prompts
+// were token IDs.
 func (j *Journal) VerifyRequests(ctx context.Context, tokenizer workload.Tokenizer) (trials int, err error) {
 	switch {
 	case j.Header.Text && tokenizer == nil:
@@ -42,7 +49,12 @@ func (j *Journal) VerifyRequests(ctx context.Context, tokenizer workload.Tokeniz
 		return 0, errors.New("bench: the prompts of this run were token IDs, which need no tokenizer")
 	}
 	hashes := j.PromptHashes()
-	from := workload.Requests{Vocabulary: j.Header.Vocabulary, Seed: j.Header.Seed, Tokenizer: tokenizer, TokenizerName: j.Header.Model}
+	from := workload.Requests{
+		Vocabulary:    j.Header.Vocabulary,
+		Seed:          j.Header.Seed,
+		Tokenizer:     tokenizer,
+		TokenizerName: j.Header.Model,
+	}
 	for _, study := range j.Header.Studies {
 		for _, p := range study.Points {
 			if len(hashes[p.ID()]) == 0 {

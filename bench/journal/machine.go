@@ -36,8 +36,8 @@ type GPUUsage struct {
 	// LowClock and HighClock are the lowest and the highest SM clock, in MHz.
 	LowClock  int `json:"low_clock_mhz"`
 	HighClock int `json:"high_clock_mhz"`
-	// Slowed has the reasons for which the GPU was slowed down: "power cap", "heat", "power brake" or
-	// "hardware slowdown".
+	// Slowed has the reasons for which the GPU was slowed down: "power cap", "heat", "power brake"
+	// or "hardware slowdown".
 	Slowed []string `json:"slowed,omitempty"`
 	// OtherProcesses is the number of foreign processes that computed on the GPU.
 	OtherProcesses int `json:"other_processes,omitempty"`

@@ -29,10 +29,11 @@ type Failure struct {
 	// Trial is the number of the trial; 0 when the point failed before its first trial, as when the
 	// engine did not open.
 	Trial int `json:"trial,omitempty"`
-	// Latency is true when the point's latencies failed. Its throughput may be measured all the same.
+	// Latency is true when the point's latencies failed. Its throughput may be measured all the
+	// same.
 	Latency bool `json:"latency,omitempty"`
-	// Check is the name of the check that failed, such as [CheckCounts]; empty when the failure is an
-	// error.
+	// Check is the name of the check that failed, such as [CheckCounts]; empty when the failure is
+	// an error.
 	Check string `json:"check,omitempty"`
 	// Reason is the error's text.
 	Reason string `json:"reason"`

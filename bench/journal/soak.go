@@ -14,8 +14,8 @@ import (
 // SoakFileName is the name of a soak test's journal in a results directory.
 const SoakFileName = "soak.jsonl"
 
-// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other, and
-// takes a journal without one for the first.
+// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other,
+// and takes a journal without one for the first.
 const SoakSchema = 1
 
 // Soak is everything that a soak test recorded, as read from its file.
@@ -58,8 +58,8 @@ type SoakWindow struct {
 	InputTokens  int           `json:"input_tokens"`
 	OutputTokens int           `json:"output_tokens"`
 	// GoHeap is the memory of Go's objects at the end of the window, after a garbage collection, in
-	// bytes. Process is the resident memory of the process, Go, Python and all. Children is that of its
-	// descendants, such as vLLM's engine core.
+	// bytes. Process is the resident memory of the process, Go, Python and all. Children is that of
+	// its descendants, such as vLLM's engine core.
 	GoHeap   int64 `json:"go_heap_bytes"`
 	Process  int64 `json:"process_bytes"`
 	Children int64 `json:"children_bytes"`

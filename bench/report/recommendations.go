@@ -92,8 +92,14 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 	leanest := slices.MinFunc(near, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
 	})
-	text := fmt.Sprintf("%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s.",
-		leanest.Point, leanest.Shape(), leanest.PeakKVTokens, format.Seconds(leanest.Elapsed.Value), loadCost(r.engine(leanest)))
+	text := fmt.Sprintf(
+		"%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s.",
+		leanest.Point,
+		leanest.Shape(),
+		leanest.PeakKVTokens,
+		format.Seconds(leanest.Elapsed.Value),
+		loadCost(r.engine(leanest)),
+	)
 	text += fmt.Sprintf(" Of the rows with at least %.0f %% of the most throughput it demands the least: "+
 		"%s generated tok/s",
 		100*nearFastest, format.Rate(leanest.GeneratedPerSecond))

@@ -60,7 +60,8 @@ func (s *Scaling) WriteReport(w io.Writer) error {
 }
 
 // scalingExplanation says how to read the tables.
-const scalingExplanation = "Speed-up is a point's throughput over that with the smallest tensor parallel size (TP) measured; " +
+const scalingExplanation = "Speed-up is a point's throughput over that with the smallest tensor parallel size (TP) " +
+	"measured; " +
 	"efficiency is the\nspeed-up over the ratio of the sizes. Figures are medians, intervals those of the medians.\n"
 
 // scalingLine is a row with the names of its study and its point.

@@ -1,5 +1,5 @@
-// Package vllm measures studies on vLLM itself. It prepares what package bench needs: the model, the
-// engine's settings, the vocabulary, the limits of the device, and a process for each engine.
+// Package vllm measures studies on vLLM itself. It prepares what package bench needs: the model,
+// the engine's settings, the vocabulary, the limits of the device, and a process for each engine.
 //
 //	studies, err := workload.Preset("quick")
 //	…
@@ -14,11 +14,11 @@
 // # A process for each engine
 //
 // [Run] starts the program again, with the same arguments, for each engine. In such a process, Run
-// measures the points of one engine and ends the process. A program must therefore call Run with equal
-// settings each time it is started with equal arguments, and should do little before. In return, an engine
-// that takes its process with it costs no more than the point under way, and each engine gets a process
-// with the environment variables that its points ask for.
+// measures the points of one engine and ends the process. A program must therefore call Run with
+// equal settings each time it is started with equal arguments, and should do little before. In
+// return, an engine that takes its process with it costs no more than the point under way, and each
+// engine gets a process with the environment variables that its points ask for.
 //
-// All processes end with the one that the user started. Unless VLLM_LOGGING_LEVEL is set, vLLM logs warnings
-// only.
+// All processes end with the one that the user started. Unless VLLM_LOGGING_LEVEL is set, vLLM logs
+// warnings only.
 package vllm

@@ -34,7 +34,12 @@ func (engine) Times(g *vllmgo.Generation) ([]journal.RequestTimes, error) {
 		if o.Metrics == nil {
 			return nil, errors.New("the engine was made without statistics")
 		}
-		times[i] = journal.RequestTimes{Queue: o.Metrics.QueueTime, TTFT: o.Metrics.TTFT, E2E: o.Metrics.E2ELatency, ITL: o.Metrics.ITL}
+		times[i] = journal.RequestTimes{
+			Queue: o.Metrics.QueueTime,
+			TTFT:  o.Metrics.TTFT,
+			E2E:   o.Metrics.E2ELatency,
+			ITL:   o.Metrics.ITL,
+		}
 	}
 	return times, nil
 }

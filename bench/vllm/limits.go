@@ -16,9 +16,9 @@ import (
 //go:embed limits.py
 var limitsScript string
 
-// MeasureLimits measures the memory bandwidth and the arithmetic of a device, "cpu" or "cuda", for values of
-// a type. It uses torch, whose kernels vLLM uses too, in a Python process that ends with it. It takes about
-// five seconds.
+// MeasureLimits measures the memory bandwidth and the arithmetic of a device, "cpu" or "cuda", for
+// values of a type. It uses torch, whose kernels vLLM uses too, in a Python process that ends with
+// it. It takes about five seconds.
 func MeasureLimits(ctx context.Context, device, dtype string) (journal.Limits, error) {
 	switch dtype {
 	case "auto", "":

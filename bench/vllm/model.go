@@ -35,8 +35,8 @@ type model struct {
 	folder        string // with the configuration file, when the weights are random
 }
 
-// findModel finds a model. It takes random weights for llama-8b, and for the default model when that is
-// neither here nor on the hub. Any other model that is missing is an error.
+// findModel finds a model. It takes random weights for llama-8b, and for the default model when
+// that is neither here nor on the hub. Any other model that is missing is an error.
 func findModel(ctx context.Context, name string, log io.Writer, lib Library) (model, error) {
 	if name == Llama8B {
 		return randomModel(name, llama8BConfig)
@@ -82,8 +82,8 @@ func (m model) remove() {
 	}
 }
 
-// hasFloat16 reports whether the processor has float16 arithmetic: AVX512-FP16 on x86-64, FEAT_FP16 on
-// 64-bit Arm. Without it, vLLM computes float16 more than ten times slower than bfloat16.
+// hasFloat16 reports whether the processor has float16 arithmetic: AVX512-FP16 on x86-64, FEAT_FP16
+// on 64-bit Arm. Without it, vLLM computes float16 more than ten times slower than bfloat16.
 func hasFloat16() bool {
 	cpus, err := cpu.Info()
 	return err == nil && len(cpus) > 0 &&

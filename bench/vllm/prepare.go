@@ -14,9 +14,9 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Prepare returns the settings with which bench.Run measures s in this process. It finds the model, chooses
-// what s leaves open, and refuses engine settings that cannot work. It loads no engine. cleanup removes what
-// it made on disk; it is not nil.
+// Prepare returns the settings with which bench.Run measures s in this process. It finds the model,
+// chooses what s leaves open, and refuses engine settings that cannot work. It loads no engine.
+// cleanup removes what it made on disk; it is not nil.
 func Prepare(ctx context.Context, s Settings) (prepared bench.Settings, cleanup func(), err error) {
 	p := &preparation{Settings: s, lib: s.Library.complete(), log: cmp.Or[io.Writer](s.Progress, io.Discard)}
 	cleanup = func() { p.model.remove() }
@@ -26,7 +26,8 @@ func Prepare(ctx context.Context, s Settings) (prepared bench.Settings, cleanup 
 			cleanup = func() {}
 		}
 	}()
-	for _, step := range []func(context.Context) error{p.chooseDefaults, p.chooseModel, p.chooseRequests, p.chooseStudies} {
+	steps := []func(context.Context) error{p.chooseDefaults, p.chooseModel, p.chooseRequests, p.chooseStudies}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return p.out, cleanup, err
 		}
@@ -64,9 +65,22 @@ func (p *preparation) chooseDefaults(ctx context.Context) error {
 		p.WarmUp = journal.WarmUpNotebook
 	}
 	p.out = bench.Settings{
-		Dir: p.Dir, Resume: p.Resume, Device: device, Open: p.lib.Open,
-		Stopping: stopping(p.Stopping, p.Preset), WarmUp: p.WarmUp, Cold: p.Cold, Timeout: p.Timeout, Latency: p.Latency, Goodput: p.Goodput,
-		Preset: p.Preset, Command: p.Command, Progress: p.Progress,
+		Dir:    p.Dir,
+		Resume: p.Resume,
+		Device: device,
+		Open:   p.lib.Open,
+		Stopping: stopping(
+			p.Stopping,
+			p.Preset,
+		),
+		WarmUp:   p.WarmUp,
+		Cold:     p.Cold,
+		Timeout:  p.Timeout,
+		Latency:  p.Latency,
+		Goodput:  p.Goodput,
+		Preset:   p.Preset,
+		Command:  p.Command,
+		Progress: p.Progress,
 	}
 	return nil
 }
@@ -97,9 +111,9 @@ func (p *preparation) chooseModel(ctx context.Context) (err error) {
 	return nil
 }
 
-// chooseRequests chooses the vocabulary: the token IDs that both the tokenizer and the model know, without
-// the special IDs of either. A model without a tokenizer has the vocabulary of its configuration, and its
-// engine loads no tokenizer.
+// chooseRequests chooses the vocabulary: the token IDs that both the tokenizer and the model know,
+// without the special IDs of either. A model without a tokenizer has the vocabulary of its
+// configuration, and its engine loads no tokenizer.
 func (p *preparation) chooseRequests(ctx context.Context) (err error) {
 	config := p.out.ModelConfig
 	p.out.Requests = workload.Requests{Seed: p.Seed, TokenizerName: p.model.name}
@@ -159,13 +173,18 @@ func (p *preparation) repeat() error {
 	h := p.Repeat.Header
 	p.out.Studies, p.out.Expect, p.out.Requests.Vocabulary = h.Studies, p.Repeat.PromptHashes(), h.Vocabulary
 	if highest := h.Vocabulary.Highest(); int(highest) >= p.out.ModelConfig.VocabSize {
-		return fmt.Errorf("the run that is repeated has token IDs up to %d, and %s knows only %d", highest, p.model.name, p.out.ModelConfig.VocabSize)
+		return fmt.Errorf(
+			"the run that is repeated has token IDs up to %d, and %s knows only %d",
+			highest,
+			p.model.name,
+			p.out.ModelConfig.VocabSize,
+		)
 	}
 	return nil
 }
 
-// checkEngines refuses engine settings of points that cannot work, such as a tensor_parallel_size that does
-// not divide the model, before the first engine is loaded.
+// checkEngines refuses engine settings of points that cannot work, such as a tensor_parallel_size
+// that does not divide the model, before the first engine is loaded.
 func (p *preparation) checkEngines(ctx context.Context) error {
 	if len(p.out.Studies) == 0 {
 		return errors.New("there is nothing to measure: no study is left")
@@ -187,9 +206,9 @@ func (p *preparation) checkEngines(ctx context.Context) error {
 	return nil
 }
 
-// VerifyRequests draws the requests of all trials of a run again and compares them with its journal; see
-// [journal.Journal.VerifyRequests]. It loads the model's tokenizer when the prompts were texts, and needs
-// no vLLM when they were token IDs.
+// VerifyRequests draws the requests of all trials of a run again and compares them with its
+// journal; see [journal.Journal.VerifyRequests]. It loads the model's tokenizer when the prompts
+// were texts, and needs no vLLM when they were token IDs.
 func VerifyRequests(ctx context.Context, j *journal.Journal, modelName string, lib Library) (trials int, err error) {
 	if !j.Header.Text {
 		return j.VerifyRequests(ctx, nil)

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// workerVariable is set in the environment of a process that measures for another, to the results
-	// directory.
+	// workerVariable is set in the environment of a process that measures for another, to the
+	// results directory.
 	workerVariable = "VLLMGO_BENCH_WORKER"
 	// reasonFile is the file descriptor on which such a process says why it failed.
 	reasonFile = 3
@@ -30,8 +30,8 @@ type crash struct{ how string }
 
 func (c crash) Error() string { return c.how }
 
-// runWorker starts this program again to measure the points of one engine, with more variables in its
-// environment.
+// runWorker starts this program again to measure the points of one engine, with more variables in
+// its environment.
 func (s Settings) runWorker(ctx context.Context, env map[string]string) error {
 	program, err := os.Executable()
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 // ErrInUse says that the results directory holds another run.
 var ErrInUse = errors.New("the folder holds the results of another run")
 
-// Run measures studies on vLLM and writes the journal into s.Dir. It measures each engine in a process for
-// itself; see the package's documentation.
+// Run measures studies on vLLM and writes the journal into s.Dir. It measures each engine in a
+// process for itself; see the package's documentation.
 //
-// A point that fails is in the journal with its reason, and so is one whose process died. Run returns an
-// error when it cannot begin or go on. When ctx ends, Run stops the process that measures and returns the
-// cause; the journal has what was measured by then. The process gets SIGTERM, or the signal of a cause with
-// the method Signal() os.Signal.
+// A point that fails is in the journal with its reason, and so is one whose process died. Run
+// returns an error when it cannot begin or go on. When ctx ends, Run stops the process that
+// measures and returns the cause; the journal has what was measured by then. The process gets
+// SIGTERM, or the signal of a cause with the method Signal() os.Signal.
 func Run(ctx context.Context, s Settings) error {
 	if dir := os.Getenv(workerVariable); dir != "" {
 		s.Dir = dir
@@ -52,9 +52,9 @@ func measure(ctx context.Context, s Settings, oneEngine bool) error {
 	return bench.Run(ctx, settings)
 }
 
-// supervise calls measure, which measures the points of one engine in a given environment, until the run in
-// dir has ended. A crash is a failure of the work in progress, and the rest goes on. supervise returns
-// other errors.
+// supervise calls measure, which measures the points of one engine in a given environment, until
+// the run in dir has ended. A crash is a failure of the work in progress, and the rest goes on.
+// supervise returns other errors.
 func supervise(ctx context.Context, dir string, measure func(env map[string]string) error) error {
 	path := filepath.Join(dir, journal.FileName)
 	var env map[string]string

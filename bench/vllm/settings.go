@@ -16,21 +16,23 @@ import (
 // DefaultModel is the model that the notebook measures.
 const DefaultModel = "facebook/opt-125m"
 
-// Settings say what [Run] measures on vLLM. The zero value, with Dir set, measures the default preset with
-// the default model.
+// Settings say what [Run] measures on vLLM. The zero value, with Dir set, measures the default
+// preset with the default model.
 type Settings struct {
 	// Dir is the results directory. Required. It must not hold a journal, unless Resume is set.
 	Dir string
-	// Resume continues the run whose journal is in Dir, if there is one. All other settings must be as they
-	// were, and so must the machine.
+	// Resume continues the run whose journal is in Dir, if there is one. All other settings must be
+	// as they were, and so must the machine.
 	Resume bool
 
-	// EngineArgs are the settings of all engines. Model is a Hugging Face ID, a folder, or [Llama8B]; empty
-	// means [DefaultModel]. When the default model is neither in the local cache nor on the hub, its shape is
-	// measured with random weights, which cost the same for each token.
+	// EngineArgs are the settings of all engines. Model is a Hugging Face ID, a folder, or
+	// [Llama8B]; empty means [DefaultModel]. When the default model is neither in the local cache
+	// nor on the hub, its shape is measured with random weights, which cost the same for each
+	// token.
 	//
-	// GPUMemoryUtilization 0 means 0.90. On a CPU, EnforceEager is set, since torch.compile takes a minute for each engine and gains nothing; and
-	// a Dtype of "auto" means bfloat16 for a model in float16 when the processor lacks arithmetic for it.
+	// GPUMemoryUtilization 0 means 0.90. On a CPU, EnforceEager is set, since torch.compile takes a
+	// minute for each engine and gains nothing; and a Dtype of "auto" means bfloat16 for a model in
+	// float16 when the processor lacks arithmetic for it.
 	EngineArgs vllmgo.EngineArgs
 
 	// Studies are what to measure. nil means those of Preset.
@@ -39,23 +41,23 @@ type Settings struct {
 	Preset string
 	// Sweeps are the sweeps of the preset to measure. nil means all.
 	Sweeps []workload.Sweep
-	// Plan changes the studies, or makes them, when that takes the tokenizer. It may be nil. The tokenizer is
-	// nil when the model has none.
+	// Plan changes the studies, or makes them, when that takes the tokenizer. It may be nil. The
+	// tokenizer is nil when the model has none.
 	Plan func(ctx context.Context, studies []workload.Study, t workload.Tokenizer) ([]workload.Study, error)
-	// Repeat is a run whose requests are measured again. nil means that new requests are drawn. It takes the
-	// place of Studies, Preset, Sweeps and Plan.
+	// Repeat is a run whose requests are measured again. nil means that new requests are drawn. It
+	// takes the place of Studies, Preset, Sweeps and Plan.
 	Repeat *journal.Journal
 
 	// Seed is the number that all prompts are drawn from.
 	Seed uint64
 	// Text sends prompts as text of exact length, instead of token IDs.
 	Text bool
-	// Stopping says how often each point is measured. Without MinTrials, a Target or Budget of 0 means that of
-	// the preset: 2 %, and 3½ minutes for "quick" or 30 minutes for others. With the preset "notebook" and no
-	// Budget, each point is measured once.
+	// Stopping says how often each point is measured. Without MinTrials, a Target or Budget of 0
+	// means that of the preset: 2 %, and 3½ minutes for "quick" or 30 minutes for others. With the
+	// preset "notebook" and no Budget, each point is measured once.
 	Stopping stat.Stopping
-	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull] or, with the preset "notebook",
-	// [journal.WarmUpNotebook].
+	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull] or, with the preset
+	// "notebook", [journal.WarmUpNotebook].
 	WarmUp journal.WarmUpMode
 	// Latency also times each request; see [bench.Settings].
 	Latency bool
@@ -66,14 +68,14 @@ type Settings struct {
 	// Cold adds to the tables the times that the notebook's warm-up would have given.
 	Cold bool
 
-	// OneProcess measures all engines in this process. An engine that takes its process with it then ends the
-	// run, and points that need environment variables fail.
+	// OneProcess measures all engines in this process. An engine that takes its process with it
+	// then ends the run, and points that need environment variables fail.
 	OneProcess bool
 
 	// Command is the command line, for the record.
 	Command []string
-	// Progress receives a line for each event, and the standard error of the processes that measure; nil means
-	// that nobody reads them.
+	// Progress receives a line for each event, and the standard error of the processes that
+	// measure; nil means that nobody reads them.
 	Progress io.Writer
 	// Library replaces parts of vllmgo, in tests or for another engine.
 	Library Library

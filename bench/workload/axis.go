@@ -25,7 +25,10 @@ type Axis struct {
 func ParseAxis(text string) (Axis, error) {
 	name, values, found := strings.Cut(text, "=")
 	if !found || name == "" || values == "" {
-		return Axis{}, fmt.Errorf("bench: no axis %q; examples: max_num_seqs=8,16,32 or sampling.temperature=0,1 or env.OMP_NUM_THREADS=1,2", text)
+		return Axis{}, fmt.Errorf(
+			"bench: no axis %q; examples: max_num_seqs=8,16,32 or sampling.temperature=0,1 or env.OMP_NUM_THREADS=1,2",
+			text,
+		)
 	}
 	a := Axis{Name: name}
 	for value := range strings.SplitSeq(values, ",") {
@@ -34,8 +37,8 @@ func ParseAxis(text string) (Axis, error) {
 	return a, nil
 }
 
-// ParseValue returns what text is in JSON, such as 8, 0.5, true or "text", or text itself when it is
-// not JSON.
+// ParseValue returns what text is in JSON, such as 8, 0.5, true or "text", or text itself when it
+// is not JSON.
 func ParseValue(text string) any {
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
@@ -44,15 +47,22 @@ func ParseValue(text string) any {
 	return value
 }
 
-// NewStudy returns the study of every combination of the axes' values, each set in base; without axes,
-// of base alone.
+// NewStudy returns the study of every combination of the axes' values, each set in base; without
+// axes, of base alone.
 //
-// With one axis of integers the points have its values, otherwise they are numbered from 1. Base has
-// what no axis varies. max_num_seqs is 256 and max_num_batched_tokens is 8192, unless base.Set or an
-// axis says otherwise. A value that does not fit its setting is an error.
+// With one axis of integers the points have its values, otherwise they are numbered from 1. Base
+// has what no axis varies. max_num_seqs is 256 and max_num_batched_tokens is 8192, unless base.Set
+// or an axis says otherwise. A value that does not fit its setting is an error.
 func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 	base.Study, base.Value = name, 1
-	s := Study{Name: name, Parameter: "point", Unit: "number", MaxNumBatchedTokens: 8192, MaxNumSeqs: 256, Points: []Point{base}}
+	s := Study{
+		Name:                name,
+		Parameter:           "point",
+		Unit:                "number",
+		MaxNumBatchedTokens: 8192,
+		MaxNumSeqs:          256,
+		Points:              []Point{base},
+	}
 	for _, a := range axes {
 		var points []Point
 		for _, p := range s.Points {

@@ -7,8 +7,9 @@ import (
 	"hash"
 )
 
-// TokenHash is the SHA-256 of lists of token IDs. It covers each list's length and its IDs, as little-endian
-// 32-bit integers. Equal hashes show that two runs had the same prompts, or the same outputs.
+// TokenHash is the SHA-256 of lists of token IDs. It covers each list's length and its IDs, as
+// little-endian 32-bit integers. Equal hashes show that two runs had the same prompts, or the same
+// outputs.
 type TokenHash struct{ hash hash.Hash }
 
 // NewTokenHash returns the hash of no lists.

@@ -29,8 +29,8 @@ func (l *RequestLength) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// Distribution is the distribution of the lengths of requests. [ParseDistribution] makes one; the zero value is
-// not usable.
+// Distribution is the distribution of the lengths of requests. [ParseDistribution] makes one; the
+// zero value is not usable.
 type Distribution struct {
 	text string
 	draw func(*rand.Rand) float64
@@ -43,11 +43,14 @@ type Distribution struct {
 //	normal:128,32      mean 128, standard deviation 32
 //	lognormal:128,0.5  median 128; the logarithms have a standard deviation of 0.5
 //
-// Lengths are rounded, and drawn again when they are below 1. Any other text is an error, and so is a lognormal
-// distribution so wide that most lengths would be 1 or astronomic.
+// Lengths are rounded, and drawn again when they are below 1. Any other text is an error, and so is
+// a lognormal distribution so wide that most lengths would be 1 or astronomic.
 func ParseDistribution(text string) (Distribution, error) {
 	fail := func() (Distribution, error) {
-		return Distribution{}, fmt.Errorf("bench: no length distribution %q; examples: 128, uniform:64,256, normal:128,32, lognormal:128,0.5", text)
+		return Distribution{}, fmt.Errorf(
+			"bench: no length distribution %q; examples: 128, uniform:64,256, normal:128,32, lognormal:128,0.5",
+			text,
+		)
 	}
 	kind, rest, found := strings.Cut(text, ":")
 	if !found {
@@ -103,8 +106,8 @@ func DrawLengths(n int, input, output Distribution, seed uint64) []RequestLength
 	return lengths
 }
 
-// PickLengths returns n of the lengths that [ReadLengths] read, in random order, each once before any twice.
-// Equal arguments give equal lengths. It panics when from is empty.
+// PickLengths returns n of the lengths that [ReadLengths] read, in random order, each once before
+// any twice. Equal arguments give equal lengths. It panics when from is empty.
 func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
 	order := lengthStream(seed).Perm(len(from))
 	lengths := make([]RequestLength, n)
@@ -119,16 +122,17 @@ func lengthStream(seed uint64) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench lengths seed=%d", seed))))
 }
 
-// ReadLengths reads the lengths of real requests. They are JSON objects, one a line or in an array, of the forms
+// ReadLengths reads the lengths of real requests. They are JSON objects, one a line or in an array,
+// of the forms
 //
 //	{"input_len": 128, "output_len": 64}
 //	{"prompt": "…", "completion": "…"}
 //	{"conversations": [{"value": "…"}, {"value": "…"}, …]}
 //
-// The last is that of ShareGPT: the first turn is the prompt and the second the completion. A conversation with
-// fewer turns is left out. Texts are measured with the tokenizer, special tokens included. ReadLengths returns an
-// error for an object of another form, a length below 1, a text when there is no tokenizer, and a file without
-// requests.
+// The last is that of ShareGPT: the first turn is the prompt and the second the completion. A
+// conversation with fewer turns is left out. Texts are measured with the tokenizer, special tokens
+// included. ReadLengths returns an error for an object of another form, a length below 1, a text
+// when there is no tokenizer, and a file without requests.
 func ReadLengths(ctx context.Context, r io.Reader, t Tokenizer) ([]RequestLength, error) {
 	decoder := json.NewDecoder(r)
 	var lengths []RequestLength
@@ -196,7 +200,9 @@ func (s sampleRequest) length(ctx context.Context, t Tokenizer) (RequestLength, 
 		s.InputLen, s.OutputLen = len(prompt), len(completion)
 	}
 	if s.InputLen < 1 || s.OutputLen < 1 {
-		return RequestLength{}, errors.New("it has neither input_len and output_len, nor prompt and completion, nor conversations; lengths must be at least 1")
+		return RequestLength{}, errors.New(
+			"it has neither input_len and output_len, nor prompt and completion, nor conversations; lengths must be at least 1",
+		)
 	}
 	return RequestLength{s.InputLen, s.OutputLen}, nil
 }

@@ -4,13 +4,13 @@ import (
 	"slices"
 )
 
-// PeakKVTokens returns the number of KV-cache tokens that the point needs when all sequences that run at once
-// have their full length: the sum of
+// PeakKVTokens returns the number of KV-cache tokens that the point needs when all sequences that
+// run at once have their full length: the sum of
 //
 //	⌈(input + output) / block size⌉ · block size
 //
-// over the min(requests · completions, max_num_seqs) longest sequences. An engine whose KV cache holds so many
-// tokens never preempts a request of the point. A block size below 1 counts as 1.
+// over the min(requests · completions, max_num_seqs) longest sequences. An engine whose KV cache
+// holds so many tokens never preempts a request of the point. A block size below 1 counts as 1.
 func (p Point) PeakKVTokens(maxNumSeqs, blockSize int) int {
 	blockSize = max(1, blockSize)
 	var demands []int

@@ -36,14 +36,14 @@ type Point struct {
 	Requests int `json:"requests"`
 	// InputLen is the length of each prompt, in tokens. It has no meaning when Lengths is set.
 	InputLen int `json:"input_len,omitempty"`
-	// OutputLen is the number of tokens to generate for each request. It has no meaning when Lengths
-	// is set.
+	// OutputLen is the number of tokens to generate for each request. It has no meaning when
+	// Lengths is set.
 	OutputLen int `json:"output_len,omitempty"`
-	// Lengths are the lengths of each request, when they differ; see [DrawLengths] and [PickLengths].
-	// All trials of the point have the same, so that their times can be compared.
+	// Lengths are the lengths of each request, when they differ; see [DrawLengths] and
+	// [PickLengths]. All trials of the point have the same, so that their times can be compared.
 	Lengths []RequestLength `json:"lengths,omitempty"`
-	// SharedPrefix is the number of tokens that all prompts begin with. It does not switch the prefix
-	// cache on.
+	// SharedPrefix is the number of tokens that all prompts begin with. It does not switch the
+	// prefix cache on.
 	SharedPrefix int `json:"shared_prefix,omitempty"`
 	// Coordinates are the point's values on the axes of [NewStudy], in their order. Tables name the
 	// point by them.

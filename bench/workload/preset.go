@@ -12,18 +12,19 @@ func Presets() []string { return []string{"notebook", "full", "quick", "throughp
 
 // Preset returns the studies of a preset.
 //
-//   - "full": the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64 output
-//     tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, the same for input and
-//     output, with 64 requests and 4096; request count 10, 50, 100, 200, 500 with 128 input and 64 output tokens
-//     and 4096. max_num_seqs is 256.
-//   - "notebook": the same points, which programs measure as the notebook does: once, after one request.
-//   - "quick": the same values of what is swept, with less of what is fixed, for a run of minutes on two cores.
-//     Study.Scaled says with how much less.
-//   - "throughput": what vllm bench throughput measures by default: 1000 requests of 1024 input and 128 output
-//     tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs 256, which are vLLM's
-//     defaults on most devices (vllm/engine/arg_utils.py).
-//   - "latency": what vllm bench latency measures by default: 8 requests of 32 input and 128 output tokens,
-//     sampled at temperature 1.
+//   - "full": the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64
+//     output tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, the
+//     same for input and output, with 64 requests and 4096; request count 10, 50, 100, 200, 500
+//     with 128 input and 64 output tokens and 4096. max_num_seqs is 256.
+//   - "notebook": the same points, which programs measure as the notebook does: once, after one
+//     request.
+//   - "quick": the same values of what is swept, with less of what is fixed, for a run of minutes
+//     on two cores. Study.Scaled says with how much less.
+//   - "throughput": what vllm bench throughput measures by default: 1000 requests of 1024 input and
+//     128 output tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs
+//     256, which are vLLM's defaults on most devices (vllm/engine/arg_utils.py).
+//   - "latency": what vllm bench latency measures by default: 8 requests of 32 input and 128 output
+//     tokens, sampled at temperature 1.
 //
 // Any other name is an error.
 func Preset(name string) ([]Study, error) {
@@ -58,19 +59,33 @@ func vllmBench(name string, p Point) ([]Study, error) {
 // batchSizeStudy returns the sweep over the batch size.
 func batchSizeStudy(outputLen int, scaled string) Study {
 	s := Study{Sweep: BatchSize, Unit: "requests submitted at once", MaxNumBatchedTokens: 2048, Scaled: scaled}
-	return s.withPoints([]int{1, 2, 4, 8, 16, 32}, func(n int) Point { return Point{Requests: n, InputLen: 128, OutputLen: outputLen} })
+	return s.withPoints(
+		[]int{1, 2, 4, 8, 16, 32},
+		func(n int) Point { return Point{Requests: n, InputLen: 128, OutputLen: outputLen} },
+	)
 }
 
 // sequenceLengthStudy returns the sweep over the sequence length.
 func sequenceLengthStudy(requests int, scaled string) Study {
-	s := Study{Sweep: SequenceLength, Unit: "input tokens a request, and as many output tokens", MaxNumBatchedTokens: 4096, Scaled: scaled}
-	return s.withPoints([]int{32, 64, 128, 256, 512}, func(n int) Point { return Point{Requests: requests, InputLen: n, OutputLen: n} })
+	s := Study{
+		Sweep:               SequenceLength,
+		Unit:                "input tokens a request, and as many output tokens",
+		MaxNumBatchedTokens: 4096,
+		Scaled:              scaled,
+	}
+	return s.withPoints(
+		[]int{32, 64, 128, 256, 512},
+		func(n int) Point { return Point{Requests: requests, InputLen: n, OutputLen: n} },
+	)
 }
 
 // requestCountStudy returns the sweep over the request count.
 func requestCountStudy(inputLen, outputLen int, scaled string) Study {
 	s := Study{Sweep: RequestCount, Unit: "requests submitted at once", MaxNumBatchedTokens: 4096, Scaled: scaled}
-	return s.withPoints([]int{10, 50, 100, 200, 500}, func(n int) Point { return Point{Requests: n, InputLen: inputLen, OutputLen: outputLen} })
+	return s.withPoints(
+		[]int{10, 50, 100, 200, 500},
+		func(n int) Point { return Point{Requests: n, InputLen: inputLen, OutputLen: outputLen} },
+	)
 }
 
 // withPoints returns the sweep with a point for each value.

@@ -27,15 +27,15 @@ func (r Request) Prompt() vllmgo.Prompt {
 	return vllmgo.Prompt{TokenIDs: r.TokenIDs}
 }
 
-// Requests draws the requests of a run. Equal fields give equal requests, on any machine and for any
-// engine.
+// Requests draws the requests of a run. Equal fields give equal requests, on any machine and for
+// any engine.
 type Requests struct {
 	// Vocabulary has the token IDs that prompts are made of.
 	Vocabulary Vocabulary
 	// Seed is the number from which all random streams start.
 	Seed uint64
-	// Tokenizer makes texts of the prompts, which the engine then has to encode with the same tokenizer.
-	// nil sends token IDs.
+	// Tokenizer makes texts of the prompts, which the engine then has to encode with the same
+	// tokenizer. nil sends token IDs.
 	Tokenizer Tokenizer
 	// TokenizerName is the name of the tokenizer, for errors.
 	TokenizerName string
@@ -44,8 +44,8 @@ type Requests struct {
 // warmUpPasses is the most warm-up passes of a point.
 const warmUpPasses = 5
 
-// PointRequests draws the requests of one point. All prompts of a pass differ. No prompt of a warm-up pass
-// is in another pass.
+// PointRequests draws the requests of one point. All prompts of a pass differ. No prompt of a
+// warm-up pass is in another pass.
 type PointRequests struct {
 	// Single is a pass of one request, which has the lengths of the point's first.
 	Single []Request
@@ -61,9 +61,9 @@ type PointRequests struct {
 // Point prepares the requests of a point. It draws each prompt uniformly and independently from the
 // vocabulary, and again when it was drawn before. Each pass has its own random stream.
 //
-// Point returns an error when a length is below 1 or leaves no token after the shared prefix, when the
-// vocabulary does not give so many different prompts of a length, and when prompts are texts and it finds
-// none of a length.
+// Point returns an error when a length is below 1 or leaves no token after the shared prefix, when
+// the vocabulary does not give so many different prompts of a length, and when prompts are texts
+// and it finds none of a length.
 func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 	if err := q.check(p); err != nil {
 		return nil, err
@@ -98,8 +98,8 @@ func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error)
 	return r.pass(ctx, trial, "measured", r.point.EachLength())
 }
 
-// pass draws requests that differ from each other and from those of the warm-up. The requests of trial 0 are
-// added to the warm-up.
+// pass draws requests that differ from each other and from those of the warm-up. The requests of
+// trial 0 are added to the warm-up.
 func (r *PointRequests) pass(ctx context.Context, trial int, name string, lengths []RequestLength) ([]Request, error) {
 	stream := r.from.stream(r.point, trial, name)
 	seen := make(map[string]bool)
@@ -152,24 +152,39 @@ func (q Requests) check(p Point) error {
 	equal := make(map[int]int) // requests by input length
 	for _, l := range p.EachLength() {
 		if l.Input < 1 || l.Output < 1 {
-			return fmt.Errorf("bench: %s has a request of %d input and %d output tokens; each must be at least 1", p, l.Input, l.Output)
+			return fmt.Errorf(
+				"bench: %s has a request of %d input and %d output tokens; each must be at least 1",
+				p,
+				l.Input,
+				l.Output,
+			)
 		}
 		if p.SharedPrefix < 0 || l.Input <= p.SharedPrefix {
-			return fmt.Errorf("bench: %s has a request of %d input tokens, which leaves no token after the shared prefix of %d", p, l.Input, p.SharedPrefix)
+			return fmt.Errorf(
+				"bench: %s has a request of %d input tokens, which leaves no token after the shared prefix of %d",
+				p,
+				l.Input,
+				p.SharedPrefix,
+			)
 		}
 		equal[l.Input]++
 	}
 	for length, n := range equal {
 		if need := 1 + (warmUpPasses+1)*n; !q.Vocabulary.canGive(need, length-p.SharedPrefix) {
-			return fmt.Errorf("bench: %s needs %d distinct prompts of %d tokens, warm-up included, more than a vocabulary of %d tokens can give",
-				p, need, length-p.SharedPrefix, q.Vocabulary.Size())
+			return fmt.Errorf(
+				"bench: %s needs %d distinct prompts of %d tokens, warm-up included, more than a vocabulary of %d tokens can give",
+				p,
+				need,
+				length-p.SharedPrefix,
+				q.Vocabulary.Size(),
+			)
 		}
 	}
 	return nil
 }
 
-// stream returns the ChaCha8 stream of a pass. Its key is the SHA-256 of all that identifies the pass, so that
-// the streams of different passes are independent.
+// stream returns the ChaCha8 stream of a pass. Its key is the SHA-256 of all that identifies the
+// pass, so that the streams of different passes are independent.
 func (q Requests) stream(p Point, trial int, pass string) *rand.Rand {
 	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s",
 		q.Seed, p.Study, p.Value, trial, pass))

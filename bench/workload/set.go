@@ -19,8 +19,8 @@ type Set struct {
 	// Sampling has sampling parameters by vLLM's names, such as "temperature"; see
 	// [vllmgo.SamplingParams.Set]. The lengths of outputs must stay exact.
 	Sampling map[string]any `json:"sampling,omitempty"`
-	// Env has environment variables. They must be in effect before Python starts, so each engine needs
-	// a process for itself.
+	// Env has environment variables. They must be in effect before Python starts, so each engine
+	// needs a process for itself.
 	Env map[string]string `json:"env,omitempty"`
 }
 
@@ -76,11 +76,17 @@ func (p Point) with(name string, value any) (Point, error) {
 		p.Set.Env = with(p.Set.Env, key, settingText(value))
 	case "engine":
 		if key == "model" || key == "tokenizer" {
-			return p, errors.New("bench: " + key + " must be the same for a whole run, because the requests depend on it: measure each in its own run")
+			return p, errors.New(
+				"bench: " + key + " must be the same for a whole run, because the requests depend on it: " +
+					"measure each in its own run",
+			)
 		}
 		p.Set.Engine = with(p.Set.Engine, key, value)
 	default:
-		return p, fmt.Errorf("bench: no axis %q: the prefix must be engine., sampling. or env., as in sampling.temperature", name)
+		return p, fmt.Errorf(
+			"bench: no axis %q: the prefix must be engine., sampling. or env., as in sampling.temperature",
+			name,
+		)
 	}
 	return p, nil
 }

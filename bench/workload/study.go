@@ -11,7 +11,8 @@ import (
 type Study struct {
 	// Name identifies the study and names its files, such as "batch-size".
 	Name string `json:"name"`
-	// Sweep says which of the notebook's sweeps it is; empty for any other study. Findings depend on it.
+	// Sweep says which of the notebook's sweeps it is; empty for any other study. Findings depend
+	// on it.
 	Sweep Sweep `json:"sweep,omitempty"`
 	// Parameter is the swept parameter in words, such as "batch size".
 	Parameter string `json:"parameter"`
@@ -27,7 +28,8 @@ type Study struct {
 	Points []Point `json:"points"`
 }
 
-// Sweep is one of the three sweeps of the notebook. Each is also the name of its study in the presets.
+// Sweep is one of the three sweeps of the notebook. Each is also the name of its study in the
+// presets.
 type Sweep string
 
 const (
@@ -39,7 +41,8 @@ const (
 	RequestCount Sweep = "request-count"
 )
 
-// Fixed returns in words which of requests and lengths are the same for all points; empty when none.
+// Fixed returns in words which of requests and lengths are the same for all points; empty when
+// none.
 func (s Study) Fixed() string {
 	first := s.Points[0]
 	requests, lengths := true, true
@@ -85,9 +88,9 @@ func (s Study) Validate() error {
 	return nil
 }
 
-// EngineArgs returns base with the settings of the study and of one of its points: the study's limits,
-// the point's engine arguments, and no prefix caching unless the point asks for it, since a prompt that
-// the cache answers is not measured.
+// EngineArgs returns base with the settings of the study and of one of its points: the study's
+// limits, the point's engine arguments, and no prefix caching unless the point asks for it, since a
+// prompt that the cache answers is not measured.
 func (s Study) EngineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
 	base.MaxNumBatchedTokens = s.MaxNumBatchedTokens
 	base.MaxNumSeqs = s.MaxNumSeqs

@@ -9,7 +9,8 @@ import (
 
 // Tokenizer turns text into token IDs and back. *vllmgo.Tokenizer implements it.
 type Tokenizer interface {
-	// Encode returns the token IDs of a text, with the special tokens that the tokenizer adds to each text.
+	// Encode returns the token IDs of a text, with the special tokens that the tokenizer adds to
+	// each text.
 	Encode(ctx context.Context, text string) ([]int32, error)
 	// Decode returns the text of token IDs.
 	Decode(ctx context.Context, ids []int32) (string, error)
@@ -33,17 +34,23 @@ type textMaker struct {
 	vocabulary Vocabulary
 }
 
-// text returns a text of exactly n tokens, with the special tokens that the tokenizer adds, and these tokens.
-// They are stable: decoding them without the special ones, and encoding the result, gives the same tokens. The
-// text starts with prefix, which must be empty or the content of a text that this method returned.
+// text returns a text of exactly n tokens, with the special tokens that the tokenizer adds, and
+// these tokens. They are stable: decoding them without the special ones, and encoding the result,
+// gives the same tokens. The text starts with prefix, which must be empty or the content of a text
+// that this method returned.
 //
-// Random tokens are not stable by themselves: neighbors merge, bytes do not form a character, spaces vanish. The
-// method therefore encodes the text that they decode to, cuts what is too long, appends what is missing, and
-// repeats this until the length is right and stays. Its attempts are bounded; the error then names the tokenizer
-// and the length.
+// Random tokens are not stable by themselves: neighbors merge, bytes do not form a character,
+// spaces vanish. The method therefore encodes the text that they decode to, cuts what is too long,
+// appends what is missing, and repeats this until the length is right and stays. Its attempts are
+// bounded; the error then names the tokenizer and the length.
 func (m textMaker) text(ctx context.Context, r *rand.Rand, prefix []int32, n int) (string, []int32, error) {
 	fail := func(why string) (string, []int32, error) {
-		return "", nil, fmt.Errorf("no text of exactly %d tokens for the tokenizer %s: %s; choose another length, or prompts of token IDs", n, m.name, why)
+		return "", nil, fmt.Errorf(
+			"no text of exactly %d tokens for the tokenizer %s: %s; choose another length, or prompts of token IDs",
+			n,
+			m.name,
+			why,
+		)
 	}
 	empty, err := m.tokenizer.Encode(ctx, "")
 	if err != nil {

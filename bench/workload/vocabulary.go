@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Vocabulary is the set of token IDs that prompts are made of. In JSON it is {"size": 50272, "without": [1, 2]}:
-// the IDs from 0 to size−1 except those listed.
+// Vocabulary is the set of token IDs that prompts are made of. In JSON it is {"size": 50272,
+// "without": [1, 2]}: the IDs from 0 to size−1 except those listed.
 type Vocabulary struct {
 	ids []int32
 }
@@ -42,8 +42,9 @@ func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// NewVocabulary returns the IDs from 0 to size−1 except the special ones. Both come from a vllmgo.Tokenizer or,
-// when the model has none, from a vllmgo.ModelConfig. It returns an error when no ID is left.
+// NewVocabulary returns the IDs from 0 to size−1 except the special ones. Both come from a
+// vllmgo.Tokenizer or, when the model has none, from a vllmgo.ModelConfig. It returns an error when
+// no ID is left.
 func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 	if size > math.MaxInt32 {
 		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)
@@ -55,7 +56,11 @@ func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 		}
 	}
 	if len(ids) == 0 {
-		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens, %d of them special, leaves none for prompts", size, len(special))
+		return Vocabulary{}, fmt.Errorf(
+			"bench: a vocabulary of %d tokens, %d of them special, leaves none for prompts",
+			size,
+			len(special),
+		)
 	}
 	return Vocabulary{ids: ids}, nil
 }

@@ -1,4 +1,5 @@
-// Batchsize measures how throughput grows with the number of requests submitted at once: 1, 2, 4, 8, 16 and 32.
+// Batchsize measures how throughput grows with the number of requests submitted at once: 1, 2, 4,
+// 8, 16 and 32.
 //
 //	go run ./examples/batchsize --model facebook/opt-125m
 package main

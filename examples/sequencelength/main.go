@@ -1,5 +1,5 @@
-// Sequencelength measures how throughput depends on the length of prompts and outputs: 32, 64, 128, 256 and 512
-// tokens.
+// Sequencelength measures how throughput depends on the length of prompts and outputs: 32, 64, 128,
+// 256 and 512 tokens.
 //
 //	go run ./examples/sequencelength --model facebook/opt-125m
 package main

@@ -1,4 +1,5 @@
-// Streaming prints a completion as it is generated: go run ./examples/streaming -model MODEL [PROMPT]
+// Streaming prints a completion as it is generated: go run ./examples/streaming -model MODEL
+// [PROMPT]
 package main
 
 import (
@@ -29,7 +30,8 @@ func main() {
 	defer llm.Close()
 	fmt.Print(prompt)
 	tokens := 0
-	for delta, err := range llm.Stream(ctx, vllmgo.Prompt{Text: prompt}, vllmgo.SamplingParams{MaxTokens: 64, Seed: new(1)}) {
+	params := vllmgo.SamplingParams{MaxTokens: 64, Seed: new(1)}
+	for delta, err := range llm.Stream(ctx, vllmgo.Prompt{Text: prompt}, params) {
 		if err != nil {
 			log.Print(err)
 			return
@@ -38,7 +40,14 @@ func main() {
 		tokens += len(delta.TokenIDs)
 		if delta.Request != nil { // the last one
 			m := delta.Request.Metrics
-			fmt.Fprintf(os.Stderr, "\n%d tokens: TTFT %v, TPOT %v, E2E latency %v\n", tokens, m.TTFT, m.TPOT(tokens), m.E2ELatency)
+			fmt.Fprintf(
+				os.Stderr,
+				"\n%d tokens: TTFT %v, TPOT %v, E2E latency %v\n",
+				tokens,
+				m.TTFT,
+				m.TPOT(tokens),
+				m.E2ELatency,
+			)
 		}
 	}
 	fmt.Println()

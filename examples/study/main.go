@@ -1,5 +1,5 @@
-// Study measures a study of your own: how throughput and latency depend on the number of requests that are
-// submitted at once. Started again with the same folder, it goes on where it was stopped.
+// Study measures a study of your own: how throughput and latency depend on the number of requests
+// that are submitted at once. Started again with the same folder, it goes on where it was stopped.
 //
 //	go run ./examples/study --model facebook/opt-125m
 package main

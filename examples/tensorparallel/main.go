@@ -35,5 +35,12 @@ func main() {
 		return
 	}
 	info := llm.Info()
-	fmt.Printf("%s on %d × %s:\n%s%s\n", info.Model, info.TensorParallelSize, info.DeviceName, prompt, g.Outputs[0].Outputs[0].Text)
+	fmt.Printf(
+		"%s on %d × %s:\n%s%s\n",
+		info.Model,
+		info.TensorParallelSize,
+		info.DeviceName,
+		prompt,
+		g.Outputs[0].Outputs[0].Text,
+	)
 }

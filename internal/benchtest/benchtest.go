@@ -1,4 +1,5 @@
-// Package benchtest is what tests of benchmarks share: settings, points, and machines with fake engines.
+// Package benchtest is what tests of benchmarks share: settings, points, and machines with fake
+// engines.
 package benchtest
 
 import (
@@ -44,7 +45,14 @@ func Tiny(sweeps ...workload.Sweep) []workload.Study {
 	var all []workload.Study
 	for i, sweep := range sweeps {
 		name := string(sweep)
-		s := workload.Study{Name: name, Sweep: sweep, Parameter: strings.ReplaceAll(name, "-", " "), Unit: "requests", MaxNumBatchedTokens: 1024 << i, MaxNumSeqs: 8}
+		s := workload.Study{
+			Name:                name,
+			Sweep:               sweep,
+			Parameter:           strings.ReplaceAll(name, "-", " "),
+			Unit:                "requests",
+			MaxNumBatchedTokens: 1024 << i,
+			MaxNumSeqs:          8,
+		}
 		for _, n := range []int{1, 2, 4} {
 			s.Points = append(s.Points, workload.Point{Study: name, Value: n, Requests: n, InputLen: 8, OutputLen: 4})
 		}
@@ -55,7 +63,13 @@ func Tiny(sweeps ...workload.Sweep) []workload.Study {
 
 // Point returns a point of the study batch-size.
 func Point(requests, inputLen, outputLen int) workload.Point {
-	return workload.Point{Study: string(workload.BatchSize), Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
+	return workload.Point{
+		Study:     string(workload.BatchSize),
+		Value:     requests,
+		Requests:  requests,
+		InputLen:  inputLen,
+		OutputLen: outputLen,
+	}
 }
 
 // Vocabulary returns a vocabulary without special tokens.
@@ -66,8 +80,8 @@ func Vocabulary(t *testing.T, size int, special ...int32) workload.Vocabulary {
 	return v
 }
 
-// Library is a machine with a device and a hub that has some models, and engines that do what they are
-// asked in no time.
+// Library is a machine with a device and a hub that has some models, and engines that do what they
+// are asked in no time.
 type Library struct {
 	vllm.Library
 	// Lab opens the engines, and Opened has their settings.
@@ -77,8 +91,8 @@ type Library struct {
 	OnGenerate func()
 }
 
-// NewLibrary returns a library of the given device and models. The models know 200 token IDs, of which 1 is
-// special, and their tokenizers 100, of which 99 is special.
+// NewLibrary returns a library of the given device and models. The models know 200 token IDs, of
+// which 1 is special, and their tokenizers 100, of which 99 is special.
 func NewLibrary(device string, models ...string) *Library {
 	l := &Library{Lab: &fake.Lab{}}
 	l.Lab.Tokenizer = fake.Letters{}

@@ -12,21 +12,23 @@
 //   - PR_SET_PDEATHSIG kills the child only. A child in plain Python leaves its engine core behind,
 //     for ever if that is stopped. The signal also comes as soon as the thread that started the
 //     child ends, which in Go is not the end of the process.
-//   - A pipe whose other end closes wakes nobody who is stopped, and every process in the tree would
-//     have to read it.
-//   - Signals to a process group or a session miss descendants that leave it, as Ray's processes do.
+//   - A pipe whose other end closes wakes nobody who is stopped, and every process in the tree
+//     would have to read it.
+//   - Signals to a process group or a session miss descendants that leave it, as Ray's processes
+//     do.
 //   - PID namespaces and control groups need privileges that containers lack.
 //
 // The guard is the subreaper of its descendants (PR_SET_CHILD_SUBREAPER): a process whose parent
-// dies becomes the guard's child and not init's. So the guard finds every process of the tree, waits
-// for each, and knows when none is left. It learns of its parent's end from a pipe and from a file
-// descriptor of the parent's process (pidfd), either of which suffices. The pipe works on every
-// kernel; the pidfd still works when a fork of this process holds the pipe open. If the guard itself
-// is killed, the kernel kills the child (PR_SET_PDEATHSIG; the guard never ends the thread that
-// started it). In that case alone descendants of the child may be left.
+// dies becomes the guard's child and not init's. So the guard finds every process of the tree,
+// waits for each, and knows when none is left. It learns of its parent's end from a pipe and from a
+// file descriptor of the parent's process (pidfd), either of which suffices. The pipe works on
+// every kernel; the pidfd still works when a fork of this process holds the pipe open. If the guard
+// itself is killed, the kernel kills the child (PR_SET_PDEATHSIG; the guard never ends the thread
+// that started it). In that case alone descendants of the child may be left.
 //
-// A guard takes about 20 ms to start and sleeps afterwards. It never reaches main: it starts in this
-// package's init function. Packages that are initialized earlier run theirs in the guard as well.
+// A guard takes about 20 ms to start and sleeps afterwards. It never reaches main: it starts in
+// this package's init function. Packages that are initialized earlier run theirs in the guard as
+// well.
 //
 // # Signals from a terminal
 //
@@ -80,8 +82,8 @@ func (e Exit) String() string {
 }
 
 // Start starts the process that cmd describes. It uses cmd's Path, Args, Env, Dir, standard streams
-// and ExtraFiles, as cmd.Start does, and overwrites the rest. The caller must not call cmd's methods
-// afterwards. Use [Process.Kill] when a context ends; exec.CommandContext is not supported.
+// and ExtraFiles, as cmd.Start does, and overwrites the rest. The caller must not call cmd's
+// methods afterwards. Use [Process.Kill] when a context ends; exec.CommandContext is not supported.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	if cmd.Cancel != nil {
 		return nil, errors.New("child: Start got a command from exec.CommandContext; use exec.Command and Kill")
@@ -167,7 +169,8 @@ func (p *Process) Kill() {
 }
 
 // End ends the child and all its descendants, and returns how the child ended. It sends the signals
-// to the child, continues what is stopped, and kills all of them if they have not ended after grace.
+// to the child, continues what is stopped, and kills all of them if they have not ended after
+// grace.
 func (p *Process) End(grace time.Duration, signals ...syscall.Signal) Exit {
 	for _, s := range signals {
 		p.Signal(s)

@@ -24,7 +24,8 @@ const (
 	giveUp = 30 * time.Second
 )
 
-// message is what a guard tells its parent: that the child has started or why not, and how it ended.
+// message is what a guard tells its parent: that the child has started or why not, and how it
+// ended.
 type message struct {
 	PID   int           `json:",omitempty"`
 	Errno syscall.Errno `json:",omitempty"`
@@ -48,7 +49,8 @@ func init() {
 	syscall.Exit(status) // os.Exit would first wait for a second in programs built with -race
 }
 
-// guard starts the child, waits until it or the parent ends, and then ends what is left of the tree.
+// guard starts the child, waits until it or the parent ends, and then ends what is left of the
+// tree.
 func guard(setting string) error {
 	var parent, extra int
 	if _, err := fmt.Sscan(setting, &parent, &extra); err != nil {
@@ -85,8 +87,8 @@ func guard(setting string) error {
 	return nil
 }
 
-// catchSignals makes this process survive what is meant for others. Signals that were ignored before
-// stay so, since the child inherits that.
+// catchSignals makes this process survive what is meant for others. Signals that were ignored
+// before stay so, since the child inherits that.
 func catchSignals() {
 	for _, s := range []os.Signal{
 		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGTSTP, unix.SIGUSR1, unix.SIGUSR2,
@@ -97,8 +99,8 @@ func catchSignals() {
 	}
 }
 
-// watch returns a channel that is closed when the parent ends or wants the tree to end, which is when
-// the file descriptor can be read or is at its end.
+// watch returns a channel that is closed when the parent ends or wants the tree to end, which is
+// when the file descriptor can be read or is at its end.
 func watch(parent, fd int) <-chan struct{} {
 	orphaned := make(chan struct{})
 	pidfd, err := unix.PidfdOpen(parent, 0)
@@ -149,8 +151,8 @@ func startChild(extra int) (pid int, err error) {
 	return pid, nil
 }
 
-// reap waits for all children and reports how the one that began at a time ended. The first channel is closed
-// then, the second when there are no children left and therefore no descendants.
+// reap waits for all children and reports how the one that began at a time ended. The first channel
+// is closed then, the second when there are no children left and therefore no descendants.
 func reap(child int, began time.Time, report *json.Encoder) (ended, alone <-chan struct{}) {
 	first, last := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -180,7 +182,8 @@ func reap(child int, began time.Time, report *json.Encoder) (ended, alone <-chan
 	return first, last
 }
 
-// end ends all descendants: gently for a moment, so that they can remove their files, then by force.
+// end ends all descendants: gently for a moment, so that they can remove their files, then by
+// force.
 func end(alone <-chan struct{}) {
 	self := os.Getpid()
 	pids := descendants(self, true)

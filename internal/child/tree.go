@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// descendants returns the process IDs of all descendants of a process, parents before children, with
-// or without guards. Those of a guard are there in both cases.
+// descendants returns the process IDs of all descendants of a process, parents before children,
+// with or without guards. Those of a guard are there in both cases.
 func descendants(root int, guards bool) []int {
 	type process struct {
 		pid   int

@@ -1,5 +1,5 @@
-// Package fake has engines and tokenizers for tests. It depends on package vllmgo alone, so that all other packages
-// can test with it.
+// Package fake has engines and tokenizers for tests. It depends on package vllmgo alone, so that
+// all other packages can test with it.
 package fake
 
 import (
@@ -32,8 +32,8 @@ func Nth(lab *Lab, prompts, n int, f func(*vllmgo.Generation) error) {
 // Broken breaks a generation.
 func Broken(*vllmgo.Generation) error { return Err }
 
-// Engine does what it is asked, deterministically, unless a fault says otherwise. Its time for a batch
-// is 10 ms for each output token and 10 µs for each token of all requests.
+// Engine does what it is asked, deterministically, unless a fault says otherwise. Its time for a
+// batch is 10 ms for each output token and 10 µs for each token of all requests.
 type Engine struct {
 	Lab  *Lab
 	args vllmgo.EngineArgs
@@ -65,7 +65,8 @@ type Lab struct {
 // Err is the error of a fake engine that broke.
 var Err = errors.New("the fake engine broke")
 
-// Opener returns the function that opens the lab's engines as values of a type that *fakeEngine has.
+// Opener returns the function that opens the lab's engines as values of a type that *fakeEngine
+// has.
 func Opener[E any](l *Lab) func(context.Context, vllmgo.EngineArgs) (E, error) {
 	return func(ctx context.Context, args vllmgo.EngineArgs) (e E, err error) {
 		engine, err := l.Open(ctx, args)
@@ -88,7 +89,12 @@ func (l *Lab) Open(ctx context.Context, args vllmgo.EngineArgs) (*Engine, error)
 }
 
 // Generate completes prompts as the lab says.
-func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params vllmgo.SamplingParams, _ ...vllmgo.CallOption) (*vllmgo.Generation, error) {
+func (e *Engine) Generate(
+	ctx context.Context,
+	prompts []vllmgo.Prompt,
+	params vllmgo.SamplingParams,
+	_ ...vllmgo.CallOption,
+) (*vllmgo.Generation, error) {
 	e.Lab.Passes++
 	if e.Lab.OfShape == nil {
 		e.Lab.OfShape = make(map[int]int)
@@ -103,7 +109,10 @@ func (e *Engine) Generate(ctx context.Context, prompts []vllmgo.Prompt, params v
 		return nil, context.Cause(ctx)
 	}
 	outputLen := params.MaxTokens
-	e.Lab.Events = append(e.Lab.Events, fmt.Sprintf("generate %d %d/%d", len(prompts), len(prompts[0].TokenIDs), outputLen))
+	e.Lab.Events = append(
+		e.Lab.Events,
+		fmt.Sprintf("generate %d %d/%d", len(prompts), len(prompts[0].TokenIDs), outputLen),
+	)
 	g := &vllmgo.Generation{}
 	tokens := 0
 	for _, p := range prompts {
@@ -160,9 +169,14 @@ func OPT125M() vllmgo.ModelConfig {
 	}
 }
 
-// GenerateSeq holds as many requests as vllmgo does, and ends them in an order of its own: the latest of those that it
-// holds first, then the earliest.
-func (e *Engine) GenerateSeq(ctx context.Context, prompts iter.Seq[vllmgo.Prompt], params vllmgo.SamplingParams, _ ...vllmgo.CallOption) iter.Seq2[vllmgo.SeqOutput, error] {
+// GenerateSeq holds as many requests as vllmgo does, and ends them in an order of its own: the
+// latest of those that it holds first, then the earliest.
+func (e *Engine) GenerateSeq(
+	ctx context.Context,
+	prompts iter.Seq[vllmgo.Prompt],
+	params vllmgo.SamplingParams,
+	_ ...vllmgo.CallOption,
+) iter.Seq2[vllmgo.SeqOutput, error] {
 	type held struct {
 		index  int
 		prompt vllmgo.Prompt

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Times is n times around a median as a machine gives them: log-normal with 1 % of noise, and each tenth
-// disturbed and up to a fifth longer.
+// Times is n times around a median as a machine gives them: log-normal with 1 % of noise, and each
+// tenth disturbed and up to a fifth longer.
 func Times(r *rand.Rand, n int, median time.Duration) []time.Duration {
 	times := make([]time.Duration, n)
 	for i := range times {

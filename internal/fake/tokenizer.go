@@ -31,8 +31,8 @@ func (ByteTokenizer) VocabSize() int { return 256 }
 // SpecialTokenIDs returns none.
 func (ByteTokenizer) SpecialTokenIDs() []int32 { return nil }
 
-// Letters is a tokenizer with a token for each of the first hundred characters from the space on. The last
-// is special.
+// Letters is a tokenizer with a token for each of the first hundred characters from the space on.
+// The last is special.
 type Letters struct{}
 
 // Encode returns a token for each character.

@@ -1,12 +1,12 @@
 // Package logfile keeps records in files that a crash cannot spoil.
 //
-// A file has one JSON object a line. [Writer.Append] writes a line and waits until it is on disk, so
-// a crash costs at most the line that was being written. [Read] therefore accepts a last line that is
-// damaged or cut short, reports it and leaves it out; [Continue] cuts it off. Any other damage is an
-// error that names the line.
+// A file has one JSON object a line. [Writer.Append] writes a line and waits until it is on disk,
+// so a crash costs at most the line that was being written. [Read] therefore accepts a last line
+// that is damaged or cut short, reports it and leaves it out; [Continue] cuts it off. Any other
+// damage is an error that names the line.
 //
-// The journals of runs, races and soak tests are such files. What a line means, and which lines make
-// sense together, is for the function that takes them in to say.
+// The journals of runs, races and soak tests are such files. What a line means, and which lines
+// make sense together, is for the function that takes them in to say.
 package logfile
 
 import (
@@ -18,9 +18,9 @@ import (
 	"os"
 )
 
-// Read reads the lines of a file and passes each to add, from the first to the last. An error of add
-// is damage. Read reports whether the last line was damaged and left out. A damaged line that is not
-// the last, or is the only one, is an error.
+// Read reads the lines of a file and passes each to add, from the first to the last. An error of
+// add is damage. Read reports whether the last line was damaged and left out. A damaged line that
+// is not the last, or is the only one, is an error.
 func Read(r io.Reader, add func(line []byte) error) (damaged bool, err error) {
 	data, err := io.ReadAll(r)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package cli is the program vllmbench: its commands, their flags, and what they print. Results go to
-// stdout, everything else to stderr.
+// Package cli is the program vllmbench: its commands, their flags, and what they print. Results go
+// to stdout, everything else to stderr.
 package cli
 
 import (
@@ -17,8 +17,8 @@ import (
 	"vllmgo/cmd/vllmbench/internal/race"
 )
 
-// The exit statuses. A program that a signal stopped has 128 plus the signal's number: 130 after SIGINT
-// (Ctrl-C), 143 after SIGTERM.
+// The exit statuses. A program that a signal stopped has 128 plus the signal's number: 130 after
+// SIGINT (Ctrl-C), 143 after SIGTERM.
 const (
 	statusOK     = 0
 	statusFailed = 1 // something was not measured, or could not be done
@@ -26,9 +26,9 @@ const (
 )
 
 // exitHelp describes the exit statuses for users.
-const exitHelp = `The exit status is 0 for success, 1 when something was not measured or could not be done, and 2 when the
-command line is wrong, which includes a folder without results. After a signal it is 128 plus the signal's
-number, and what was measured by then is printed.`
+const exitHelp = `The exit status is 0 for success, 1 when something was not measured or could not be done, and 2 when
+the command line is wrong, which includes a folder without results. After a signal it is 128 plus
+the signal's number, and what was measured by then is printed.`
 
 // Main runs the command line and ends the process.
 func Main() {
@@ -63,8 +63,8 @@ func (i interruption) Error() string { return "stopped by signal: " + i.signal.S
 // Signal returns the signal.
 func (i interruption) Signal() os.Signal { return i.signal }
 
-// withSignals returns a context that SIGINT or SIGTERM ends, with an interruption as the cause. A second
-// signal ends the process at once.
+// withSignals returns a context that SIGINT or SIGTERM ends, with an interruption as the cause. A
+// second signal ends the process at once.
 func withSignals(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
@@ -88,7 +88,14 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { begun = true },
 	}
-	root.AddCommand(v.runCommand(), v.replayCommand(), v.compareCommand(), v.scalingCommand(), v.raceCommand(), v.soakCommand())
+	root.AddCommand(
+		v.runCommand(),
+		v.replayCommand(),
+		v.compareCommand(),
+		v.scalingCommand(),
+		v.raceCommand(),
+		v.soakCommand(),
+	)
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)

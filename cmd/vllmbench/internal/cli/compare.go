@@ -10,9 +10,9 @@ func (v *vllmbench) compareCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "compare FOLDER FOLDER",
 		Short: "Say which points of two runs differ, and by how much",
-		Long: `Compare tests for each point that two runs have in common whether its times differ by more than chance explains
-(Mann-Whitney U test, p ≤ 1 %), and prints the ratio of the medians with a 99 % interval. Notes say what else differs:
-machine, model, setting, versions, prompts.`,
+		Long: `Compare tests for each point that two runs have in common whether its times differ by more than
+chance explains (Mann-Whitney U test, p ≤ 1 %), and prints the ratio of the medians with a 99 %
+interval. Notes say what else differs: machine, model, setting, versions, prompts.`,
 		Example: "  vllmbench compare results/20260101T120000 results/20260102T120000",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {

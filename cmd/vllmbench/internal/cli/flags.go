@@ -43,9 +43,24 @@ type options struct {
 
 // addFlags defines the flags that run, replay, race and soak share.
 func (o *options) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.model, "model", vllm.DefaultModel, "model: a Hugging Face `ID`, a folder, or "+vllm.Llama8B+", Llama 3.1 8B's shape with random weights")
-	f.IntVar(&o.tensorParallelSize, "tensor-parallel-size", 1, "number of `devices` (on a CPU: ranks) that each layer is split over")
-	f.Float64Var(&o.gpuMemoryUtilization, "gpu-memory-utilization", 0.90, "`fraction` of a GPU's memory that the engine may use; no effect on a CPU")
+	f.StringVar(
+		&o.model,
+		"model",
+		vllm.DefaultModel,
+		"model: a Hugging Face `ID`, a folder, or "+vllm.Llama8B+", Llama 3.1 8B's shape with random weights",
+	)
+	f.IntVar(
+		&o.tensorParallelSize,
+		"tensor-parallel-size",
+		1,
+		"number of `devices` (on a CPU: ranks) that each layer is split over",
+	)
+	f.Float64Var(
+		&o.gpuMemoryUtilization,
+		"gpu-memory-utilization",
+		0.90,
+		"`fraction` of a GPU's memory that the engine may use; no effect on a CPU",
+	)
 	f.StringVar(&o.dtype, "dtype", "auto", "`type` of weights and activations: "+oneOf(dtypes()))
 	f.StringVar(&o.engineMode, "engine-mode", "auto", "where the engine runs: "+oneOf(engineModes()))
 	f.StringVar(&o.out, "out", "", "results `folder` (default results/YYYYMMDDTHHMMSS)")
@@ -54,17 +69,49 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 
 // addPresetFlag defines the flag for the points to measure.
 func (o *options) addPresetFlag(f *pflag.FlagSet) {
-	f.StringVar(&o.preset, "preset", "", "points to measure, "+oneOf(workload.Presets())+" (default quick on a CPU, full elsewhere)")
+	f.StringVar(
+		&o.preset,
+		"preset",
+		"",
+		"points to measure, "+oneOf(workload.Presets())+" (default quick on a CPU, full elsewhere)",
+	)
 	f.StringArrayVar(&o.sweeps, "sweep", nil, "measure only this `sweep` of the preset: "+oneOf(sweeps())+"; repeatable")
 }
 
 // addTrialFlags defines the flags that say how often and how points are measured.
 func (o *options) addTrialFlags(f *pflag.FlagSet) {
-	f.IntVar(&o.trials, "trials", 0, "`number` of times that each point is measured, whatever --target and --budget say (default 1 with --preset notebook, otherwise as often as they say, at least 6)")
-	f.Float64Var(&o.target, "target", stat.DefaultTarget, "precision to reach: how far the ends of the 95 % interval may be from the median, as a `fraction` of it")
-	f.DurationVar(&o.budget, "budget", 0, "`time` for the whole run, such as 10m (default 3m30s with --preset quick, 30m otherwise)")
-	f.StringVar(&o.warmUp, "warmup", "", "warm-up of each point: full, its whole shape until times are stable, or notebook, one request (default notebook with --preset notebook, full otherwise)")
-	f.DurationVar(&o.timeout, "timeout", 0, "longest `time` that one pass of a point may take, such as 10m (default no limit)")
+	f.IntVar(
+		&o.trials,
+		"trials",
+		0,
+		"`number` of times that each point is measured, whatever --target and --budget say (default 1"+
+			" with --preset notebook, otherwise as often as they say, at least 6)",
+	)
+	f.Float64Var(
+		&o.target,
+		"target",
+		stat.DefaultTarget,
+		"precision to reach: how far the ends of the 95 % interval may be from the median, as a `fraction` of it",
+	)
+	f.DurationVar(
+		&o.budget,
+		"budget",
+		0,
+		"`time` for the whole run, such as 10m (default 3m30s with --preset quick, 30m otherwise)",
+	)
+	f.StringVar(
+		&o.warmUp,
+		"warmup",
+		"",
+		"warm-up of each point: full, its whole shape until times are stable, or notebook, one "+
+			"request (default notebook with --preset notebook, full otherwise)",
+	)
+	f.DurationVar(
+		&o.timeout,
+		"timeout",
+		0,
+		"longest `time` that one pass of a point may take, such as 10m (default no limit)",
+	)
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of --out, which must have the same settings")
 	f.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up too, and how much of them was start-up")
 }
@@ -130,8 +177,11 @@ func (o *options) settings() vllm.Settings {
 	s := vllm.Settings{
 		Dir: o.folder(""), Resume: o.resume,
 		EngineArgs: vllmgo.EngineArgs{
-			Model: o.model, Dtype: o.dtype, TensorParallelSize: o.tensorParallelSize,
-			GPUMemoryUtilization: o.gpuMemoryUtilization, EngineMode: vllmgo.EngineMode(strings.TrimPrefix(o.engineMode, "auto")),
+			Model:                o.model,
+			Dtype:                o.dtype,
+			TensorParallelSize:   o.tensorParallelSize,
+			GPUMemoryUtilization: o.gpuMemoryUtilization,
+			EngineMode:           vllmgo.EngineMode(strings.TrimPrefix(o.engineMode, "auto")),
 		},
 		Preset: o.preset, Seed: o.seed, Text: o.text,
 		Stopping: stat.Stopping{Target: o.target, Budget: o.budget},

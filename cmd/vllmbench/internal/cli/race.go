@@ -41,9 +41,10 @@ func (v *vllmbench) raceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "race",
 		Short: "Compare vllmgo with Python, vLLM's HTTP server and vllm bench throughput",
-		Long: `Race runs the same requests with several contenders, in turns and in random order, and compares their rates. A contender is
-KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine argument, env.VARIABLE, or program, a path of what runs it
-(another vllmbench for vllmgo and http, another Python for the rest), and a kind is one of
+		Long: `Race runs the same requests with several contenders, in turns and in random order, and compares
+their rates. A contender is KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine
+argument, env.VARIABLE, or program, a path of what runs it (another vllmbench for vllmgo and http,
+another Python for the rest), and a kind is one of
 
   vllmgo           this library
   python           vllm.LLM.generate in plain Python
@@ -51,11 +52,11 @@ KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine argument, env.
   throughput       vllm bench throughput, a process for each point
   throughput-warm  the same with as many warm-up requests
 
-The first is the one with whom the others are compared. A race that was stopped goes on when it is started again with the
-same --out.`,
+The first is the one with whom the others are compared. A race that was stopped goes on when it is
+started again with the same --out.`,
 		Example: `  vllmbench race
   vllmbench race --contender vllmgo --contender python --model llama-8b --rounds 20 --out results/race
-  vllmbench race --contender vllmgo --contender tcmalloc:vllmgo,env.LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4`,
+  vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := errors.Join(o.check(), r.check()); err != nil {
@@ -77,11 +78,29 @@ same --out.`,
 
 // addFlags defines the flags.
 func (r *raceOptions) addFlags(f *pflag.FlagSet) {
-	f.StringArrayVar(&r.contenders, "contender", []string{"vllmgo", "python", "http", "throughput", "throughput-warm"}, "who takes part; repeatable")
+	f.StringArrayVar(
+		&r.contenders,
+		"contender",
+		[]string{"vllmgo", "python", "http", "throughput", "throughput-warm"},
+		"who takes part; repeatable",
+	)
 	f.IntVar(&r.rounds, "rounds", 10, "`number` of times that each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
-	f.BoolVar(&r.together, "load-together", false, "load all contenders at the same time; their start-up times are then not comparable, and on a GPU it needs --set kv_cache_memory_bytes=…")
-	f.BoolVar(&r.reload, "reload", false, "load all contenders for each round, each time another one first, since two engines of one contender may differ by more than two contenders; --rounds must then be a multiple of their number")
+	f.BoolVar(
+		&r.together,
+		"load-together",
+		false,
+		"load all contenders at the same time; their start-up times are then not comparable, and on a"+
+			" GPU it needs --set kv_cache_memory_bytes=…",
+	)
+	f.BoolVar(
+		&r.reload,
+		"reload",
+		false,
+		"load all contenders for each round, each time another one first, since two engines of one "+
+			"contender may differ by more than two contenders; --rounds must then be a multiple of their "+
+			"number",
+	)
 	f.StringArrayVar(&r.points, "point", nil, "measure only this point, `STUDY=VALUE`, such as batch-size=8; repeatable")
 }
 
@@ -148,7 +167,9 @@ func (v *vllmbench) race(ctx context.Context, s vllm.Settings, dir string, r rac
 	})
 	result, reportErr := v.raceReport(dir)
 	if err = errors.Join(err, reportErr); err == nil && !result.Complete() {
-		err = errors.New("not every contender measured every point; the end of the tables says why, and the same command tries again")
+		err = errors.New(
+			"not every contender measured every point; the end of the tables says why, and the same command tries again",
+		)
 	}
 	return err
 }
@@ -188,9 +209,15 @@ func only(studies []workload.Study, points []workload.PointID) ([]workload.Study
 	return rest, nil
 }
 
-// tokenizer makes a tokenizer for contenders that need one, when the model has none, of as many words as the
-// model has token IDs. It returns the folder, or "" when nobody needs it, and what removes it.
-func (r *raceOptions) tokenizer(ctx context.Context, python string, args vllmgo.EngineArgs, size int) (dir string, remove func(), err error) {
+// tokenizer makes a tokenizer for contenders that need one, when the model has none, of as many
+// words as the model has token IDs. It returns the folder, or "" when nobody needs it, and what
+// removes it.
+func (r *raceOptions) tokenizer(
+	ctx context.Context,
+	python string,
+	args vllmgo.EngineArgs,
+	size int,
+) (dir string, remove func(), err error) {
 	needed := slices.ContainsFunc(r.parsed, func(c race.Contender) bool { return c.Kind.NeedsTokenizer() })
 	if !needed || !args.SkipTokenizerInit {
 		return "", func() {}, nil
@@ -198,7 +225,8 @@ func (r *raceOptions) tokenizer(ctx context.Context, python string, args vllmgo.
 	if dir, err = os.MkdirTemp("", "vllmgo-tokenizer-"); err != nil {
 		return "", nil, err
 	}
-	if text, err := exec.CommandContext(ctx, python, "-c", tokenizerScript, dir, strconv.Itoa(size)).CombinedOutput(); err != nil {
+	if text, err := exec.CommandContext(ctx, python, "-c", tokenizerScript, dir, strconv.Itoa(size)).
+		CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("making a tokenizer: %w: %s", errors.Join(err, os.RemoveAll(dir)), text)
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil

@@ -21,9 +21,9 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
-		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's SHA-256, and
-measures them here, with the engine that the flags describe; what they do not say is as in that run. Races and soak tests
-can only be reported again.`,
+		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's
+SHA-256, and measures them here, with the engine that the flags describe; what they do not say is as
+in that run. Races and soak tests can only be reported again.`,
 		Example: `  vllmbench replay results/20260101T120000                   # measure again
   vllmbench replay --requests results/20260101T120000        # only compare the requests; needs no vLLM
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
@@ -99,7 +99,13 @@ func (v *vllmbench) reportAgain(dir string) error {
 	case has(journal.SoakFileName):
 		return v.soakReport(dir)
 	case !has(journal.FileName):
-		return usagef("%s has no journal of a run, a race or a soak test: %s, %s or %s", dir, journal.FileName, race.JournalName, journal.SoakFileName)
+		return usagef(
+			"%s has no journal of a run, a race or a soak test: %s, %s or %s",
+			dir,
+			journal.FileName,
+			race.JournalName,
+			journal.SoakFileName,
+		)
 	}
 	return v.report(dir)
 }

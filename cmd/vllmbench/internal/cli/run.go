@@ -19,8 +19,9 @@ func (v *vllmbench) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Measure a preset, or a study of any settings",
-		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a study of your own: every
-combination of the axes' values. An axis, and a setting that is the same for all points, is named
+		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a study of your own:
+every combination of the axes' values. An axis, and a setting that is the same for all points, is
+named
 
   requests, input_len, output_len, shared_prefix
   NAME                an engine argument of vLLM's, such as max_num_seqs or dtype
@@ -43,8 +44,18 @@ combination of the axes' values. An axis, and a setting that is the same for all
 	o.addPresetFlag(f)
 	o.addTrialFlags(f)
 	o.study.addFlags(f)
-	f.BoolVar(&o.latency, "latency", false, "also time each request, in separate passes on an engine with statistics: queue, TTFT, TPOT, ITL, E2E")
-	f.DurationVar(&o.goodput.TTFT, "goodput-ttft", 0, "longest TTFT of a request that counts as good, such as 200ms (default no limit)")
+	f.BoolVar(
+		&o.latency,
+		"latency",
+		false,
+		"also time each request, in separate passes on an engine with statistics: queue, TTFT, TPOT, ITL, E2E",
+	)
+	f.DurationVar(
+		&o.goodput.TTFT,
+		"goodput-ttft",
+		0,
+		"longest TTFT of a request that counts as good, such as 200ms (default no limit)",
+	)
 	f.DurationVar(&o.goodput.TPOT, "goodput-tpot", 0, "longest TPOT, likewise")
 	f.DurationVar(&o.goodput.E2E, "goodput-e2e", 0, "longest E2E latency, likewise")
 	f.BoolVar(&o.text, "text", false, "send prompts as text, of exact length, instead of token IDs")
@@ -56,7 +67,10 @@ func (v *vllmbench) measure(ctx context.Context, s vllm.Settings) error {
 	s.Command, s.Progress, s.Library, s.OneProcess = v.args, v.stderr, v.library, v.oneProcess
 	err := vllm.Run(ctx, s)
 	if errors.Is(err, vllm.ErrInUse) {
-		return usagef("--out is %s, which holds the results of another run; choose another folder, or go on with that run by --resume", s.Dir)
+		return usagef(
+			"--out is %s, which holds the results of another run; choose another folder, or go on with that run by --resume",
+			s.Dir,
+		)
 	}
 	if reportErr := v.report(s.Dir); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)

@@ -15,9 +15,9 @@ func (v *vllmbench) scalingCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "scaling FOLDER…",
 		Short: "Compare runs of the same points with different tensor_parallel_size",
-		Long: `Scaling makes a table from the journals of runs that differ in tensor_parallel_size alone, or of one run that varies it:
-speed-up over the smallest size and scaling efficiency and, where known, memory for each GPU and energy a token.
-It needs neither vLLM nor the machine.`,
+		Long: `Scaling makes a table from the journals of runs that differ in tensor_parallel_size alone, or of one
+run that varies it: speed-up over the smallest size and scaling efficiency and, where known, memory
+for each GPU and energy a token. It needs neither vLLM nor the machine.`,
 		Example: `  vllmbench run --tensor-parallel-size 1 --out tp1
   vllmbench run --tensor-parallel-size 2 --out tp2
   vllmbench scaling --out scaling tp1 tp2
@@ -29,8 +29,8 @@ It needs neither vLLM nor the machine.`,
 	return c
 }
 
-// scaling prints how the runs in folders scale. Unless out is empty, it also writes the files of that into
-// it.
+// scaling prints how the runs in folders scale. Unless out is empty, it also writes the files of
+// that into it.
 func (v *vllmbench) scaling(folders []string, out string) error {
 	var runs []report.Run
 	for _, path := range folders {

@@ -26,8 +26,9 @@ func (v *vllmbench) soakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "soak",
 		Short: "Send many requests through an engine, and watch throughput and memory",
-		Long: `Soak sends requests through an engine in one sequence: they are drawn when the engine can take them, and each output is
-checked and dropped when it comes. The table has throughput and memory for each twentieth of the requests.`,
+		Long: `Soak sends requests through an engine in one sequence: they are drawn when the engine can take them,
+and each output is checked and dropped when it comes. The table has throughput and memory for each
+twentieth of the requests.`,
 		Example: `  vllmbench soak                       # 100,000 requests of 128 input and 8 output tokens
   vllmbench soak --requests 1000000 --set max_num_batched_tokens=16384 --out results/soak   # results/soak/soak.txt`,
 		Args: cobra.NoArgs,
@@ -53,7 +54,8 @@ checked and dropped when it comes. The table has throughput and memory for each 
 	return c
 }
 
-// soak runs a soak test and prints its report. When the test fails, the report has the windows that ended.
+// soak runs a soak test and prints its report. When the test fails, the report has the windows that
+// ended.
 func (v *vllmbench) soak(ctx context.Context, s vllm.Settings, dir string) (err error) {
 	s.Command, s.Progress, s.Library = v.args, v.stderr, v.library
 	settings, cleanup, err := vllm.Prepare(ctx, s)
@@ -103,7 +105,8 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings, dir string) (err 
 	return errors.Join(err, v.soakReport(dir))
 }
 
-// soakReport prints the report of a soak test and writes it into a file, from the journal in its folder.
+// soakReport prints the report of a soak test and writes it into a file, from the journal in its
+// folder.
 func (v *vllmbench) soakReport(dir string) error {
 	soak, err := journal.ReadSoak(filepath.Join(dir, journal.SoakFileName))
 	if err != nil {

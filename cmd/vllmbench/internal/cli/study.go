@@ -41,7 +41,12 @@ func (s *study) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.name, "name", "study", "`name` of your own study, and of its files")
 	f.IntVar(&s.requests, "requests", 0, "`number` of requests of each point of your own study (default 32)")
 	s.addLengthFlags(f, "64")
-	f.StringVar(&s.lengths, "lengths", "", "`file` with lengths or texts of real requests: JSON lines or an array, such as ShareGPT's")
+	f.StringVar(
+		&s.lengths,
+		"lengths",
+		"",
+		"`file` with lengths or texts of real requests: JSON lines or an array, such as ShareGPT's",
+	)
 	f.IntVar(&s.sharedPrefix, "shared-prefix", 0, "`number` of tokens that all prompts begin with")
 	f.StringArrayVar(&s.axes, "axis", nil, "what to vary, `NAME=VALUE,VALUE…`; repeat it for a grid")
 	s.addSetFlag(f)
@@ -49,7 +54,12 @@ func (s *study) addFlags(f *pflag.FlagSet) {
 
 // addLengthFlags defines the flags for the lengths of requests.
 func (s *study) addLengthFlags(f *pflag.FlagSet, outputLen string) {
-	f.StringVar(&s.inputLen, "input-len", "128", "`length` of prompts: a number, uniform:LOW,HIGH, normal:MEAN,SD or lognormal:MEDIAN,SIGMA")
+	f.StringVar(
+		&s.inputLen,
+		"input-len",
+		"128",
+		"`length` of prompts: a number, uniform:LOW,HIGH, normal:MEAN,SD or lognormal:MEDIAN,SIGMA",
+	)
 	f.StringVar(&s.outputLen, "output-len", outputLen, "`length` of outputs, likewise")
 }
 
@@ -135,8 +145,8 @@ func (s *study) fixedLengths() (input, output int, fixed bool) {
 	return input, output, s.lengths == "" && errIn == nil && errOut == nil
 }
 
-// plan returns the studies to measure: the study of the flags or the given ones, with the settings of all
-// points. t measures texts; nil means that there is no tokenizer.
+// plan returns the studies to measure: the study of the flags or the given ones, with the settings
+// of all points. t measures texts; nil means that there is no tokenizer.
 func (s *study) plan(ctx context.Context, studies []workload.Study, t workload.Tokenizer) ([]workload.Study, error) {
 	if _, _, fixed := s.fixedLengths(); s.custom() && !fixed {
 		point := s.point()

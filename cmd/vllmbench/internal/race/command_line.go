@@ -28,8 +28,8 @@ func commandLine(args vllmgo.EngineArgs) ([]string, error) {
 	return flags, nil
 }
 
-// flag returns the flag for a JSON value: --name or --no-name for a bool, --name=VALUE for a string,
-// number or object, and --name VALUE… for an array.
+// flag returns the flag for a JSON value: --name or --no-name for a bool, --name=VALUE for a
+// string, number or object, and --name VALUE… for an array.
 func flag(name string, value json.RawMessage) []string {
 	switch string(value) {
 	case "true":

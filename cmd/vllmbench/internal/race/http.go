@@ -22,7 +22,8 @@ import (
 // pythonVariable names the Python that runs vLLM's server.
 const pythonVariable = "VLLMGO_PYTHON"
 
-// server runs passes with vLLM's HTTP server: a request for each prompt, all at once, each on a connection that is kept.
+// server runs passes with vLLM's HTTP server: a request for each prompt, all at once, each on a
+// connection that is kept.
 type server struct {
 	process *child.Process
 	url     string
@@ -43,7 +44,8 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 	args := append([]string{"-m", "vllm.entrypoints.openai.api_server", "--host=127.0.0.1", "--port=" + strconv.Itoa(port),
 		"--disable-uvicorn-access-log"}, flags...)
 	cmd := exec.Command(os.Getenv(pythonVariable), args...)
-	// In seconds: while others work the server is stopped, and it would then close the connections of its client.
+	// In seconds: while others work the server is stopped, and it would then close the connections
+	// of its client.
 	cmd.Env = append(os.Environ(), "VLLM_HTTP_TIMEOUT_KEEP_ALIVE=86400")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	process, err := child.Start(cmd)

@@ -151,7 +151,8 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	return a, nil
 }
 
-// why says why the contender's process did not answer: how it ended, or the error of the exchange if it goes on.
+// why says why the contender's process did not answer: how it ended, or the error of the exchange
+// if it goes on.
 func (c *racer) why(err error) string {
 	select {
 	case <-c.process.Done():
@@ -205,7 +206,14 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 // checkCounts returns an error unless the numbers of tokens are those of a point.
 func checkCounts(p workload.Point, input, output int) error {
 	if input != p.InputTokens() || output != p.OutputTokens() {
-		return fmt.Errorf("%s: the engine saw %d input tokens and generated %d; %d and %d were asked for", p, input, output, p.InputTokens(), p.OutputTokens())
+		return fmt.Errorf(
+			"%s: the engine saw %d input tokens and generated %d; %d and %d were asked for",
+			p,
+			input,
+			output,
+			p.InputTokens(),
+			p.OutputTokens(),
+		)
 	}
 	return nil
 }
@@ -295,8 +303,8 @@ func (c *racer) cpu() time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// frontEndMemory returns the peak of the resident memory of the contender's processes, without vLLM's engine cores and
-// workers, which call themselves VLLM::….
+// frontEndMemory returns the peak of the resident memory of the contender's processes, without
+// vLLM's engine cores and workers, which call themselves VLLM::….
 func (c *racer) frontEndMemory() int64 {
 	var total int64
 	for _, pid := range c.process.PIDs() {

@@ -46,7 +46,12 @@ type contestant interface {
 
 // serve answers a start and the passes after it. It returns an error if it cannot read a message or
 // write an answer. Any other error goes into the answer.
-func serve(ctx context.Context, in io.Reader, out io.Writer, open func(context.Context, start) (contestant, string, error)) (err error) {
+func serve(
+	ctx context.Context,
+	in io.Reader,
+	out io.Writer,
+	open func(context.Context, start) (contestant, string, error),
+) (err error) {
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)
 	var s start
 	if err := decoder.Decode(&s); err != nil {
@@ -88,7 +93,15 @@ func openLLM(ctx context.Context, s start) (contestant, string, error) {
 		return nil, "", err
 	}
 	info := engine.Info()
-	return llm{engine, s.Detokenize}, fmt.Sprintf("vLLM %s, torch %s, Python %s", info.VLLMVersion, info.TorchVersion, info.PythonVersion), nil
+	return llm{
+			engine,
+			s.Detokenize,
+		}, fmt.Sprintf(
+			"vLLM %s, torch %s, Python %s",
+			info.VLLMVersion,
+			info.TorchVersion,
+			info.PythonVersion,
+		), nil
 }
 
 func (l llm) run(ctx context.Context, p pass) (answer, error) {

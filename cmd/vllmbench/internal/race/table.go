@@ -134,8 +134,8 @@ func (r *Result) mode(c Contender) string {
 	return string(r.Header.EngineArgs.EngineMode)
 }
 
-// outside describes the greatest share of time outside LLM.generate over the points with at least 16
-// requests.
+// outside describes the greatest share of time outside LLM.generate over the points with at least
+// 16 requests.
 func (r *Result) outside(contender string) string {
 	most, point := 0.0, ""
 	for _, p := range r.Points {
