@@ -109,7 +109,8 @@ func (d cacheDemand) choose(given int64, space string) (cacheSize, error) {
 	}
 	return cacheSize{
 		bytes: d.bytes,
-		notice: fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, and %d spare blocks of %d tokens",
+		notice: fmt.Sprintf("KV cache of %s a rank for the %d tokens that %s demands at its peak, "+
+			"and %d spare blocks of %d tokens",
 			format.Bytes(d.bytes), d.tokens, d.point, marginBlocks, d.blockSize),
 		remedy: "free memory, or take the preset quick, a smaller model or a smaller dtype",
 	}, nil
@@ -123,12 +124,14 @@ func (d cacheDemand) fromEnvironment(space string) (cacheSize, error) {
 	}
 	bytes := gib << 30
 	if bytes < d.bytes {
-		return cacheSize{}, fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); raise it to %d or unset it",
+		return cacheSize{}, fmt.Errorf("%s=%s gives a KV cache of %s a rank, but %s needs %s (%d tokens); "+
+			"raise it to %d or unset it",
 			kvSpaceVariable, space, format.Bytes(bytes), d.point, format.Bytes(d.bytes), d.allTokens(), (d.bytes+1<<30-1)>>30)
 	}
 	return cacheSize{
 		bytes:  bytes,
-		notice: fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s", format.Bytes(bytes), kvSpaceVariable, space),
+		notice: fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s",
+			format.Bytes(bytes), kvSpaceVariable, space),
 		remedy: "lower or unset " + kvSpaceVariable,
 	}, nil
 }

@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// The colours of all plots.
+// The colors of all plots.
 var (
 	blue      = color.RGBA{R: 0x1f, G: 0x77, B: 0xb4, A: 0xff}
 	lightBlue = color.RGBA{R: 0xa6, G: 0xc8, B: 0xe1, A: 0xff}

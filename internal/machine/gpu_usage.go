@@ -34,7 +34,7 @@ func watchGPUs(gpus []int, own PIDs) (stop func() []journal.GPUUsage) {
 		}
 	})
 	return func() []journal.GPUUsage {
-		defer nvml.Shutdown()
+		defer func() { _ = nvml.Shutdown() }()
 		stopSampling()
 		var usages []journal.GPUUsage
 		family := Descendants()

@@ -42,7 +42,7 @@ func eachGPU(f func(nvml.Device)) {
 	if nvml.Init() != nvml.SUCCESS {
 		return
 	}
-	defer nvml.Shutdown()
+	defer func() { _ = nvml.Shutdown() }()
 	n, ret := nvml.DeviceGetCount()
 	if ret != nvml.SUCCESS {
 		return

@@ -142,7 +142,7 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 		}
 	case <-ctx.Done():
 		c.process.Kill()
-		<-done
+		_ = <-done // the end of the process
 		return a, context.Cause(ctx)
 	}
 	if a.Error != "" {
@@ -226,7 +226,7 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 		return t, err
 	}
 	result := filepath.Join(c.settings.Dir, c.resultFile())
-	defer os.Remove(result)
+	defer func() { _ = os.Remove(result) }() // which is not there when the benchmark failed
 	args := append([]string{"-c", throughputScript, "--dataset-name=random", "--output-json=" + result,
 		fmt.Sprintf("--num-prompts=%d", p.Requests), fmt.Sprintf("--random-input-len=%d", p.InputLen),
 		fmt.Sprintf("--random-output-len=%d", p.OutputLen), fmt.Sprintf("--seed=%d", round)}, flags...)
