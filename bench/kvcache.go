@@ -129,7 +129,7 @@ func (d cacheDemand) fromEnvironment(space string) (cacheSize, error) {
 			kvSpaceVariable, space, format.Bytes(bytes), d.point, format.Bytes(d.bytes), d.allTokens(), (d.bytes+1<<30-1)>>30)
 	}
 	return cacheSize{
-		bytes:  bytes,
+		bytes: bytes,
 		notice: fmt.Sprintf("KV cache of %s a rank, because the environment has %s=%s",
 			format.Bytes(bytes), kvSpaceVariable, space),
 		remedy: "lower or unset " + kvSpaceVariable,

@@ -142,7 +142,7 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 		}
 	case <-ctx.Done():
 		c.process.Kill()
-		_ = <-done // the end of the process
+		<-done //nolint:errcheck // that the process has ended
 		return a, context.Cause(ctx)
 	}
 	if a.Error != "" {
