@@ -148,7 +148,21 @@ static void drop_go(PyObject *self) {
 
 PyNew pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
 
+// The stack frame of the innermost Go function that Python calls on the thread.
+static __thread char *innermost;
+
+void pyembed_begin(void) { innermost = NULL; }
+
 static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
+	char frame;
+	// Calls lie below each other on the stack, unless a greenlet has put the stack of another in its place. Go's own
+	// stack does not take part in that.
+	if (innermost != NULL && &frame >= innermost) {
+		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
+		                   "a greenlet calls a Go function while another greenlet has switched inside one: "
+		                   "a Go function must return before its greenlet switches");
+		return NULL;
+	}
 	if (forked) {
 		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
 		                   "a Go function cannot be called in a forked process, where Go does not run: "
@@ -156,7 +170,12 @@ static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 		return NULL;
 	}
 	void *handle = py_PyCapsule_GetPointer(self, capsule);
-	return handle == NULL ? NULL : pyembedCall((uintptr_t)handle, args, kwargs);
+	if (handle == NULL) return NULL;
+	char *outer = innermost;
+	innermost = &frame;
+	PyObject *result = pyembedCall((uintptr_t)handle, args, kwargs);
+	innermost = outer;
+	return result;
 }
 
 PyNew pyembed_function(uintptr_t handle) {

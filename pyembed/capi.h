@@ -225,6 +225,9 @@ PyOptional pyembed_raised(void);
 // Makes an exception object the current exception. The reference stays the caller's.
 void pyembed_raise(PyObject *exception);
 
+// Begins a call of Python that is not inside another one.
+void pyembed_begin(void);
+
 // Makes an object that calls pyembedDrop with the handle when it is freed, and a callable that also calls
 // pyembedCall. The third returns the handle of an object of the first kind, or 0.
 PyNew pyembed_capsule(uintptr_t handle);
