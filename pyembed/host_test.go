@@ -104,7 +104,7 @@ if pid == 0:
     try:
         call()
     except RuntimeError as e:
-        print("child:", e)
+        sys.stdout.write(f"child: {e}\n")
         del call
         os._exit(7)
     os._exit(8)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -77,6 +78,38 @@ var errands = map[string]func(py *Py) error{
 		seven, err := As[int](py, o)
 		if seven != 7 {
 			return fmt.Errorf("got %d", seven)
+		}
+		return err
+	},
+	"error of Go": func(py *Py) error {
+		f, err := py.Func(func(*Py, []*Object, map[string]*Object) (any, error) { return nil, io.EOF })
+		if err != nil {
+			return err
+		}
+		defer f.Release(py)
+		if _, err = f.Call(py); !errors.Is(err, io.EOF) {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	},
+	"group": func(py *Py) error {
+		err := py.Exec("try: raise KeyError\nexcept KeyError as e: raise ExceptionGroup('g', [e, OSError(2, 'x')])")
+		if !errors.Is(err, Class("FileNotFoundError")) {
+			return fmt.Errorf("got %w", err)
+		}
+		return nil
+	},
+	"special values": func(py *Py) error {
+		moment := time.Unix(1, 0).UTC()
+		value := []any{moment, time.Second, map[string]struct{}{"a": {}}, map[any]any{[2]int{1, 2}: 1i}, []string{"é"}, []float64{1}}
+		o, err := py.From(value)
+		if err != nil {
+			return err
+		}
+		defer o.Release(py)
+		got, err := As[[]any](py, o)
+		if err == nil && got[0] != moment {
+			err = fmt.Errorf("got %v", got)
 		}
 		return err
 	},
