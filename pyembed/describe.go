@@ -16,26 +16,38 @@ const maxChain = 64
 // left out of the Error.
 type describer struct {
 	py *Py
-	// seen holds the exceptions that are described, by their addresses.
+	// seen holds the exceptions that are described, by their addresses: nil while that goes on.
 	seen map[*C.PyObject]*Error
+	// count is how many Errors there are.
+	count int
 }
 
 // describe makes an Error of an exception, which loses the local variables of its frames.
 func (py *Py) describe(exception *C.PyObject) *Error {
-	d := describer{py, make(map[*C.PyObject]*Error, 1)}
+	d := describer{py: py, seen: make(map[*C.PyObject]*Error, 1)}
 	described := d.describe(exception)
 	py.clearFrames(exception)
 	return described
 }
 
+// describe returns a tree of Errors, however the exceptions refer to each other: one that comes
+// from itself ends there, and one that was described elsewhere comes without what it comes from.
 func (d *describer) describe(exception *C.PyObject) *Error {
-	if described, ok := d.seen[exception]; ok || len(d.seen) >= maxChain {
-		return described
+	if d.count++; d.count > maxChain {
+		return nil
 	}
+	if described, again := d.seen[exception]; again {
+		if described == nil {
+			return nil
+		}
+		leaf := *described
+		leaf.Cause, leaf.Context, leaf.Group = nil, nil, nil
+		return &leaf
+	}
+	d.seen[exception] = nil
 	py := d.py
 	C.py_Py_IncRef(exception)
 	e := &Error{exception: py.object(exception)}
-	d.seen[exception] = e
 	if class := py.quietly(C.py_PyObject_Type(exception)); class != nil {
 		defer C.py_Py_DecRef(class)
 		e.Type = py.className(class)
@@ -67,6 +79,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 			}
 		})
 	}
+	d.seen[exception] = e
 	return e
 }
 
@@ -76,9 +89,6 @@ func (d *describer) related(exception *C.PyObject) *Error {
 		return nil
 	}
 	defer C.py_Py_DecRef(exception)
-	if _, again := d.seen[exception]; again {
-		return nil // a cycle
-	}
 	return d.describe(exception)
 }
 
@@ -134,10 +144,10 @@ func (py *Py) eachTraceback(exception *C.PyObject, fn func(traceback, frame *C.P
 // The code flags of generators and coroutines; see CPython's code.h.
 const suspendable = 0x20 | 0x80 | 0x200
 
-// clearFrames drops the local variables of the frames of an exception and of those that it comes
-// from: Go may hold the exception for long, and with the frames all that they refer to. The lines
-// of the traceback stay. Frames that still run keep their variables. So do generators and
-// coroutines before Python 3.13, where clearing one that is only suspended ends it.
+// clearFrames drops the local variables of the frames of an exception, of those that it comes from,
+// and of the members of a group: Go may hold the exception for long, and with the frames all that
+// they refer to. The lines of the traceback stay. Frames that still run keep their variables. So do
+// generators and coroutines before Python 3.13, where clearing one that is only suspended ends it.
 func (py *Py) clearFrames(exception *C.PyObject) {
 	seen := map[*C.PyObject]bool{}
 	C.py_Py_IncRef(exception)
@@ -147,6 +157,12 @@ func (py *Py) clearFrames(exception *C.PyObject) {
 		if !seen[each] {
 			seen[each] = true
 			py.eachTraceback(each, func(_, frame *C.PyObject) { py.clearFrame(frame) })
+			py.each(py.attribute(each, names.exceptions), func(member *C.PyObject) {
+				if kindOf(member) == kindException {
+					C.py_Py_IncRef(member)
+					chain = append(chain, member)
+				}
+			})
 			for _, next := range []*C.PyObject{
 				py.optional(C.py_PyException_GetCause(each)), py.optional(C.py_PyException_GetContext(each)),
 			} {
