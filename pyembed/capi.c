@@ -153,6 +153,21 @@ static __thread char *innermost;
 
 void pyembed_begin(void) { innermost = NULL; }
 
+// Reports whether the thread's stack is nearly used up: sys.setrecursionlimit may allow more calls than fit.
+static int stack_is_low(const char *frame) {
+	enum { enough = 512 << 10 };
+	static __thread const char *low;
+	if (low == NULL) {
+		pthread_attr_t attributes;
+		if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+		void *end;
+		size_t size;
+		if (pthread_attr_getstack(&attributes, &end, &size) == 0) low = (char *)end + enough;
+		pthread_attr_destroy(&attributes);
+	}
+	return frame < low;
+}
+
 static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 	char frame;
 	// Calls lie below each other on the stack, unless a greenlet has put the stack of another in its place. Go's own
@@ -161,6 +176,10 @@ static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
 		                   "a greenlet calls a Go function while another greenlet has switched inside one: "
 		                   "a Go function must return before its greenlet switches");
+		return NULL;
+	}
+	if (stack_is_low(&frame)) {
+		py_PyErr_SetString(*pyembed_PyExc_RecursionError, "maximum depth of the stack exceeded while calling a Go function");
 		return NULL;
 	}
 	if (forked) {

@@ -168,7 +168,9 @@ typedef struct {
 	API(int, PyContext_Exit, (PyObject * context), (context))
 
 // Exceptions that C code raises: variables that point to the classes.
-#define PYEMBED_EXCEPTIONS(API) API(PyExc_RuntimeError)
+#define PYEMBED_EXCEPTIONS(API) \
+	API(PyExc_RuntimeError) \
+	API(PyExc_RecursionError)
 
 #define PYEMBED_DECLARE(result, name, parameters, arguments) \
 	extern result(*pyembed_##name) parameters; \

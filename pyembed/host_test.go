@@ -167,6 +167,28 @@ func TestRecursionThroughGo(t *testing.T) {
 	assert.ErrorIs(t, err, Class("RecursionError"))
 }
 
+// TestRecursionOfGoFunctions calls a Go function that calls itself, with no Python function between.
+func TestRecursionOfGoFunctions(t *testing.T) {
+	rt := python(t)
+	recurse := func(py *Py) error {
+		var call *Object
+		call, err := py.Func(func(py *Py, _ []*Object, _ map[string]*Object) (any, error) { return call.Call(py) })
+		if err != nil {
+			return err
+		}
+		_, err = call.Call(py)
+		return err
+	}
+	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"))
+	do(t, func(py *Py) error { return py.Exec("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(10**6)") })
+	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"), "before the stack ends")
+	do(t, func(py *Py) error { return py.Exec("sys.setrecursionlimit(limit)") })
+	assert.ErrorIs(t, rt.Main().Do(t.Context(), recurse), Class("RecursionError"))
+	thread := rt.LockThread()
+	defer thread.Close()
+	assert.ErrorIs(t, thread.Do(t.Context(), recurse), Class("RecursionError"))
+}
+
 func TestWhatEndsPythonsStartIsAnError(t *testing.T) {
 	site := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(site, "sitecustomize.py"), []byte("raise SystemExit(5)\n"), 0o644))
