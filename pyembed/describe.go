@@ -55,7 +55,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 			e.classes = append(e.classes, py.className(base))
 		})
 	}
-	e.Message = d.message(exception, e.Type)
+	e.Message = d.message(exception)
 	e.Frames = py.frames(exception)
 	py.each(py.attribute(exception, names.notes), func(note *C.PyObject) {
 		if text, ok := py.textOf(note); ok {
@@ -92,7 +92,7 @@ func (d *describer) related(exception *C.PyObject) *Error {
 	return d.describe(exception)
 }
 
-func (d *describer) message(exception *C.PyObject, class string) string {
+func (d *describer) message(exception *C.PyObject) string {
 	text := d.py.quietly(C.py_PyObject_Str(exception))
 	if text == nil {
 		return "<no message: __str__ raised>"
@@ -254,7 +254,7 @@ func (py *Py) each(sequence *C.PyObject, fn func(item *C.PyObject)) {
 
 // className returns the name of a class, with its module unless that is builtins.
 func (py *Py) className(class *C.PyObject) string {
-	name := py.textAttribute(class, names.qualname2)
+	name := py.textAttribute(class, names.className)
 	if name == "" {
 		name = "object"
 	}
@@ -267,7 +267,7 @@ func (py *Py) className(class *C.PyObject) string {
 // names are the names of attributes as str objects, made once for the process's life.
 var names struct {
 	mro, notes, goError, suppressContext, exceptions, code, frame, next, line, filename, qualname, flags, clear,
-	qualname2, module, name, float *C.PyObject
+	className, module, name, float *C.PyObject
 }
 
 func (py *Py) internNames() error {
@@ -276,7 +276,8 @@ func (py *Py) internNames() error {
 		"__suppress_context__": &names.suppressContext, "exceptions": &names.exceptions,
 		"f_code": &names.code, "tb_frame": &names.frame, "tb_next": &names.next, "tb_lineno": &names.line,
 		"co_filename": &names.filename, "co_qualname": &names.qualname, "co_flags": &names.flags,
-		"clear": &names.clear, "__qualname__": &names.qualname2, "__module__": &names.module, "__name__": &names.name, "__float__": &names.float,
+		"clear": &names.clear, "__qualname__": &names.className, "__module__": &names.module,
+		"__name__": &names.name, "__float__": &names.float,
 	} {
 		var err error
 		if *name, err = py.encodeString(text); err != nil {
