@@ -180,7 +180,9 @@ func TestRecursionOfGoFunctions(t *testing.T) {
 		return err
 	}
 	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"))
-	do(t, func(py *Py) error { return py.Exec("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(10**6)") })
+	do(t, func(py *Py) error {
+		return py.Exec("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(10**6)")
+	})
 	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"), "before the stack ends")
 	do(t, func(py *Py) error { return py.Exec("sys.setrecursionlimit(limit)") })
 	assert.ErrorIs(t, rt.Main().Do(t.Context(), recurse), Class("RecursionError"))
