@@ -204,6 +204,31 @@ func TestRaisingPythonClasses(t *testing.T) {
 	})
 }
 
+// TestTangledExceptions makes exceptions that refer to each other in circles and many times over.
+func TestTangledExceptions(t *testing.T) {
+	do(t, func(py *Py) error {
+		for _, code := range []string{
+			"e = ValueError('e'); e.__cause__ = ExceptionGroup('g', [e]); raise e",
+			"e = ValueError('e'); raise ExceptionGroup('g', [e]) from e",
+			"g = ValueError('e')\nfor _ in range(60): g = ExceptionGroup('g', [g, g])\nraise g",
+			"e = ValueError('e')\nfor _ in range(60):\n  n = ValueError('n'); n.__cause__ = n.__context__ = e; e = ExceptionGroup('g', [n, n])\nraise e",
+			"a, b = ValueError('a'), ValueError('b'); a.__cause__, b.__context__ = b, a; raise a",
+		} {
+			err := py.Exec(code)
+			assert.NotErrorIs(t, err, Class("KeyError"), code)
+			var exception *Error
+			require.ErrorAs(t, err, &exception)
+			assert.Less(t, len(exception.Traceback()), 1<<16, code)
+		}
+		err := py.Exec("e = ValueError('e'); raise ExceptionGroup('g', [e]) from e")
+		var group *Error
+		require.ErrorAs(t, err, &group)
+		assert.Equal(t, "ValueError: e", group.Cause.Error())
+		assert.Equal(t, "ValueError: e", group.Group[0].Error())
+		return nil
+	})
+}
+
 func TestNotes(t *testing.T) {
 	do(t, func(py *Py) error {
 		err := py.Exec("e = ValueError('v'); e.add_note('one'); e.add_note('two'); raise e")

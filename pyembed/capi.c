@@ -148,7 +148,40 @@ static void drop_go(PyObject *self) {
 
 PyNew pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
 
+// The stack frame of the innermost Go function that Python calls on the thread.
+static __thread char *innermost;
+
+void pyembed_begin(void) { innermost = NULL; }
+
+// Reports whether the thread's stack is nearly used up: sys.setrecursionlimit may allow more calls than fit.
+static int stack_is_low(const char *frame) {
+	enum { enough = 512 << 10 };
+	static __thread const char *low;
+	if (low == NULL) {
+		pthread_attr_t attributes;
+		if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+		void *end;
+		size_t size;
+		if (pthread_attr_getstack(&attributes, &end, &size) == 0) low = (char *)end + enough;
+		pthread_attr_destroy(&attributes);
+	}
+	return frame < low;
+}
+
 static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
+	char frame;
+	// Calls lie below each other on the stack, unless a greenlet has put the stack of another in its place. Go's own
+	// stack does not take part in that.
+	if (innermost != NULL && &frame >= innermost) {
+		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
+		                   "a greenlet calls a Go function while another greenlet has switched inside one: "
+		                   "a Go function must return before its greenlet switches");
+		return NULL;
+	}
+	if (stack_is_low(&frame)) {
+		py_PyErr_SetString(*pyembed_PyExc_RecursionError, "maximum depth of the stack exceeded while calling a Go function");
+		return NULL;
+	}
 	if (forked) {
 		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
 		                   "a Go function cannot be called in a forked process, where Go does not run: "
@@ -156,7 +189,12 @@ static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 		return NULL;
 	}
 	void *handle = py_PyCapsule_GetPointer(self, capsule);
-	return handle == NULL ? NULL : pyembedCall((uintptr_t)handle, args, kwargs);
+	if (handle == NULL) return NULL;
+	char *outer = innermost;
+	innermost = &frame;
+	PyObject *result = pyembedCall((uintptr_t)handle, args, kwargs);
+	innermost = outer;
+	return result;
 }
 
 PyNew pyembed_function(uintptr_t handle) {

@@ -168,7 +168,9 @@ typedef struct {
 	API(int, PyContext_Exit, (PyObject * context), (context))
 
 // Exceptions that C code raises: variables that point to the classes.
-#define PYEMBED_EXCEPTIONS(API) API(PyExc_RuntimeError)
+#define PYEMBED_EXCEPTIONS(API) \
+	API(PyExc_RuntimeError) \
+	API(PyExc_RecursionError)
 
 #define PYEMBED_DECLARE(result, name, parameters, arguments) \
 	extern result(*pyembed_##name) parameters; \
@@ -224,6 +226,9 @@ void pyembed_context_exit(PyObject *context);
 PyOptional pyembed_raised(void);
 // Makes an exception object the current exception. The reference stays the caller's.
 void pyembed_raise(PyObject *exception);
+
+// Begins a call of Python that is not inside another one.
+void pyembed_begin(void);
 
 // Makes an object that calls pyembedDrop with the handle when it is freed, and a callable that also calls
 // pyembedCall. The third returns the handle of an object of the first kind, or 0.

@@ -16,26 +16,38 @@ const maxChain = 64
 // left out of the Error.
 type describer struct {
 	py *Py
-	// seen holds the exceptions that are described, by their addresses.
+	// seen holds the exceptions that are described, by their addresses: nil while that goes on.
 	seen map[*C.PyObject]*Error
+	// count is how many Errors there are.
+	count int
 }
 
 // describe makes an Error of an exception, which loses the local variables of its frames.
 func (py *Py) describe(exception *C.PyObject) *Error {
-	d := describer{py, make(map[*C.PyObject]*Error, 1)}
+	d := describer{py: py, seen: make(map[*C.PyObject]*Error, 1)}
 	described := d.describe(exception)
 	py.clearFrames(exception)
 	return described
 }
 
+// describe returns a tree of Errors, however the exceptions refer to each other: one that comes
+// from itself ends there, and one that was described elsewhere comes without what it comes from.
 func (d *describer) describe(exception *C.PyObject) *Error {
-	if described, ok := d.seen[exception]; ok || len(d.seen) >= maxChain {
-		return described
+	if d.count++; d.count > maxChain {
+		return nil
 	}
+	if described, again := d.seen[exception]; again {
+		if described == nil {
+			return nil
+		}
+		leaf := *described
+		leaf.Cause, leaf.Context, leaf.Group = nil, nil, nil
+		return &leaf
+	}
+	d.seen[exception] = nil
 	py := d.py
 	C.py_Py_IncRef(exception)
 	e := &Error{exception: py.object(exception)}
-	d.seen[exception] = e
 	if class := py.quietly(C.py_PyObject_Type(exception)); class != nil {
 		defer C.py_Py_DecRef(class)
 		e.Type = py.className(class)
@@ -43,7 +55,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 			e.classes = append(e.classes, py.className(base))
 		})
 	}
-	e.Message = d.message(exception, e.Type)
+	e.Message = d.message(exception)
 	e.Frames = py.frames(exception)
 	py.each(py.attribute(exception, names.notes), func(note *C.PyObject) {
 		if text, ok := py.textOf(note); ok {
@@ -67,6 +79,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 			}
 		})
 	}
+	d.seen[exception] = e
 	return e
 }
 
@@ -76,13 +89,10 @@ func (d *describer) related(exception *C.PyObject) *Error {
 		return nil
 	}
 	defer C.py_Py_DecRef(exception)
-	if _, again := d.seen[exception]; again {
-		return nil // a cycle
-	}
 	return d.describe(exception)
 }
 
-func (d *describer) message(exception *C.PyObject, class string) string {
+func (d *describer) message(exception *C.PyObject) string {
 	text := d.py.quietly(C.py_PyObject_Str(exception))
 	if text == nil {
 		return "<no message: __str__ raised>"
@@ -134,10 +144,10 @@ func (py *Py) eachTraceback(exception *C.PyObject, fn func(traceback, frame *C.P
 // The code flags of generators and coroutines; see CPython's code.h.
 const suspendable = 0x20 | 0x80 | 0x200
 
-// clearFrames drops the local variables of the frames of an exception and of those that it comes
-// from: Go may hold the exception for long, and with the frames all that they refer to. The lines
-// of the traceback stay. Frames that still run keep their variables. So do generators and
-// coroutines before Python 3.13, where clearing one that is only suspended ends it.
+// clearFrames drops the local variables of the frames of an exception, of those that it comes from,
+// and of the members of a group: Go may hold the exception for long, and with the frames all that
+// they refer to. The lines of the traceback stay. Frames that still run keep their variables. So do
+// generators and coroutines before Python 3.13, where clearing one that is only suspended ends it.
 func (py *Py) clearFrames(exception *C.PyObject) {
 	seen := map[*C.PyObject]bool{}
 	C.py_Py_IncRef(exception)
@@ -147,6 +157,12 @@ func (py *Py) clearFrames(exception *C.PyObject) {
 		if !seen[each] {
 			seen[each] = true
 			py.eachTraceback(each, func(_, frame *C.PyObject) { py.clearFrame(frame) })
+			py.each(py.attribute(each, names.exceptions), func(member *C.PyObject) {
+				if kindOf(member) == kindException {
+					C.py_Py_IncRef(member)
+					chain = append(chain, member)
+				}
+			})
 			for _, next := range []*C.PyObject{
 				py.optional(C.py_PyException_GetCause(each)), py.optional(C.py_PyException_GetContext(each)),
 			} {
@@ -238,7 +254,7 @@ func (py *Py) each(sequence *C.PyObject, fn func(item *C.PyObject)) {
 
 // className returns the name of a class, with its module unless that is builtins.
 func (py *Py) className(class *C.PyObject) string {
-	name := py.textAttribute(class, names.qualname2)
+	name := py.textAttribute(class, names.className)
 	if name == "" {
 		name = "object"
 	}
@@ -251,7 +267,7 @@ func (py *Py) className(class *C.PyObject) string {
 // names are the names of attributes as str objects, made once for the process's life.
 var names struct {
 	mro, notes, goError, suppressContext, exceptions, code, frame, next, line, filename, qualname, flags, clear,
-	qualname2, module, name, float *C.PyObject
+	className, module, name, float *C.PyObject
 }
 
 func (py *Py) internNames() error {
@@ -260,7 +276,8 @@ func (py *Py) internNames() error {
 		"__suppress_context__": &names.suppressContext, "exceptions": &names.exceptions,
 		"f_code": &names.code, "tb_frame": &names.frame, "tb_next": &names.next, "tb_lineno": &names.line,
 		"co_filename": &names.filename, "co_qualname": &names.qualname, "co_flags": &names.flags,
-		"clear": &names.clear, "__qualname__": &names.qualname2, "__module__": &names.module, "__name__": &names.name, "__float__": &names.float,
+		"clear": &names.clear, "__qualname__": &names.className, "__module__": &names.module,
+		"__name__": &names.name, "__float__": &names.float,
 	} {
 		var err error
 		if *name, err = py.encodeString(text); err != nil {

@@ -41,8 +41,9 @@
 // code.
 //
 // Python code runs with the GIL as usual: threads take turns, and C code that releases the GIL runs
-// in parallel. Greenlets (gevent) work while none switches inside a Go function that Python calls:
-// Go cannot follow a switch of stacks.
+// in parallel. Greenlets (gevent) must not switch inside a Go function that Python calls, since Go
+// cannot follow a switch of stacks. Where pyembed sees that one has, a Go function that another
+// greenlet calls raises RuntimeError.
 //
 // # Values
 //

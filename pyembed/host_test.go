@@ -104,7 +104,7 @@ if pid == 0:
     try:
         call()
     except RuntimeError as e:
-        print("child:", e)
+        sys.stdout.write(f"child: {e}\n")
         del call
         os._exit(7)
     os._exit(8)
@@ -165,6 +165,30 @@ func TestRecursionThroughGo(t *testing.T) {
 		return err
 	})
 	assert.ErrorIs(t, err, Class("RecursionError"))
+}
+
+// TestRecursionOfGoFunctions calls a Go function that calls itself, with no Python function between.
+func TestRecursionOfGoFunctions(t *testing.T) {
+	rt := python(t)
+	recurse := func(py *Py) error {
+		var call *Object
+		call, err := py.Func(func(py *Py, _ []*Object, _ map[string]*Object) (any, error) { return call.Call(py) })
+		if err != nil {
+			return err
+		}
+		_, err = call.Call(py)
+		return err
+	}
+	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"))
+	do(t, func(py *Py) error {
+		return py.Exec("import sys; limit = sys.getrecursionlimit(); sys.setrecursionlimit(10**6)")
+	})
+	assert.ErrorIs(t, rt.Do(t.Context(), recurse), Class("RecursionError"), "before the stack ends")
+	do(t, func(py *Py) error { return py.Exec("sys.setrecursionlimit(limit)") })
+	assert.ErrorIs(t, rt.Main().Do(t.Context(), recurse), Class("RecursionError"))
+	thread := rt.LockThread()
+	defer thread.Close()
+	assert.ErrorIs(t, thread.Do(t.Context(), recurse), Class("RecursionError"))
 }
 
 func TestWhatEndsPythonsStartIsAnError(t *testing.T) {

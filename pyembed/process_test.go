@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,11 @@ var programs = map[string]func(*Interpreter) error{
 	"locale": func(rt *Interpreter) error {
 		return rt.Do(context.Background(), func(py *Py) error {
 			return py.Exec("import locale, sys; print(sys.getfilesystemencoding(), locale.getpreferredencoding(), 'é')")
+		})
+	},
+	"switch interval": func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			return py.Exec("import sys; print(sys.getswitchinterval())")
 		})
 	},
 	"exit": func(rt *Interpreter) error {
@@ -81,7 +87,9 @@ func TestMain(m *testing.M) {
 	if prelude, ok := preludes[os.Getenv("PYEMBED_TEST_PROGRAM")]; ok {
 		prelude()
 	}
-	rt, err := Start(search(""))
+	config := search("")
+	config.SwitchInterval, _ = time.ParseDuration(os.Getenv("PYEMBED_TEST_SWITCH_INTERVAL"))
+	rt, err := Start(config)
 	if err == nil {
 		err = program(rt)
 	}
@@ -132,6 +140,14 @@ func TestOutputSurvivesExit(t *testing.T) {
 	output, err := inProcess(t, "exit")
 	assert.ErrorContains(t, err, "exit status 3")
 	assert.Equal(t, "printed\n", output)
+}
+
+func TestSwitchIntervalCanBeSet(t *testing.T) {
+	for setting, want := range map[string]string{"": "0.005\n", "250us": "0.00025\n"} {
+		output, err := inProcess(t, "switch interval", "PYEMBED_TEST_SWITCH_INTERVAL="+setting)
+		require.NoError(t, err, output)
+		assert.Equal(t, want, output)
+	}
 }
 
 func TestSIGPIPEIsAnError(t *testing.T) {

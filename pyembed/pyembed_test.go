@@ -168,6 +168,17 @@ def fail_hidden():
     except KeyError:
         raise OSError("disk") from None
 
+def fail_group():
+    large = Large()
+    alive.add(large)
+    failed = []
+    for call in (fail, fail_hidden):
+        try:
+            call()
+        except OSError as e:
+            failed.append(e)
+    raise ExceptionGroup("group", failed)
+
 def fail_often(times=2000):
     failed = None
     for _ in range(times):
@@ -192,7 +203,7 @@ def handle(call):
         return "in handle" in "".join(traceback.format_exception(e))
 `)
 		require.NoError(t, err)
-		for _, function := range []string{"fail", "fail_hidden", "fail_often"} {
+		for _, function := range []string{"fail", "fail_hidden", "fail_group", "fail_often"} {
 			_, failed := module.CallMethod(py, function)
 			require.ErrorIs(t, failed, Class("OSError"))
 			count, err := module.CallMethod(py, "count")

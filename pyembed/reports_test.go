@@ -2,6 +2,7 @@ package pyembed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -241,4 +242,41 @@ func TestStartAgainAfterImports(t *testing.T) {
 			return py.Exec("import decimal, datetime, importlib.util\nif importlib.util.find_spec('numpy'): import numpy; numpy.zeros(3).sum()")
 		}))
 	}
+}
+
+// TestGreenlets: PyO3#3668 crashed when greenlets switched inside callbacks. Go cannot follow them,
+// so that is an error.
+func TestGreenlets(t *testing.T) {
+	do(t, func(py *Py) error {
+		if _, err := py.Import("greenlet"); errors.Is(err, Class("ModuleNotFoundError")) {
+			t.Skip("this Python has no greenlet")
+		}
+		module, err := py.Module("greenlets", "greenlets.py", `
+import greenlet
+def back(): greenlet.getcurrent().parent.switch()
+def run(f):
+    out = []
+    def work(n):
+        try: out.append(f(n))
+        except RuntimeError as e: out.append(str(e))
+    a, b = greenlet.greenlet(work), greenlet.greenlet(work)
+    a.switch(1)
+    b.switch(2)
+    a.switch()
+    return out
+`)
+		require.NoError(t, err)
+		f, err := py.Func(func(py *Py, args []*Object, _ map[string]*Object) (any, error) {
+			_, err := module.CallMethod(py, "back")
+			return args[0], err
+		})
+		require.NoError(t, err)
+		o, err := module.CallMethod(py, "run", f)
+		require.NoError(t, err)
+		out, err := As[[]any](py, o)
+		require.NoError(t, err)
+		assert.Contains(t, out[0], "another greenlet has switched inside one")
+		assert.Equal(t, int64(1), out[1])
+		return nil
+	})
 }

@@ -205,6 +205,7 @@ func (t *Thread) enter(ctx context.Context, fn func(*Py) error) error {
 
 // outermost runs fn, attached, in a call that is not inside another one.
 func (t *Thread) outermost(ctx context.Context, fn func(*Py) error) error {
+	C.pyembed_begin()
 	t.rt.drops.drain()
 	if t.isolated {
 		py := &Py{thread: t, ctx: ctx}
