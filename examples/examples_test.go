@@ -121,7 +121,8 @@ func block(t *testing.T, readme, opening string) string {
 	return text
 }
 
-// TestInterrupt presses Ctrl-C after the first point: as in a terminal, all of the program's processes get SIGINT.
+// TestInterrupt presses Ctrl-C after the first point: as in a terminal, all of the program's
+// processes get SIGINT.
 func TestInterrupt(t *testing.T) {
 	testenv.VLLM(t)
 	out := filepath.Join(t.TempDir(), "results")

@@ -109,7 +109,8 @@ func ExampleLLM_Stream() {
 	// Output: Paris.
 }
 
-// GenerateSeq takes prompts from a sequence, such as the lines of a file, and holds few of them at a time.
+// GenerateSeq takes prompts from a sequence, such as the lines of a file, and holds few of them at
+// a time.
 func ExampleLLM_GenerateSeq() {
 	openForExamples()
 	prompts := slices.Values(vllmgo.Texts("The capital of France is", "", "The capital of France is"))

@@ -10,15 +10,16 @@ import (
 	"unicode/utf8"
 )
 
-// input is what a call gives to the engine, checked and encoded. Nothing that can fail for one call's input happens
-// later, when the inputs of several calls are merged.
+// input is what a call gives to the engine, checked and encoded. Nothing that can fail for one
+// call's input happens later, when the inputs of several calls are merged.
 type input struct {
 	prompts []Prompt
 	// first is the number that prompts[0] has in errors.
 	first int
 	// params are parameters in JSON: one for all prompts, or one for each.
 	params []string
-	// options are JSON objects of what few prompts have; "" for a prompt that has none of it. Nil if none has.
+	// options are JSON objects of what few prompts have; "" for a prompt that has none of it. Nil
+	// if none has.
 	options []string
 }
 
@@ -31,7 +32,8 @@ type promptOptions struct {
 	Tokenization map[string]int  `json:"tokenization_kwargs,omitzero"`
 }
 
-// newBatch checks and encodes prompts and sampling parameters. In errors, the prompts count from first.
+// newBatch checks and encodes prompts and sampling parameters. In errors, the prompts count from
+// first.
 func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params SamplingParams) (*batch, error) {
 	in := input{prompts: prompts, first: first}
 	err := in.checkPrompts(l.info.MaxModelLen - 1)
@@ -44,8 +46,8 @@ func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params 
 	return &batch{callBase: callBase{ctx: ctx}, input: in, unfinished: len(prompts)}, nil
 }
 
-// checkPrompts returns an error for prompts that are wrong whatever the model, and encodes their options. limit is the
-// most tokens that a prompt can have.
+// checkPrompts returns an error for prompts that are wrong whatever the model, and encodes their
+// options. limit is the most tokens that a prompt can have.
 func (in *input) checkPrompts(limit int) error {
 	if len(in.prompts) == 0 {
 		return errors.New("there are no prompts")
@@ -66,8 +68,8 @@ func (in *input) checkPrompts(limit int) error {
 	return nil
 }
 
-// encode checks a prompt and returns its options in JSON, or "" if it has none. Its errors begin with a verb, after the
-// prompt's name.
+// encode checks a prompt and returns its options in JSON, or "" if it has none. Its errors begin
+// with a verb, after the prompt's name.
 func (p *Prompt) encode(limit int) (string, error) {
 	given := 0
 	for _, is := range []bool{p.Text != "", p.TokenIDs != nil, p.Chat != nil} {
@@ -112,7 +114,8 @@ func (p *Prompt) encode(limit int) (string, error) {
 	return encoded, nil
 }
 
-// encodeParams checks the sampling parameters of prompts and returns them in JSON: one for all prompts, or one for each.
+// encodeParams checks the sampling parameters of prompts and returns them in JSON: one for all
+// prompts, or one for each.
 func encodeParams(prompts []Prompt, first int, params SamplingParams) ([]string, error) {
 	encoded, common := []string(nil), ""
 	for i, prompt := range prompts {
@@ -176,8 +179,8 @@ func (in *input) mixed() bool {
 	return slices.ContainsFunc(in.prompts, func(p Prompt) bool { return (p.LoRA != nil) != in.adapted(0) })
 }
 
-// encodeJSON returns v in JSON. Unlike encoding/json alone, it refuses text that is not valid UTF-8, which json.Marshal
-// would change, and a []byte, of which it would make base64.
+// encodeJSON returns v in JSON. Unlike encoding/json alone, it refuses text that is not valid
+// UTF-8, which json.Marshal would change, and a []byte, of which it would make base64.
 func encodeJSON(v any) (string, error) {
 	if err := checkText(v); err != nil {
 		return "", err

@@ -170,3 +170,23 @@ def structured_outputs(fields):
     from vllm.sampling_params import StructuredOutputsParams
 
     return None if fields is None else StructuredOutputsParams(**fields)
+
+
+def beam_search_params(text):
+    """The BeamSearchParams of what Go's struct of the same name says."""
+    from vllm.sampling_params import BeamSearchParams
+
+    fields = json.loads(text)
+    check_names(fields, BeamSearchParams, "beam search parameter")
+    if "structured_outputs" in fields:
+        fields["structured_outputs"] = structured_outputs(fields["structured_outputs"])
+    return BeamSearchParams(**fields)
+
+
+def pooling_params(text):
+    """The PoolingParams of what Go's struct of the same name says."""
+    from vllm import PoolingParams
+
+    fields = json.loads(text)
+    check_names(fields, PoolingParams, "pooling parameter")
+    return PoolingParams(**fields)

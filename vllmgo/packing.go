@@ -19,8 +19,8 @@ type packedInput struct {
 	Options string
 }
 
-// pack packs prompts that were checked, with their parameters and options, for one crossing. options is nil or has an
-// element for each prompt.
+// pack packs prompts that were checked, with their parameters and options, for one crossing.
+// options is nil or has an element for each prompt.
 func pack(prompts []Prompt, params, options []string) packedInput {
 	lengths := make([]int32, len(prompts))
 	total := 0
@@ -43,7 +43,8 @@ func pack(prompts []Prompt, params, options []string) packedInput {
 	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, joinJSON(options)}
 }
 
-// joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty text.
+// joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty
+// text.
 func joinJSON(values []string) string {
 	if !slices.ContainsFunc(values, func(value string) bool { return value != "" }) {
 		return ""
@@ -60,8 +61,8 @@ func joinJSON(values []string) string {
 	return b.String()
 }
 
-// packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte order, unless
-// said otherwise.
+// packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte
+// order, unless said otherwise.
 type packedOutput struct {
 	PromptLengths, PromptIDs []byte
 	Cached                   []byte
@@ -81,8 +82,8 @@ type packedOutput struct {
 	Finished []byte // bool
 }
 
-// packedLogprobs have for each prompt, and then each completion, of each output its number of positions, and then the
-// candidates of each position.
+// packedLogprobs have for each prompt, and then each completion, of each output its number of
+// positions, and then the candidates of each position.
 type packedLogprobs struct {
 	PromptPositions, Positions []byte
 	Counts, IDs                []byte
@@ -97,7 +98,8 @@ type packedMetrics struct {
 	TokenTimes  []byte // float64
 }
 
-// unpack makes the outputs. They share the memory of p and, when their prompt is the one that was sent, of sent.
+// unpack makes the outputs. They share the memory of p and, when their prompt is the one that was
+// sent, of sent.
 func (p *packedOutput) unpack(sent packedInput) []RequestOutput {
 	promptLengths, promptIDs := valuesOf[int32](p.PromptLengths), valuesOf[int32](p.PromptIDs)
 	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
@@ -222,7 +224,8 @@ func bytesOf[T int32 | int64](values []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
 
-// valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and is aligned.
+// valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and
+// is aligned.
 func valuesOf[T int32 | int64 | float32 | float64](b []byte) []T {
 	var zero T
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))

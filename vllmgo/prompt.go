@@ -11,14 +11,18 @@ type Prompt struct {
 
 	// Params are the sampling parameters of this prompt; nil means those of the call.
 	Params *SamplingParams
+	// PoolingParams are the pooling parameters of this prompt; nil means those of the call.
+	PoolingParams *PoolingParams
 	// LoRA is an adapter to use with the model; nil means none. It needs [EngineArgs].EnableLoRA.
 	LoRA *LoRA
-	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy "priority".
+	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy
+	// "priority".
 	Priority int
-	// TruncatePromptTokens is the most tokens to keep of a Text or Chat; 0 keeps all. Which end is cut is the tokenizer's
-	// choice.
+	// TruncatePromptTokens is the most tokens to keep of a Text or Chat; 0 keeps all. Which end is
+	// cut is the tokenizer's choice.
 	TruncatePromptTokens int
-	// CacheSalt keeps the prompt's part of the prefix cache apart: only prompts with the same salt share it.
+	// CacheSalt keeps the prompt's part of the prefix cache apart: only prompts with the same salt
+	// share it.
 	CacheSalt string
 }
 

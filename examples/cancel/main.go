@@ -1,4 +1,5 @@
-// Cancel gives a completion a time limit, and uses the engine again: go run ./examples/cancel -model MODEL
+// Cancel gives a completion a time limit, and uses the engine again: go run ./examples/cancel
+// -model MODEL
 package main
 
 import (

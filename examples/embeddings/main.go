@@ -1,4 +1,5 @@
-// Embeddings orders sentences by how well they answer a question: go run ./examples/embeddings -model MODEL
+// Embeddings orders sentences by how well they answer a question: go run ./examples/embeddings
+// -model MODEL
 package main
 
 import (

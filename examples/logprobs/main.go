@@ -1,4 +1,5 @@
-// Logprobs shows how sure a model is of each token: go run ./examples/logprobs -model MODEL [PROMPT]
+// Logprobs shows how sure a model is of each token: go run ./examples/logprobs -model MODEL
+// [PROMPT]
 package main
 
 import (

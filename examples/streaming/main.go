@@ -1,4 +1,5 @@
-// Streaming prints a completion as it is generated: go run ./examples/streaming -model MODEL [PROMPT]
+// Streaming prints a completion as it is generated: go run ./examples/streaming -model MODEL
+// [PROMPT]
 package main
 
 import (

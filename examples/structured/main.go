@@ -17,7 +17,8 @@ type city struct {
 	Population int
 }
 
-// schema is the JSON schema of city. It bounds the texts: a small model may not find their end by itself.
+// schema is the JSON schema of city. It bounds the texts: a small model may not find their end by
+// itself.
 const schema = `{
 	"type": "object",
 	"properties": {

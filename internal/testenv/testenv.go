@@ -20,8 +20,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// LimitMemory gives engines on a CPU a KV cache of 1 GiB, unless the environment says otherwise, instead of most of
-// the memory. It must be called before Python starts.
+// LimitMemory gives engines on a CPU a KV cache of 1 GiB, unless the environment says otherwise,
+// instead of most of the memory. It must be called before Python starts.
 func LimitMemory() {
 	const space = "VLLM_CPU_KVCACHE_SPACE"
 	if _, set := os.LookupEnv(space); !set {
@@ -29,8 +29,8 @@ func LimitMemory() {
 	}
 }
 
-// VLLM skips the test when no Python with vLLM is found, and fails it instead when VLLMGO_REQUIRE_VLLM is set.
-// It calls LimitMemory.
+// VLLM skips the test when no Python with vLLM is found, and fails it instead when
+// VLLMGO_REQUIRE_VLLM is set. It calls LimitMemory.
 func VLLM(t testing.TB) {
 	t.Helper()
 	LimitMemory()
@@ -39,8 +39,8 @@ func VLLM(t testing.TB) {
 	}
 }
 
-// SmolLM2 returns the folder of SmolLM2-135M-Instruct, a small real model that scripts/make-test-model makes. It skips the
-// test when there is none.
+// SmolLM2 returns the folder of SmolLM2-135M-Instruct, a small real model that
+// scripts/make-test-model makes. It skips the test when there is none.
 func SmolLM2(t testing.TB) string {
 	t.Helper()
 	VLLM(t)
@@ -71,8 +71,9 @@ func missing(t testing.TB, why string) {
 	t.Skip(why)
 }
 
-// TinyLlama is the folder of a Llama of two thin layers without weights, for LoadFormat "dummy", that knows
-// vocabSize token IDs and sequences of 1024 tokens. It loads fast and says nothing sensible.
+// TinyLlama is the folder of a Llama of two thin layers without weights, for LoadFormat "dummy",
+// that knows vocabSize token IDs and sequences of 1024 tokens. It loads fast and says nothing
+// sensible.
 func TinyLlama(t testing.TB, vocabSize int) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -102,9 +103,11 @@ func TinyLlamaWithTokenizer(t testing.TB) string {
 	return dir
 }
 
-// TinyLoRA is the folder of a LoRA adapter of rank 1 for SmolLM2 that changes much: it adds seeded random numbers to
-// the query and value projections of every layer.
-func TinyLoRA(t testing.TB) string { return LoRA(t, LoRAShape{Layers: 30, Hidden: 576, KV: 192, Seed: 1}) }
+// TinyLoRA is the folder of a LoRA adapter of rank 1 for SmolLM2 that changes much: it adds seeded
+// random numbers to the query and value projections of every layer.
+func TinyLoRA(t testing.TB) string {
+	return LoRA(t, LoRAShape{Layers: 30, Hidden: 576, KV: 192, Seed: 1})
+}
 
 // TinyLlamaLoRA is [TinyLoRA] for TinyLlama. Adapters of different seeds differ.
 func TinyLlamaLoRA(t testing.TB, seed uint64) string {
@@ -117,7 +120,8 @@ type LoRAShape struct {
 	// Rank is the adapter's rank; 0 means 1.
 	Rank int
 	Seed uint64
-	// Scale is the standard deviation of the weights; 0 means 0.1. A model with dummy weights, which are tiny, needs 10.
+	// Scale is the standard deviation of the weights; 0 means 0.1. A model with dummy weights,
+	// which are tiny, needs 10.
 	Scale float64
 }
 
@@ -162,7 +166,8 @@ func LoRA(t testing.TB, shape LoRAShape) string {
 	return dir
 }
 
-// MiniLM is the folder of all-MiniLM-L6-v2, a small real embedding model, which a package for tests carries.
+// MiniLM is the folder of all-MiniLM-L6-v2, a small real embedding model, which a package for tests
+// carries.
 func MiniLM(t testing.TB) string {
 	t.Helper()
 	VLLM(t)
