@@ -275,30 +275,32 @@ class Engine:
         """
         config = self.llm.llm_engine.vllm_config
         cache = config.cache_config
-        blocks = (cache.num_gpu_blocks or 0) * (cache.block_size or 0)
+        capacity = (cache.num_gpu_blocks or 0) * (cache.block_size or 0)  # in tokens; 0 if it is not known
         states = {}
         for state in self.llm.llm_engine.output_processor.request_states.values():
             states.setdefault(state.external_req_id, []).append(state)
-        running, waiting, slots, tokens = [], [], config.scheduler_config.max_num_seqs, blocks
+        running, waiting, slots, tokens = [], [], config.scheduler_config.max_num_seqs, capacity
         for id in self.requests:
-            own = states.get(id, ())
+            own = states.get(id)
+            if own is None:
+                continue  # it has ended, and its output is in early
             generated = sum(state.detokenizer.num_output_tokens() for state in own)
             size = generated + sum(state.prompt_len for state in own)
-            if generated == 0 and (len(own) > slots or blocks and size > tokens):
+            # After the first that waits, whatever comes later waits too.
+            if generated == 0 and (waiting or len(own) > slots or capacity and size > tokens):
                 waiting.append(id)
-                slots = 0  # whatever comes later waits too
             else:
                 running.append(id)
                 slots, tokens = slots - len(own), tokens - size
-        while need > 0 and (slots < need or blocks and tokens < blocks // 20):
+        while need > 0 and (slots < need or capacity and tokens < capacity // 20):
             id = self.newest_of_largest(running)
             if id is None:
                 break
             running.remove(id)
             self.taken_back.add((self.requests[id].batch, self.requests[id].index))
             waiting.append(id)
-            slots += max(1, len(states.get(id, ())))
-            tokens += sum(state.prompt_len + state.detokenizer.num_output_tokens() for state in states.get(id, ()))
+            slots += len(states[id])
+            tokens += sum(state.prompt_len + state.detokenizer.num_output_tokens() for state in states[id])
         taken = [self.requests.pop(id) for id in waiting]
         if waiting:
             self.llm.llm_engine.abort_request(waiting)
@@ -311,13 +313,12 @@ class Engine:
         """The newest request of the batch with most of the requests, of those that take_back may interrupt; or None."""
         requests = {id: self.requests[id] for id in ids if not self.requests[id].stream}
         sizes = Counter(request.batch for request in requests.values())
-        early = {output.request_id for output in self.early}
         for batch, size in sizes.most_common():
             if size < 2:
                 return None
             for id in reversed(requests):
                 request = requests[id]
-                if request.batch == batch and (batch, request.index) not in self.taken_back and id not in early:
+                if request.batch == batch and (batch, request.index) not in self.taken_back:
                     return id
         return None
 
