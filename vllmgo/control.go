@@ -35,7 +35,10 @@ func (l *LLM) Metrics(ctx context.Context) (Metrics, error) {
 	err := l.meanwhile(ctx, func(py *pyembed.Py) error {
 		return callInto(py, &m, l.engine, "metrics")
 	})
-	return m, err
+	if err != nil {
+		return Metrics{}, err // and not m, which may still be written
+	}
+	return m, nil
 }
 
 // meanwhile runs fn while others may use the engine.

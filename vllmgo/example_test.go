@@ -177,6 +177,22 @@ func ExampleStructuredOutputs() {
 	// Output: <nil> true
 }
 
+func ExampleSchemaOf() {
+	type city struct {
+		Name       string `json:"name" jsonschema:"the city's English name"`
+		Population int    `json:"population"`
+	}
+	schema, err := vllmgo.SchemaOf[city]()
+	if err != nil {
+		log.Fatal(err)
+	}
+	params := vllmgo.Greedy(60)
+	params.StructuredOutputs = &vllmgo.StructuredOutputs{JSON: schema}
+	fmt.Printf("%s\n", schema)
+	// Output:
+	// {"type":"object","properties":{"name":{"type":"string","description":"the city's English name"},"population":{"type":"integer"}},"required":["name","population"],"additionalProperties":false}
+}
+
 func ExampleLLM_Tokenizer() {
 	openForExamples()
 	ctx := context.Background()
