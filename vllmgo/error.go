@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"unicode"
 
 	"vllmgo/pyembed"
 )
@@ -83,11 +86,28 @@ func explainLoading(err error, args EngineArgs, firstLine int) error {
 			return &callError{"loading " + args.Model + ": " + advice + quoted([]string{message}), []error{ErrOutOfMemory, err}}
 		}
 	}
-	message := "loading " + args.Model + ": vLLM: " + exception.Error()
-	if causes := causesIn(logged); len(causes) > 0 {
+	return &callError{"loading " + args.Model + ": " + whyNotLoaded(exception.Error(), logged), []error{err}}
+}
+
+// endedBySignal matches vLLM's message about an engine process that a signal has ended.
+var endedBySignal = regexp.MustCompile(`Failed core proc\(s\): \{.*?: -(\d+)`)
+
+// whyNotLoaded returns what went wrong, from an exception of vLLM and the log lines of the engine's
+// processes.
+func whyNotLoaded(exception string, logged []string) string {
+	message, causes := "vLLM: "+exception, causesIn(logged)
+	if found := endedBySignal.FindStringSubmatch(exception); found != nil {
+		number, _ := strconv.Atoi(found[1])
+		message += fmt.Sprintf("; signal %d (%v) ended the engine's process", number, syscall.Signal(number))
+		if syscall.Signal(number) == syscall.SIGKILL {
+			message += ", as the kernel does when memory is short"
+		}
+		causes = exceptionsIn(logged) // other lines have nothing to do with a signal
+	}
+	if len(causes) > 0 {
 		message += "; its process says" + quoted(causes)
 	}
-	return &callError{message, []error{err}}
+	return message
 }
 
 // exceptionLine matches the line of a traceback that has the exception.
@@ -95,14 +115,20 @@ var exceptionLine = regexp.MustCompile(`(?:^|\s)(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Er
 
 // causesIn returns the exceptions in log lines, or the last lines if there are none.
 func causesIn(logged []string) []string {
+	causes := exceptionsIn(logged)
+	if len(causes) == 0 {
+		causes = lastOf(logged, 15)
+	}
+	return causes
+}
+
+// exceptionsIn returns the exceptions in log lines.
+func exceptionsIn(logged []string) []string {
 	var causes []string
 	for _, line := range logged {
 		if found := strings.TrimSpace(exceptionLine.FindString(line)); found != "" && !slices.Contains(causes, found) {
 			causes = append(causes, found)
 		}
-	}
-	if len(causes) == 0 {
-		causes = logged[max(0, len(logged)-15):]
 	}
 	return causes
 }
@@ -124,5 +150,16 @@ type callError struct {
 	wrapped []error
 }
 
-func (e *callError) Error() string   { return "vllmgo: " + e.message }
+func (e *callError) Error() string   { return "vllmgo: " + printable(e.message) }
 func (e *callError) Unwrap() []error { return e.wrapped }
+
+// printable returns text without control characters, which a terminal would obey: a model's files
+// or a process may hold any.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
