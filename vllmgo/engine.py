@@ -370,6 +370,8 @@ class Engine:
         self.check_runner("generate")
         unpacked = unpack(packed)
         prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
+        if any(isinstance(prompt, dict) and "prompt_embeds" in prompt for prompt in prompts):
+            raise Refused("beam search takes no embeddings")
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()

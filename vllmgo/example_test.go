@@ -190,7 +190,8 @@ func ExampleSchemaOf() {
 	params.StructuredOutputs = &vllmgo.StructuredOutputs{JSON: schema}
 	fmt.Printf("%s\n", schema)
 	// Output:
-	// {"type":"object","properties":{"name":{"type":"string","description":"the city's English name"},"population":{"type":"integer"}},"required":["name","population"],"additionalProperties":false}
+	// {"type":"object","properties":{"name":{"type":"string","description":"the city's English
+	// name"},"population":{"type":"integer"}},"required":["name","population"],"additionalProperties":false}
 }
 
 func ExampleLLM_Tokenizer() {

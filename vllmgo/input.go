@@ -25,11 +25,13 @@ type input struct {
 
 // promptOptions is what few prompts have. packing.py explains it.
 type promptOptions struct {
-	Chat         json.RawMessage `json:"chat,omitzero"`
-	Adapter      []string        `json:"adapter,omitzero"`
-	Priority     int             `json:"priority,omitzero"`
-	CacheSalt    string          `json:"cache_salt,omitzero"`
-	Tokenization map[string]int  `json:"tokenization_kwargs,omitzero"`
+	Chat    json.RawMessage `json:"chat,omitzero"`
+	Adapter []string        `json:"adapter,omitzero"`
+	// Embeddings are a number of vectors and their length; the values are in packedInput.
+	Embeddings   []int          `json:"embeddings,omitzero"`
+	Priority     int            `json:"priority,omitzero"`
+	CacheSalt    string         `json:"cache_salt,omitzero"`
+	Tokenization map[string]int `json:"tokenization_kwargs,omitzero"`
 }
 
 // newBatch checks and encodes prompts and sampling parameters. In errors, the prompts count from
@@ -72,14 +74,14 @@ func (in *input) checkPrompts(limit int) error {
 // with a verb, after the prompt's name.
 func (p *Prompt) encode(limit int) (string, error) {
 	given := 0
-	for _, is := range []bool{p.Text != "", p.TokenIDs != nil, p.Chat != nil} {
+	for _, is := range []bool{p.Text != "", p.TokenIDs != nil, p.Chat != nil, p.Embeddings != nil} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given > 1:
-		return "", errors.New("has more than one of Text, TokenIDs and Chat")
+		return "", errors.New("has more than one of Text, TokenIDs and Chat, or Embeddings")
 	case p.TokenIDs != nil && len(p.TokenIDs) == 0:
 		return "", errors.New("is empty: TokenIDs has no elements")
 	case len(p.TokenIDs) > limit && p.TruncatePromptTokens == 0:
@@ -90,7 +92,7 @@ func (p *Prompt) encode(limit int) (string, error) {
 	case p.TruncatePromptTokens < 0:
 		return "", fmt.Errorf("has TruncatePromptTokens %d: give a number above 0", p.TruncatePromptTokens)
 	}
-	if p.Chat == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" && p.TruncatePromptTokens == 0 {
+	if p.Chat == nil && p.Embeddings == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" && p.TruncatePromptTokens == 0 {
 		return "", nil
 	}
 	options := promptOptions{Priority: p.Priority, CacheSalt: p.CacheSalt}
@@ -100,6 +102,16 @@ func (p *Prompt) encode(limit int) (string, error) {
 			return "", err
 		}
 		options.Chat = encoded
+	}
+	if e := p.Embeddings; e != nil {
+		if e.Width < 1 || len(e.Values) == 0 || len(e.Values)%e.Width != 0 {
+			return "", fmt.Errorf("has Embeddings of %d values, which are no vectors of length %d", len(e.Values), e.Width)
+		}
+		options.Embeddings = []int{len(e.Values) / e.Width, e.Width}
+		if options.Embeddings[0] > limit {
+			return "", fmt.Errorf("has Embeddings for %d tokens; the engine takes at most %d in a prompt (max_model_len)",
+				options.Embeddings[0], limit)
+		}
 	}
 	if p.LoRA != nil {
 		options.Adapter = []string{p.LoRA.Name, p.LoRA.Path}

@@ -10,9 +10,12 @@ import (
 
 // packedInput is what packing.py's unpack takes. Byte slices are int32 in the machine's byte order.
 type packedInput struct {
-	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for a chat.
+	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for a chat
+	// or embeddings.
 	Lengths, TokenIDs []byte
-	Texts             []string
+	// Embeddings are all prompts' values, as float32.
+	Embeddings []byte
+	Texts      []string
 	// Params are parameters in JSON: one for all prompts, or one for each.
 	Params []string
 	// Options is a JSON list with an element for each prompt, or empty; see promptOptions.
@@ -28,7 +31,7 @@ func pack(prompts []Prompt, params, options []string) packedInput {
 		total += len(prompt.TokenIDs)
 	}
 	tokenIDs := make([]int32, 0, total)
-	texts := []string{}
+	texts, embeddings := []string{}, []byte{}
 	for i, prompt := range prompts {
 		switch n := len(prompt.TokenIDs); {
 		case n > 0:
@@ -36,11 +39,14 @@ func pack(prompts []Prompt, params, options []string) packedInput {
 			tokenIDs = append(tokenIDs, prompt.TokenIDs...)
 		case prompt.Chat != nil:
 			lengths[i] = -1
+		case prompt.Embeddings != nil:
+			lengths[i] = -1
+			embeddings = append(embeddings, bytesOf(prompt.Embeddings.Values)...)
 		default:
 			texts = append(texts, prompt.Text)
 		}
 	}
-	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, joinJSON(options)}
+	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), embeddings, texts, params, joinJSON(options)}
 }
 
 // joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty
@@ -219,7 +225,7 @@ func split[T any](values []T, n int32) (head, tail []T) {
 	return values[:n:n], values[n:]
 }
 
-func bytesOf[T int32 | int64](values []T) []byte {
+func bytesOf[T int32 | int64 | float32](values []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
