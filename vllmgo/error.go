@@ -66,11 +66,16 @@ func explain(err error) error {
 // explainPrompt is explain for one of a call's prompts.
 func explainPrompt(err error, in *input, prompt int) error {
 	explained := explain(err)
-	name := in.nameOf(prompt)
-	if name == "" || errors.Is(explained, ErrEngineDead) {
+	if errors.Is(explained, ErrEngineDead) {
 		return explained
 	}
-	return &callError{name + strings.TrimPrefix(explained.Error(), "vllmgo: "), []error{explained}}
+	if in.isEmpty(prompt) && strings.Contains(explained.Error(), "empty") {
+		return &callError{fmt.Sprintf("prompt %d is empty", in.first+prompt), []error{explained}}
+	}
+	if name := in.nameOf(prompt); name != "" {
+		return &callError{name + strings.TrimPrefix(explained.Error(), "vllmgo: "), []error{explained}}
+	}
+	return explained
 }
 
 // explainLoading is explain for an engine that did not load. Only the log says what went wrong in

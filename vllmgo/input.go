@@ -183,6 +183,16 @@ func (in *input) nameOf(prompt int) string {
 	return fmt.Sprintf("prompt %d: ", in.first+prompt)
 }
 
+// isEmpty reports whether a prompt is an empty text. Tokenizers that add special tokens make a
+// prompt of it; the others do not.
+func (in *input) isEmpty(prompt int) bool {
+	if prompt < 0 || prompt >= len(in.prompts) {
+		return false
+	}
+	p := in.prompts[prompt]
+	return p.Text == "" && p.TokenIDs == nil && p.Chat == nil && p.Embeddings == nil
+}
+
 // adapted reports whether a prompt uses a LoRA adapter.
 func (in *input) adapted(prompt int) bool { return in.prompts[prompt].LoRA != nil }
 
