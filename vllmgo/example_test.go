@@ -179,8 +179,7 @@ func ExampleStructuredOutputs() {
 
 func ExampleSchemaOf() {
 	type city struct {
-		Name       string `json:"name" jsonschema:"the city's English name"`
-		Population int    `json:"population"`
+		Zip string `json:"zip"`
 	}
 	schema, err := vllmgo.SchemaOf[city]()
 	if err != nil {
@@ -190,8 +189,7 @@ func ExampleSchemaOf() {
 	params.StructuredOutputs = &vllmgo.StructuredOutputs{JSON: schema}
 	fmt.Printf("%s\n", schema)
 	// Output:
-	// {"type":"object","properties":{"name":{"type":"string","description":"the city's English
-	// name"},"population":{"type":"integer"}},"required":["name","population"],"additionalProperties":false}
+	// {"type":"object","properties":{"zip":{"type":"string"}},"required":["zip"],"additionalProperties":false}
 }
 
 func ExampleLLM_Tokenizer() {
