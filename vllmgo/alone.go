@@ -20,8 +20,8 @@ func (s *scheduler) runTask(t *task) {
 	}
 }
 
-// runBatch runs a batch that is alone on the engine: one call of LLM.generate. When another call comes meanwhile, the
-// batch goes on in the step loop.
+// runBatch runs a batch that is alone on the engine: one call of LLM.generate. When another call
+// comes meanwhile, the batch goes on in the step loop.
 func (s *scheduler) runBatch(b *batch) {
 	handedOver, failed := false, -1
 	err := s.thread.Do(context.Background(), func(py *pyembed.Py) (err error) {

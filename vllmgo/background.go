@@ -6,23 +6,23 @@ import (
 	"sync"
 )
 
-// inBackground runs fn on its own goroutine and waits for its result. When ctx ends, it returns an error at once, and fn
-// goes on: what fn does, such as an import, must not be interrupted.
+// inBackground runs fn on its own goroutine and waits for its result. When ctx ends, it returns an
+// error at once, and fn goes on: what fn does, such as an import, must not be interrupted.
 func inBackground[T any](ctx context.Context, fn func() (T, error)) (T, error) {
 	a := &attempt[T]{done: make(chan struct{})}
 	go a.run(fn)
 	return a.wait(ctx)
 }
 
-// shared is a value that is made once. A failure is not remembered: what its error asks for may have been done by the
-// next call.
+// shared is a value that is made once. A failure is not remembered: what its error asks for may
+// have been done by the next call.
 type shared[T any] struct {
 	mu      sync.Mutex
 	current *attempt[T]
 }
 
-// get returns the value. The first caller starts to make it in the background, and all wait for it until their contexts
-// end.
+// get returns the value. The first caller starts to make it in the background, and all wait for it
+// until their contexts end.
 func (s *shared[T]) get(ctx context.Context, make_ func() (T, error)) (T, error) {
 	s.mu.Lock()
 	a := s.current
@@ -66,5 +66,50 @@ func (a *attempt[T]) wait(ctx context.Context) (T, error) {
 	case <-ctx.Done():
 		var zero T
 		return zero, fmt.Errorf("vllmgo: waiting for Python: %w", reason(ctx))
+	}
+}
+
+// abandoned are engines that nobody waited for, which stop loading or close in the background. The
+// next engine loads when they are gone: they have memory, and one engine in process is all that
+// vLLM allows.
+var abandoned leavers
+
+type leavers struct {
+	mu   sync.Mutex
+	gone []chan struct{}
+}
+
+// add runs fn, after which an engine is gone, in the background.
+func (l *leavers) add(fn func()) {
+	gone := make(chan struct{})
+	l.mu.Lock()
+	l.gone = append(l.gone, gone)
+	l.mu.Unlock()
+	go func() {
+		defer close(gone)
+		fn()
+	}()
+}
+
+// wait waits until all engines are gone.
+func (l *leavers) wait(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		if len(l.gone) == 0 {
+			l.mu.Unlock()
+			return nil
+		}
+		first := l.gone[0]
+		l.mu.Unlock()
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for an engine that was stopped while it loaded: %w", reason(ctx))
+		}
+		l.mu.Lock()
+		if len(l.gone) > 0 && l.gone[0] == first {
+			l.gone = l.gone[1:]
+		}
+		l.mu.Unlock()
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// BeamSearchParams are the parameters of [LLM.BeamSearch], under vLLM's names.
+// BeamSearchParams are the parameters of [LLM.BeamSearch], under vLLM's names. A zero field means
+// vLLM's default.
 type BeamSearchParams struct {
 	// BeamWidth is the number of candidates that are kept, and returned. Required.
 	BeamWidth int `json:"beam_width"`
@@ -14,14 +15,31 @@ type BeamSearchParams struct {
 	MaxTokens int `json:"max_tokens"`
 	// IgnoreEOS goes on after the end-of-sequence token.
 	IgnoreEOS bool `json:"ignore_eos,omitzero"`
-	// Temperature scales the probabilities; 0 means vLLM's default.
+	// Temperature scales the probabilities.
 	Temperature float64 `json:"temperature,omitzero"`
-	// LengthPenalty is the power of the length that scores are divided by; nil means 1.
+	// LengthPenalty is the power of the length by which scores are divided; nil means 1.
 	LengthPenalty *float64 `json:"length_penalty,omitzero"`
+	// IncludeStopStrInOutput leaves the end-of-sequence token in the completion.
+	IncludeStopStrInOutput bool `json:"include_stop_str_in_output,omitzero"`
+	// StructuredOutputs forces the completions into a form; nil means none.
+	StructuredOutputs *StructuredOutputs `json:"structured_outputs,omitzero"`
+	// SkipSpecialTokens leaves special tokens out of the text; nil means true.
+	SkipSpecialTokens *bool `json:"skip_special_tokens,omitzero"`
+	// Extra holds every other parameter of vLLM's BeamSearchParams by its Python name, as
+	// [EngineArgs].Extra does.
+	Extra map[string]any `json:"-"`
 }
 
-// BeamSearch completes each prompt with its likeliest completions, best first: vLLM's LLM.beam_search. It has the
-// engine for itself. Texts begin with the prompt's text; token IDs are those of the completion alone.
+// MarshalJSON returns the object that vLLM's BeamSearchParams is made from: what is set, and Extra.
+func (p BeamSearchParams) MarshalJSON() ([]byte, error) {
+	type typed BeamSearchParams
+	p.StructuredOutputs = p.StructuredOutputs.normal()
+	return marshalWith(typed(p), p.Extra, "BeamSearchParams")
+}
+
+// BeamSearch returns each prompt's likeliest completions, best first: vLLM's LLM.beam_search. It is
+// alone on the engine: other calls wait for it. Texts begin with the prompt's text; token IDs are
+// those of the completion alone.
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
 	in := input{prompts: prompts}
 	if err := in.checkPrompts(l.info.MaxModelLen - 1); err != nil {
@@ -31,6 +49,7 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: BeamWidth is %d and MaxTokens is %d: both must be at least 1",
 			params.BeamWidth, params.MaxTokens)
 	}
+	params.StructuredOutputs = params.StructuredOutputs.normal()
 	encoded, err := encodeJSON(params)
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: %w", err)

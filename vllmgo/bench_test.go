@@ -13,9 +13,10 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// BenchmarkConcurrency compares 64 prompts in one call of Generate with as many goroutines that have one each, which
-// call Generate or Stream: generated tok/s, medians over rounds that alternate (-benchtime=15x for 15 of them).
-// VLLMGO_BENCH_MODEL names a model's folder to use with random weights, in place of SmolLM2.
+// BenchmarkConcurrency compares 64 prompts in one call of Generate with as many goroutines that
+// have one each, which call Generate or Stream: generated tok/s, medians over rounds that alternate
+// (-benchtime=15x for 15 of them). VLLMGO_BENCH_MODEL names a model's folder to use with random
+// weights, in place of SmolLM2.
 func BenchmarkConcurrency(b *testing.B) {
 	const requests, input, output = 64, 128, 64
 	args := vllmgo.EngineArgs{MaxModelLen: 512, GPUMemoryUtilization: 0.5, EnablePrefixCaching: new(false)}
@@ -106,8 +107,8 @@ func BenchmarkConcurrency(b *testing.B) {
 	b.ReportMetric(medians[0]/medians[2], "streams/one-call")
 }
 
-// BenchmarkOutside is the time of a Generate outside LLM.generate, in µs: handing prompts over and outputs back. Medians
-// over calls of 128 input and 64 output tokens a request on a tiny model.
+// BenchmarkOutside is the time of a Generate outside LLM.generate, in µs: handing prompts over and
+// outputs back. Medians over calls of 128 input and 64 output tokens a request on a tiny model.
 func BenchmarkOutside(b *testing.B) {
 	llm, err := vllmgo.New(b.Context(), vllmgo.EngineArgs{
 		Model: testenv.TinyLlama(b, 1000), LoadFormat: "dummy", SkipTokenizerInit: true, MaxModelLen: 256, EnforceEager: true, EnablePrefixCaching: new(false),

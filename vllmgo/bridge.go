@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +18,15 @@ var bridgeSource string
 
 //go:embed folder.py
 var folderSource string
+
+//go:embed pools.py
+var poolsSource string
+
+//go:embed counters.py
+var countersSource string
+
+//go:embed runtime.py
+var runtimeSource string
 
 //go:embed inputs.py
 var inputsSource string
@@ -35,12 +46,16 @@ type bridge struct {
 	// module is bridge.py, engine is engine.py, and cancelled is the class Cancelled of bridge.py.
 	module, engine, cancelled *pyembed.Object
 	vllm                      shared[struct{}]
+
+	mu sync.Mutex
+	// env is the Go program's environment as Python last saw it.
+	env map[string]string
 }
 
 var openedBridge shared[*bridge]
 
-// openBridge starts Python and loads bridge.py on first use. When ctx ends, it returns; the start goes on and serves the
-// next call.
+// openBridge starts Python and loads bridge.py on first use. When ctx ends, it returns; the start
+// goes on and serves the next call.
 func openBridge(ctx context.Context) (*bridge, error) {
 	return openedBridge.get(ctx, func() (*bridge, error) {
 		b, err := startBridge()
@@ -51,7 +66,8 @@ func openBridge(ctx context.Context) (*bridge, error) {
 	})
 }
 
-// openVLLM is openBridge, and imports vLLM. An import cannot be interrupted and begun again, and takes seconds.
+// openVLLM is openBridge, and imports vLLM. An import cannot be interrupted and begun again, and
+// takes seconds.
 func openVLLM(ctx context.Context) (*bridge, error) {
 	b, err := openBridge(ctx)
 	if err != nil {
@@ -71,7 +87,7 @@ func startBridge() (*bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bridge{rt: rt}
+	b := &bridge{rt: rt, env: environ()}
 	return b, rt.Do(context.Background(), func(py *pyembed.Py) error {
 		if err := findVLLM(py, rt.Python()); err != nil {
 			return err
@@ -84,6 +100,9 @@ func startBridge() (*bridge, error) {
 			{"vllmgo_packing", "packing.py", packingSource, nil},
 			{"vllmgo_folder", "folder.py", folderSource, nil},
 			{"vllmgo_inputs", "inputs.py", inputsSource, nil},
+			{"vllmgo_pools", "pools.py", poolsSource, nil},
+			{"vllmgo_counters", "counters.py", countersSource, nil},
+			{"vllmgo_runtime", "runtime.py", runtimeSource, nil},
 			{"vllmgo_engine", "engine.py", engineSource, &b.engine},
 		} {
 			object, err := py.Module(module.name, "vllmgo/"+module.file, module.source)
@@ -105,7 +124,8 @@ func startBridge() (*bridge, error) {
 	})
 }
 
-// Python returns the path of the Python that this process runs. The first use finds and starts it; see pyembed.Locate.
+// Python returns the path of the Python that this process runs. The first use finds and starts it;
+// see pyembed.Locate.
 func Python() (string, error) {
 	b, err := openBridge(context.Background())
 	if err != nil {
@@ -114,9 +134,10 @@ func Python() (string, error) {
 	return b.rt.Python().Executable, nil
 }
 
-// environment returns what must be set before Python starts. The user's own settings win, with two exceptions. Child
-// processes are always spawned: a fork of a Go program does not work. And they import nothing from the working directory,
-// where a file called signal.py would run in their place.
+// environment returns what must be set before Python starts. The user's own settings win, with two
+// exceptions. Child processes are always spawned: a fork of a Go program does not work. And they
+// import nothing from the working directory, where a file called signal.py would run in their
+// place.
 func environment() map[string]string {
 	env := map[string]string{"VLLM_WORKER_MULTIPROC_METHOD": "spawn", "PYTHONSAFEPATH": "1"}
 	for key, value := range map[string]string{
@@ -128,6 +149,43 @@ func environment() map[string]string {
 		}
 	}
 	return env
+}
+
+// environ returns the environment.
+func environ() map[string]string {
+	env := map[string]string{}
+	for _, entry := range os.Environ() {
+		if name, value, found := strings.Cut(entry, "="); found && name != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// syncEnvironment gives Python what os.Setenv and os.Unsetenv have changed. Python has a copy of
+// its own.
+func (b *bridge) syncEnvironment(py *pyembed.Py) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, changed := environ(), map[string]any{}
+	for name, value := range now {
+		if before, set := b.env[name]; !set || before != value {
+			changed[name] = value
+		}
+	}
+	for name := range b.env {
+		if _, set := now[name]; !set {
+			changed[name] = nil
+		}
+	}
+	if err := checkText(changed); err != nil {
+		return fmt.Errorf("the environment: %w", err)
+	}
+	_, err := b.module.CallMethod(py, "set_environment", changed)
+	if err == nil {
+		b.env = now
+	}
+	return err
 }
 
 // findVLLM returns an error if vLLM is not installed, without the seconds that an import takes.
@@ -152,7 +210,8 @@ func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 	return nil
 }
 
-// guardChildren puts child.py into a file that child processes can open, and that goes with this process.
+// guardChildren puts child.py into a file that child processes can open, and that goes with this
+// process.
 func (b *bridge) guardChildren(py *pyembed.Py) error {
 	fd, err := unix.MemfdCreate("vllmgo-child.py", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -166,7 +225,8 @@ func (b *bridge) guardChildren(py *pyembed.Py) error {
 	return err
 }
 
-// ask calls a function of bridge.py and converts its result. When ctx ends, it returns, and the function goes on.
+// ask calls a function of bridge.py and converts its result. When ctx ends, it returns, and the
+// function goes on.
 func ask[T any](ctx context.Context, function string, args ...any) (T, error) {
 	b, err := openVLLM(ctx)
 	if err != nil {

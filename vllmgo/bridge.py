@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import sys
+import tempfile
 import threading
 import types
 import typing
@@ -24,8 +25,11 @@ class ModelNotFound(Refused):
     """No such model here, in the local cache, or on the hub."""
 
 
-class Cancelled(Exception):
-    """Raised between two engine steps when the caller's context ended."""
+class Cancelled(BaseException):
+    """Raised where an engine loads, or between two of its steps, when the caller's context has ended.
+
+    It is no Exception, which logging and others would catch.
+    """
 
 
 # ---- settings ----
@@ -63,10 +67,34 @@ def sampling_parameters():
     return sorted(name for name in SamplingParams.__struct_fields__ if not name.startswith("_"))
 
 
+def llm_parameters():
+    """What vllm.LLM's methods take: "method" for each, and "method.parameter"."""
+    import vllm
+
+    names = []
+    for name, method in inspect.getmembers(vllm.LLM, callable):
+        if not name.startswith("_"):
+            names += [name, *(f"{name}.{each}" for each in inspect.signature(method).parameters if each != "self")]
+    return sorted(names)
+
+
+def fields_of(name):
+    """The names of what vLLM's BeamSearchParams, PoolingParams or a kind of prompt takes."""
+    import vllm.inputs
+    import vllm.sampling_params
+
+    if name == "prompts":
+        kinds = (vllm.inputs.TextPrompt, vllm.inputs.TokensPrompt, vllm.inputs.EmbedsPrompt)
+        return sorted({field for kind in kinds for field in kind.__annotations__})  # inherited ones, too
+    known = {"beam_search_parameters": vllm.sampling_params.BeamSearchParams, "pooling_parameters": vllm.PoolingParams}
+    return sorted(field for field in known[name].__struct_fields__ if not field.startswith("_"))
+
+
 def check_args(kwargs):
     """Refuses what can be seen to be wrong before anything is loaded."""
     from vllm.config.model import ModelDType
 
+    check_environment()
     refuse_unknown(kwargs, engine_arguments(), "engine argument")
     check_types(kwargs)
     dtypes = typing.get_args(ModelDType)
@@ -85,9 +113,69 @@ def check_args(kwargs):
     if formats and kwargs.get("load_format", "auto") not in formats:
         raise Refused(f"load_format {kwargs['load_format']!r} is none of {', '.join(formats)}")
     find_model(kwargs["model"], kwargs.get("revision"))
+    check_weights(kwargs["model"])
     if "tokenizer" in kwargs and not kwargs.get("skip_tokenizer_init"):
         find_tokenizer(kwargs["tokenizer"], kwargs.get("tokenizer_revision"))
     check_ranks(kwargs)
+
+
+def check_environment():
+    """Refuses a variable of vLLM's whose value it cannot read, and names it."""
+    from vllm import envs
+
+    for name, read in envs.environment_variables.items():
+        value = os.environ.get(name)
+        if value is None:
+            continue
+        try:
+            read()
+        except Exception as error:
+            raise Refused(f"the environment has {name}={value}, which vLLM cannot read: {error}") from error
+    space = os.environ.get("VLLM_CPU_KVCACHE_SPACE")
+    if space and float(space) < 0:
+        raise Refused(f"the environment has VLLM_CPU_KVCACHE_SPACE={space}: it must be a number of GiB, 0 or more")
+
+
+def check_weights(model):
+    """Refuses files of weights in a folder that are not what they seem: such a file would be found out much later."""
+    if not os.path.isdir(model):
+        return
+    for name in sorted(os.listdir(model)):
+        if not name.endswith((".safetensors", ".bin", ".pt", ".gguf")):
+            continue
+        path = os.path.join(model, name)
+        with open(path, "rb") as file:
+            start = file.read(40)
+            if start.startswith(b"version https://git-lfs"):
+                raise Refused(f"{path} is a Git LFS pointer and no weights: get the file with `git lfs pull`")
+            if name.endswith(".safetensors") and (missing := missing_bytes(file, start)):
+                raise Refused(f"{path} is cut off: {missing} bytes of weights are missing; get the file again")
+
+
+def missing_bytes(file, start):
+    """The number of bytes by which a file of safetensors is too short; 0 when its header cannot be read."""
+    length = int.from_bytes(start[:8], "little")
+    size = os.fstat(file.fileno()).st_size
+    if length > min(size, 100_000_000):
+        return 0
+    file.seek(8)
+    try:
+        tensors = json.loads(file.read(length))
+        ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return 0
+    return max(0, 8 + length + max(ends, default=0) - size)
+
+
+def set_environment(changed):
+    """Takes over what the Go program has set (or, with None, unset) in its environment since the last time."""
+    for name, value in changed.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+        if name in ("TMPDIR", "TEMP", "TMP"):
+            tempfile.tempdir = None
 
 
 def check_types(kwargs):
@@ -196,10 +284,13 @@ def find_model(model, revision=None):
         if not any(os.path.exists(os.path.join(model, name)) for name in ("config.json", "params.json")):
             raise ModelNotFound(f"the folder {model} holds no model: it has neither config.json nor params.json")
         return
+    if os.path.isfile(model) or "://" in model or model.endswith(".gguf") and not model.startswith(("/", "./", "../", "~")):
+        return  # a file, an object store or a file on the hub, which vLLM itself looks for
     if model.startswith(("/", "./", "../", "~")) or model.count("/") > 1:
         raise ModelNotFound(f"there is no model folder {model}")
     from huggingface_hub import HfApi, constants, try_to_load_from_cache
 
+    model = model.partition(":")[0]  # of a GGUF file's quantization
     cached = try_to_load_from_cache(model, "config.json", revision=revision)
     if isinstance(cached, str) and any(
         name.endswith((".safetensors", ".bin", ".pt", ".gguf")) for name in os.listdir(os.path.dirname(cached))

@@ -7,12 +7,13 @@ import (
 	"vllmgo/pyembed"
 )
 
-// A call is one use of the engine, from the queue to its end. It is a *task or a *batch.
+// A call is one use of the engine, from the queue to its end. It is a *task, a *batch or a
+// *pooling.
 type call interface {
 	base() *callBase
 }
 
-// callBase is what tasks and batches have in common.
+// callBase is what all calls have in common.
 type callBase struct {
 	ctx     context.Context
 	started time.Time

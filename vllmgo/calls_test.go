@@ -44,7 +44,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// goroutines are the stacks of those that run in the package, but for the one that reads vLLM's log.
+// goroutines are the stacks of those that run in the package, but for the one that reads vLLM's
+// log.
 func goroutines() []string {
 	buffer := make([]byte, 1<<20)
 	buffer = buffer[:runtime.Stack(buffer, true)]
@@ -69,7 +70,8 @@ func exactly(n int) vllmgo.SamplingParams {
 	return params
 }
 
-// short makes a call and sees that nothing but its own comes back, from an engine with nothing else to do.
+// short makes a call and sees that nothing but its own comes back, from an engine with nothing else
+// to do.
 func (c *calls) short(t *testing.T) {
 	t.Helper()
 	g, err := c.llm.Generate(t.Context(), vllmgo.Tokens([]int32{5, 6}), vllmgo.SamplingParams{MaxTokens: 4, IgnoreEOS: true})
@@ -93,7 +95,8 @@ func numbered(n int) []vllmgo.Prompt {
 	return prompts
 }
 
-// stream starts a stream and returns when its first token is there. What it returns waits for the stream's end.
+// stream starts a stream and returns when its first token is there. What it returns waits for the
+// stream's end.
 func (c *calls) stream(t *testing.T, ctx context.Context, params vllmgo.SamplingParams) (wait func() (tokens int, err error)) {
 	t.Helper()
 	type result struct {
@@ -146,7 +149,8 @@ func (c *calls) testMerged(t *testing.T) {
 	c.short(t)
 }
 
-// testJoined shows that a call that runs alone goes on when another comes, and that both get what is theirs.
+// testJoined shows that a call that runs alone goes on when another comes, and that both get what
+// is theirs.
 func (c *calls) testJoined(t *testing.T) {
 	params := exactly(300)
 	// Some of the requests are over when the other call comes, some run, and some have not begun.
@@ -196,7 +200,8 @@ func (c *calls) testCancelAlone(t *testing.T) {
 	}
 }
 
-// testCancelOneOfMany looks at the engine's own counts: the cancelled call's requests leave it while the other goes on.
+// testCancelOneOfMany looks at the engine's own counts: the cancelled call's requests leave it
+// while the other goes on.
 func (c *calls) testCancelOneOfMany(t *testing.T) {
 	wait := c.stream(t, t.Context(), forever)
 	before, err := c.llm.Metrics(t.Context())
@@ -317,7 +322,8 @@ func (c *calls) short2(t *testing.T) {
 	assert.Equal(t, []int32{9}, g.Outputs[0].PromptTokenIDs)
 }
 
-// testExclusive shows that a call that needs the engine for itself gets it although streams keep coming.
+// testExclusive shows that a call that needs the engine for itself gets it although streams keep
+// coming.
 func (c *calls) testExclusive(t *testing.T) {
 	stop := make(chan struct{})
 	var group sync.WaitGroup

@@ -14,16 +14,16 @@ type Chat struct {
 	Tools []Tool `json:"tools,omitzero"`
 	// Template is the chat template, in Jinja; empty means the model's own.
 	Template string `json:"chat_template,omitzero"`
-	// TemplateKwargs are further variables for the template, such as enable_thinking. The keys of maps in them are in
-	// alphabetical order.
+	// TemplateKwargs are further variables for the template, such as enable_thinking. The keys of
+	// maps in them are in alphabetical order.
 	TemplateKwargs map[string]any `json:"chat_template_kwargs,omitzero"`
 	// ContinueFinalMessage lets the model continue the last message instead of answering it.
 	// AddGenerationPrompt must then be false.
 	ContinueFinalMessage bool `json:"continue_final_message,omitzero"`
 	// AddGenerationPrompt ends the prompt with the beginning of an answer; nil means true.
 	AddGenerationPrompt *bool `json:"add_generation_prompt,omitzero"`
-	// ContentFormat is how the template sees a message's content: "string", "openai" (a list of parts), or
-	// "auto" (default), which looks at the template.
+	// ContentFormat is how the template sees a message's content: "string", "openai" (a list of
+	// parts), or "auto" (default), which looks at the template.
 	ContentFormat string `json:"chat_template_content_format,omitzero"`
 }
 
@@ -45,9 +45,9 @@ type Message struct {
 type Tool struct {
 	Name        string
 	Description string
-	// Parameters is the JSON schema of the arguments: a json.RawMessage or []byte of JSON, or a value that encoding/json
-	// turns into one. Templates show the schema in its order. The keys of a Go map are in alphabetical order; [SchemaOf]
-	// keeps the order of a struct's fields.
+	// Parameters is the JSON schema of the arguments: a json.RawMessage or []byte of JSON, or a
+	// value that encoding/json turns into one. Templates show the schema in its order. The keys of
+	// a Go map are in alphabetical order; [SchemaOf] keeps the order of a struct's fields.
 	Parameters any
 }
 
@@ -72,7 +72,8 @@ type ToolCall struct {
 	Arguments json.RawMessage
 }
 
-// MarshalJSON returns the form of OpenAI's API, in which the arguments are a string, with its keys in the usual order.
+// MarshalJSON returns the form of OpenAI's API, in which the arguments are a string, with its keys
+// in the usual order.
 func (c ToolCall) MarshalJSON() ([]byte, error) {
 	type function struct {
 		Name      string `json:"name"`
@@ -85,7 +86,8 @@ func (c ToolCall) MarshalJSON() ([]byte, error) {
 	}{c.ID, "function", function{c.Name, string(c.Arguments)}})
 }
 
-// asJSON returns v, or the JSON that it holds if it is a []byte: encoding/json would make base64 of that.
+// asJSON returns v, or the JSON that it holds if it is a []byte: encoding/json would make base64 of
+// that.
 func asJSON(v any) any {
 	if b, ok := v.([]byte); ok {
 		return json.RawMessage(b)

@@ -13,8 +13,8 @@ var (
 	errBytes   = errors.New("a []byte has no form in JSON: use a string, or a json.RawMessage for JSON")
 )
 
-// checkText returns an error if a value for encoding/json holds text that is not valid UTF-8, or a []byte that is not a
-// json.RawMessage. The error says where.
+// checkText returns an error if a value for encoding/json holds text that is not valid UTF-8, or a
+// []byte that is not a json.RawMessage. The error says where.
 func checkText(v any) error { return checkValue(reflect.ValueOf(v), 0) }
 
 // maxDepth is far deeper than any value that is no cycle. encoding/json reports cycles.

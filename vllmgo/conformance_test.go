@@ -21,8 +21,8 @@ var prompts = []string{
 	"The three primary colours are", "To be, or not to be", "In 1969, humans", "Dear Sir or Madam,",
 }
 
-// logprobTolerance is the largest difference between logprobs of Go and Python that counts as none. Both come
-// from the same code and the same batches; what differs is their way through JSON.
+// logprobTolerance is the largest difference between logprobs of Go and Python that counts as none.
+// Both come from the same code and the same batches; what differs is their way through JSON.
 const logprobTolerance = 1e-6
 
 // referenceCall is one call for testdata/reference.py.
@@ -30,9 +30,11 @@ type referenceCall struct {
 	Method   string             `json:"method"`
 	Prompts  any                `json:"prompts,omitzero"`
 	Messages [][]vllmgo.Message `json:"messages,omitzero"`
-	Tools    []vllmgo.Tool      `json:"tools,omitzero"`
-	Params   any                `json:"params,omitzero"`
-	LoRA     []string           `json:"lora,omitzero"`
+	// Chat is keyword arguments of LLM.chat, written by hand: Go's own JSON could not show that it
+	// is wrong.
+	Chat   json.RawMessage `json:"chat,omitzero"`
+	Params any             `json:"params,omitzero"`
+	LoRA   []string        `json:"lora,omitzero"`
 }
 
 // referenceOutput is what reference.py prints of a RequestOutput.
@@ -94,6 +96,10 @@ type conformanceCall struct {
 	prompts []vllmgo.Prompt
 	params  vllmgo.SamplingParams
 	beams   *vllmgo.BeamSearchParams
+	// chat is what reference.py is given in place of a chat's messages and tools.
+	chat string
+	// defaults gives Python no parameters, and Go the model's default ones.
+	defaults bool
 }
 
 func conformanceCalls() []conformanceCall {
@@ -108,7 +114,13 @@ func conformanceCalls() []conformanceCall {
 	structured := func(s vllmgo.StructuredOutputs) vllmgo.SamplingParams {
 		return with(func(p *vllmgo.SamplingParams) { p.StructuredOutputs, p.MaxTokens = &s, 60 })
 	}
-	return []conformanceCall{
+	var calls []conformanceCall
+	for _, c := range []struct {
+		name    string
+		prompts []vllmgo.Prompt
+		params  vllmgo.SamplingParams
+		beams   *vllmgo.BeamSearchParams
+	}{
 		{"greedy", text(prompts...), greedy, nil},
 		{"token IDs", vllmgo.Tokens([]int32{504, 3575, 282, 4649, 314}, []int32{1, 2, 3}), greedy, nil},
 		{"one params for each", []vllmgo.Prompt{
@@ -149,8 +161,43 @@ func conformanceCalls() []conformanceCall {
 			vllmgo.Chat{Messages: []vllmgo.Message{{Role: "user", Content: "Name a colour."}}},
 		), greedy, nil},
 		{"beam search", text(prompts[:2]...), greedy, &vllmgo.BeamSearchParams{BeamWidth: 3, MaxTokens: 8}},
+	} {
+		calls = append(calls, conformanceCall{name: c.name, prompts: c.prompts, params: c.params, beams: c.beams})
+	}
+	truncated := text("One two three four five six seven eight nine")
+	truncated[0].TruncatePromptTokens = 4
+	return append(calls,
+		conformanceCall{name: "default parameters", prompts: text(prompts[0]), defaults: true},
+		conformanceCall{name: "tools", prompts: vllmgo.Chats(chatWithTools()), params: greedy, chat: toolsInPython},
+		conformanceCall{name: "truncation", prompts: truncated, params: greedy})
+}
+
+// chatWithTools is a conversation whose template shows all that it is given, and toolsInPython is
+// the same in Python.
+func chatWithTools() vllmgo.Chat {
+	return vllmgo.Chat{
+		Messages: []vllmgo.Message{
+			{Role: "user", Content: "How hot is it?"},
+			{Role: "assistant", ToolCalls: []vllmgo.ToolCall{{ID: "call_1", Name: "heat", Arguments: json.RawMessage(`{"unit": "C", "at": "Rome"}`)}}},
+			{Role: "tool", Content: "31", ToolCallID: "call_1"},
+		},
+		Tools: []vllmgo.Tool{{Name: "heat", Description: "Tells the heat.", Parameters: json.RawMessage(
+			`{"type": "object", "properties": {"unit": {"type": "string"}, "at": {"type": "string"}}}`)}},
+		Template: `{{ tools | tojson }} {{ messages | tojson }}`,
 	}
 }
+
+const toolsInPython = `{
+	"messages": [
+		{"role": "user", "content": "How hot is it?"},
+		{"role": "assistant", "content": "", "tool_calls": [{"id": "call_1", "type": "function", "function": {
+			"name": "heat", "arguments": "{\"unit\": \"C\", \"at\": \"Rome\"}"}}]},
+		{"role": "tool", "content": "31", "tool_call_id": "call_1"}
+	],
+	"tools": [{"type": "function", "function": {"name": "heat", "description": "Tells the heat.", "parameters":
+		{"type": "object", "properties": {"unit": {"type": "string"}, "at": {"type": "string"}}}}}],
+	"chat_template": "{{ tools | tojson }} {{ messages | tojson }}"
+}`
 
 // adaptedCalls use a LoRA adapter.
 func adaptedCalls(adapter vllmgo.LoRA) []conformanceCall {
@@ -158,7 +205,7 @@ func adaptedCalls(adapter vllmgo.LoRA) []conformanceCall {
 	for i := range adapted {
 		adapted[i].LoRA = &adapter
 	}
-	return []conformanceCall{{"LoRA", adapted, greedy, nil}}
+	return []conformanceCall{{name: "LoRA", prompts: adapted, params: greedy}}
 }
 
 // forReference are the same calls for reference.py.
@@ -178,8 +225,11 @@ func (c conformanceCall) forReference() referenceCall {
 		switch {
 		case prompt.Chat != nil:
 			call.Method = "chat"
-			call.Messages = append(call.Messages, prompt.Chat.Messages)
-			call.Tools = prompt.Chat.Tools
+			if c.chat == "" {
+				call.Messages = append(call.Messages, prompt.Chat.Messages)
+			} else {
+				call.Chat = json.RawMessage(c.chat)
+			}
 		case prompt.TokenIDs != nil:
 			inputs = append(inputs, prompt.TokenIDs)
 		default:
@@ -197,20 +247,30 @@ func (c conformanceCall) forReference() referenceCall {
 	if c.beams != nil {
 		call.Method, params = "beam_search", []any{c.beams}
 	}
+	if c.name == "truncation" {
+		call.Method = "truncate"
+	}
 	if c.name == "unlimited" {
 		params = []any{map[string]any{"temperature": 0, "max_tokens": nil, "ignore_eos": true}}
+	}
+	if c.defaults {
+		params = nil
 	}
 	call.Prompts, call.Params = inputs, params
 	return call
 }
 
-// testConformance asks the engine what plain Python was asked, in the same order, and compares all there is.
+// testConformance asks the engine what plain Python was asked, in the same order, and compares all
+// there is.
 func testConformance(t *testing.T, llm *vllmgo.LLM, calls []conformanceCall, want []json.RawMessage) {
 	for i, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
 			if call.beams != nil {
 				compareBeams(t, llm, call, want[i])
 				return
+			}
+			if call.defaults {
+				call.params = llm.DefaultSamplingParams()
 			}
 			g, err := llm.Generate(t.Context(), call.prompts, call.params)
 			require.NoError(t, err)

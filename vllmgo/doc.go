@@ -3,51 +3,85 @@
 //	llm, err := vllmgo.New(ctx, vllmgo.EngineArgs{Model: "facebook/opt-125m"})
 //	…
 //	defer llm.Close()
-//	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.SamplingParams{MaxTokens: 8})
+//	g, err := llm.Generate(ctx, vllmgo.Texts("The capital of France is"), vllmgo.Greedy(8))
 //	…
 //	fmt.Println(g.Outputs[0].Outputs[0].Text)
 //
 // # Settings
 //
-// [EngineArgs] and [SamplingParams] carry vLLM's own names. A zero value means vLLM's default; a field whose
-// zero means something is a pointer. Wrong settings are errors before anything is loaded.
+// [EngineArgs], [SamplingParams], [PoolingParams] and [BeamSearchParams] have the names that vLLM
+// uses. A zero field means vLLM's default. A field whose zero has another meaning is a pointer. The
+// field Extra takes every other argument by its Python name. Wrong settings are errors before
+// anything is loaded.
 //
-// # Python
+// # Prompts
 //
-// The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the process, for
-// the process's life. Its environment gets VLLM_WORKER_MULTIPROC_METHOD=spawn and, unless they are set,
-// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM=ext://sys.stderr (stdout stays
-// the program's; [SetLogger] sends the log elsewhere). VLLM_LOGGING_LEVEL=WARNING makes vLLM quieter.
+// A [Prompt] is a text, token IDs or a conversation. It can have its own sampling parameters, a
+// LoRA adapter, a priority, and more:
+//
+//	prompts := []vllmgo.Prompt{
+//		{Text: "The capital of France is"},
+//		{Chat: &chat, Params: &vllmgo.SamplingParams{MaxTokens: 256, Seed: new(1)}},
+//	}
+//	g, err := llm.Generate(ctx, prompts, vllmgo.Greedy(8))
+//
+// Text must be valid UTF-8, everywhere: in prompts, conversations and parameters. Values that
+// become JSON, such as tools and schemas, keep the order of structs and of json.RawMessage. The
+// keys of a Go map are in alphabetical order. [SchemaOf] makes a JSON schema from a Go type.
 //
 // # Concurrency and cancellation
 //
-// An [LLM] may be used from any goroutine. It lives on an OS thread of its own, and calls share it:
+// Any goroutine may use an [LLM]. The engine lives on its own OS thread, and calls share it:
 //
-//   - [LLM.Generate] alone on the engine is one call of vLLM's LLM.generate, as in Python.
-//   - Streams, and calls of Generate that overlap, are merged into one continuous batch by a step loop. A call that
-//     began alone goes over to it between two steps when another comes. Calls take turns in giving the engine
-//     requests, at most twice as many as it runs at once; the rest waits in its goroutine.
-//   - [LLM.GenerateSeq] is many such calls, as many as the engine can have, for more prompts than memory holds.
-//   - Everything else ([LLM.Embed], [LLM.BeamSearch], [LLM.LoadLoRA], …) has the engine for itself: it waits until
-//     the calls before it have ended, and calls after it wait for it. [LLM.Metrics] and [LLM.Tokenizer] wait for
-//     nobody.
+//   - A Generate that is the only call is one call of vLLM's LLM.generate, as in Python.
+//   - Streams, and calls of Generate that overlap, are merged into one continuous batch. A call
+//     that began alone joins it between two steps of the engine.
+//   - [LLM.GenerateSeq] is many such calls, for more prompts than memory holds.
+//   - Embed, Encode, Classify and Score from several goroutines are merged as well.
+//   - Every other method ([LLM.BeamSearch], [LLM.LoadLoRA], …) is alone on the engine: it waits for
+//     the calls before it, and calls after it wait for it. [LLM.Metrics] and [LLM.Tokenizer] wait
+//     for nobody.
 //
-// When the context of a call ends, the engine drops the call's requests after the step that it is in; others do not
-// notice, and the engine can be used as before. A program has no goroutine of the package's while nothing runs,
-// but for one that reads vLLM's log.
+// Calls do not hurt each other. What is wrong with one call's input, adapter or context ends that
+// call alone. Calls take turns, and the first request of a late call runs within a few steps,
+// whatever the engine has to do: requests that have not begun go back to their callers' queues, and
+// if the engine is full, so do the newest of the largest call, which begin again later. On a CPU,
+// requests with and without a LoRA adapter take turns too, since vLLM computes a mixed batch wrong
+// there.
+//
+// When the context of a call ends, the engine drops the call's requests after its current step. A
+// call waits at most five seconds for that step. [LLM.Close] waits ten, and then kills the engine's
+// processes.
+//
+// # Python
+//
+// The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the
+// process, for the process's life. Starting Python and importing vLLM take seconds. They are never
+// interrupted: when the context of a call ends, the call returns, and the import goes on and serves
+// the next call.
+//
+// The environment gets VLLM_WORKER_MULTIPROC_METHOD=spawn and PYTHONSAFEPATH=1 (processes of vLLM
+// import nothing from the working directory). Unless they are set, it also gets
+// VLLM_NO_USAGE_STATS=1 (no usage statistics are sent) and VLLM_LOGGING_STREAM=ext://sys.stderr
+// (stdout stays the program's; [SetLogger] sends the log elsewhere). VLLM_LOGGING_LEVEL=WARNING
+// makes vLLM quieter. What os.Setenv changes holds for the next engine.
 //
 // # Processes and memory
 //
-// With [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes. [LLM.Close]
-// ends them and waits; if the program ends in any other way, SIGKILL included, the kernel ends them. With
-// [InProcess], the engine shares the Go process; one such engine can be open at a time.
+// With [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes.
+// [LLM.Close] ends them and waits. If the program ends in any other way, SIGKILL included, the
+// kernel ends them. With [InProcess], the engine shares the Go process; one such engine can be open
+// at a time. Each engine has a private folder for sockets and temporary files, which Close removes.
+// The next engine removes those of programs that ended without Close.
 //
-// Python's garbage collector leaves out what exists when an engine has loaded (gc.freeze), until one is closed, and does
-// not run while a Generate is alone on its engine: its walks would hold up the steps. That holds for all Python in
-// the process. What nothing refers to any more is freed all the same, cycles after the generation.
+// While an engine is open, Python's garbage collector leaves out the objects that existed when it
+// had loaded (gc.freeze), and it does not run while a Generate is alone on the engine: its walks
+// would delay the steps. This holds for all Python in the process. Objects without references are
+// freed as usual, and cycles after the generation.
 //
 // # Errors
 //
-// [ErrModelNotFound], [ErrNoVLLM], [ErrOutOfMemory], [ErrEngineDead] and [ErrClosed] can be told apart with
-// errors.Is. An exception of Python's is reachable with errors.As as a *pyembed.Error, traceback included.
+// [ErrModelNotFound], [ErrNoVLLM], [ErrOutOfMemory], [ErrEngineDead] and [ErrClosed] can be told
+// apart with errors.Is. A Python exception is a *pyembed.Error for errors.As, with its traceback.
+// The error of a call with several prompts names the prompt by its index.
 package vllmgo

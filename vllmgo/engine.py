@@ -7,14 +7,24 @@ import multiprocessing
 import os
 import threading
 import time
-import traceback
 from array import array
 from collections import Counter, namedtuple
 
 from vllmgo_bridge import Cancelled, Refused, check_args, explain_invalid, prefers_own_process
+from vllmgo_counters import Counters
 from vllmgo_folder import PrivateFolder
-from vllmgo_inputs import Inputs
+from vllmgo_inputs import Inputs, beam_search_params, pooling_params
 from vllmgo_packing import pack, pack_beams, pack_pooled, unpack
+from vllmgo_pools import Pools
+from vllmgo_runtime import (
+    allow_amx,
+    clear_frames,
+    cpu_threads,
+    describe,
+    forget_engine,
+    mixes_adapters,
+    wake_when_dead,
+)
 
 _loading = threading.Lock()  # engines load one at a time: the mode and the thread binding are process-wide
 _in_process = None  # the open in-process Engine: vLLM's distributed state allows one
@@ -44,14 +54,6 @@ class Alone:
         self.finished = []  # what LLM.generate was given so far
         self.finished_tokens = 0  # counted for report only
         self.stepped = False
-
-
-def clear_frames(error):
-    """Frees the local variables of an exception's frames, and of those that it comes from."""
-    chain = [error]
-    for each in chain:
-        traceback.clear_frames(each.__traceback__)
-        chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]
 
 
 class Engine:
@@ -91,7 +93,7 @@ class Engine:
         self.handed_over, self.failed = 0, -1  # see generate
         self.leftovers, self.held_gc = None, False  # see tidy
         self.early = []  # outputs of a batch that was handed over, from before the step loop
-        self.counters = None  # see metrics
+        self.counters = None
         try:
             allow_amx()
             with cpu_threads(kwargs) as self.threads:
@@ -102,6 +104,7 @@ class Engine:
             self.processes = [each for each in multiprocessing.active_children() if each not in others]
             self.inputs = Inputs(self.llm)
             self.hook()
+            self.pools = Pools(self.llm, self.raw_add_request, self.raw_step, mixes_adapters())
             wake_when_dead(self.llm.llm_engine.engine_core)
             if not self.own_process:
                 _in_process = self
@@ -127,13 +130,7 @@ class Engine:
         self.raw_step, self.raw_add_request = engine.step, engine.add_request
         engine.step, engine.add_request = self.step_for_llm, self.add_request_for_llm
         if engine.logger_manager is not None:
-            self.counters = dict.fromkeys(
-                ("Running", "Waiting", "Preemptions", "PrefixCacheQueries", "PrefixCacheHits", "PromptTokens",
-                 "GenerationTokens", "FinishedRequests"), 0) | {"KVCacheUsage": 0.0}  # fmt: skip
-            self.raw_record = engine.logger_manager.record
-            engine.logger_manager.record = self.record
-            self.raw_get_output = engine.engine_core.get_output
-            engine.engine_core.get_output = self.get_output
+            self.counters = Counters(engine)
 
     def obey(self):
         """Raises what Go's signal asks for."""
@@ -167,71 +164,20 @@ class Engine:
                     alone.report(len(alone.finished), alone.finished_tokens + sum(self.generated().values()))
         return outputs
 
-    def record(self, *args, **kwargs):
-        """Adds up what the engine tells its loggers after each step, for this engine alone: the registry that
-        LLM.get_metrics reads belongs to the process."""
-        scheduler, iteration, counters = kwargs.get("scheduler_stats"), kwargs.get("iteration_stats"), self.counters
-        if scheduler is not None:
-            counters["Running"] = scheduler.num_running_reqs
-            counters["Waiting"] = scheduler.num_waiting_reqs + scheduler.num_skipped_waiting_reqs
-            counters["KVCacheUsage"] = scheduler.kv_cache_usage
-            counters["PrefixCacheQueries"] += scheduler.prefix_cache_stats.queries
-            counters["PrefixCacheHits"] += scheduler.prefix_cache_stats.hits
-        if iteration is not None:
-            counters["Preemptions"] += iteration.num_preempted_reqs
-            counters["PromptTokens"] += iteration.num_prompt_tokens
-            counters["GenerationTokens"] += iteration.num_generation_tokens
-            counters["FinishedRequests"] += len(iteration.finished_requests)
-        return self.raw_record(*args, **kwargs)
-
-    def get_output(self):
-        """Notes when the engine core had each token: vLLM keeps the first and the last time only."""
-        outputs = self.raw_get_output()
-        states = self.llm.llm_engine.output_processor.request_states
-        for output in outputs.outputs:
-            if output.new_token_ids and (state := states.get(output.request_id)) is not None:
-                state.stats.__dict__.setdefault("token_times", array("d")).append(outputs.timestamp)
-        return outputs
-
     def metrics(self):
         if self.counters is None:
             raise Refused("the engine keeps no statistics: set EngineArgs.DisableLogStats to new(false)")
-        return self.counters
+        return self.counters.values
 
     def info(self):
-        import platform
-
-        import torch
-        import vllm
-        from vllm.platforms import current_platform
-
-        config = self.llm.llm_engine.vllm_config
-        blocks = config.cache_config.num_gpu_blocks or 0
-        block_size = config.cache_config.block_size or 0
-        return {
-            "VLLMVersion": vllm.__version__,
-            "TorchVersion": torch.__version__,
-            "PythonVersion": platform.python_version(),
-            "Device": current_platform.device_type,
-            "DeviceName": current_platform.get_device_name(),
+        return describe(self.llm.llm_engine.vllm_config) | {
             "EngineMode": "own-process" if self.own_process else "in-process",
-            "Model": config.model_config.model,
-            "Dtype": str(config.model_config.dtype).removeprefix("torch."),
-            "LoadFormat": str(config.load_config.load_format),
-            "Runner": config.model_config.runner_type,
-            "TensorParallelSize": config.parallel_config.tensor_parallel_size,
-            "MaxModelLen": config.model_config.max_model_len,
-            "MaxNumSeqs": config.scheduler_config.max_num_seqs,
-            "MaxNumBatchedTokens": config.scheduler_config.max_num_batched_tokens,
-            "SchedulingPolicy": config.scheduler_config.policy,
-            "EnablePrefixCaching": bool(config.cache_config.enable_prefix_caching),
-            "KVCacheDtype": config.cache_config.cache_dtype,
             "CPUThreads": self.threads,
-            "BlockSize": block_size,
-            # vLLM keeps one block for itself (block_pool.py: null_block).
-            "KVCacheTokens": max(blocks - 1, 0) * block_size,
             "LoadTime": self.load_ns,
         }
+
+    def mixes_adapters(self):
+        return mixes_adapters()
 
     def default_sampling_params(self):
         """What LLM.generate uses when it is given no SamplingParams, in JSON."""
@@ -329,30 +275,32 @@ class Engine:
         """
         config = self.llm.llm_engine.vllm_config
         cache = config.cache_config
-        blocks = (cache.num_gpu_blocks or 0) * (cache.block_size or 0)
+        capacity = (cache.num_gpu_blocks or 0) * (cache.block_size or 0)  # in tokens; 0 if it is not known
         states = {}
         for state in self.llm.llm_engine.output_processor.request_states.values():
             states.setdefault(state.external_req_id, []).append(state)
-        running, waiting, slots, tokens = [], [], config.scheduler_config.max_num_seqs, blocks
+        running, waiting, slots, tokens = [], [], config.scheduler_config.max_num_seqs, capacity
         for id in self.requests:
-            own = states.get(id, ())
+            own = states.get(id)
+            if own is None:
+                continue  # it has ended, and its output is in early
             generated = sum(state.detokenizer.num_output_tokens() for state in own)
             size = generated + sum(state.prompt_len for state in own)
-            if generated == 0 and (len(own) > slots or blocks and size > tokens):
+            # After the first that waits, whatever comes later waits too.
+            if generated == 0 and (waiting or len(own) > slots or capacity and size > tokens):
                 waiting.append(id)
-                slots = 0  # whatever comes later waits too
             else:
                 running.append(id)
                 slots, tokens = slots - len(own), tokens - size
-        while need > 0 and (slots < need or blocks and tokens < blocks // 20):
+        while need > 0 and (slots < need or capacity and tokens < capacity // 20):
             id = self.newest_of_largest(running)
             if id is None:
                 break
             running.remove(id)
             self.taken_back.add((self.requests[id].batch, self.requests[id].index))
             waiting.append(id)
-            slots += max(1, len(states.get(id, ())))
-            tokens += sum(state.prompt_len + state.detokenizer.num_output_tokens() for state in states.get(id, ()))
+            slots += len(states[id])
+            tokens += sum(state.prompt_len + state.detokenizer.num_output_tokens() for state in states[id])
         taken = [self.requests.pop(id) for id in waiting]
         if waiting:
             self.llm.llm_engine.abort_request(waiting)
@@ -365,13 +313,12 @@ class Engine:
         """The newest request of the batch with most of the requests, of those that take_back may interrupt; or None."""
         requests = {id: self.requests[id] for id in ids if not self.requests[id].stream}
         sizes = Counter(request.batch for request in requests.values())
-        early = {output.request_id for output in self.early}
         for batch, size in sizes.most_common():
             if size < 2:
                 return None
             for id in reversed(requests):
                 request = requests[id]
-                if request.batch == batch and (batch, request.index) not in self.taken_back and id not in early:
+                if request.batch == batch and (batch, request.index) not in self.taken_back:
                     return id
         return None
 
@@ -417,18 +364,19 @@ class Engine:
         engine = self.llm.llm_engine
         engine.abort_request(list(engine.output_processor.request_states), internal=True)
         self.requests, self.early, self.taken_back = {}, [], set()
+        self.pools.clear()
 
     def beam_search(self, packed):
-        from vllm.sampling_params import BeamSearchParams
-
         self.check_runner("generate")
         unpacked = unpack(packed)
         prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
+        if any(isinstance(prompt, dict) and "prompt_embeds" in prompt for prompt in prompts):
+            raise Refused("beam search takes no embeddings")
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()
             outputs = self.llm.beam_search(
-                [{"prompt_token_ids": prompt} for prompt in prompts], BeamSearchParams(**json.loads(unpacked[1][0])),
+                [{"prompt_token_ids": prompt} for prompt in prompts], beam_search_params(unpacked[1][0]),
                 lora_request=adapters if any(adapters) else None,
             )  # fmt: skip
             return pack_beams(prompts, outputs, time.perf_counter_ns() - start_ns)
@@ -446,40 +394,50 @@ class Engine:
 
     # ---- pooling ----
 
-    def encode(self, packed, task):
-        """Embeddings, classes, rewards: LLM.encode."""
-        from vllm import PoolingParams
-
+    def begin_encode(self, id, packed, task):
+        """Begins embeddings, classes or rewards: LLM.encode."""
+        self.failed = -1
         self.check_runner("pooling")
-        unpacked = unpack(packed)
-        prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
         if task not in self.llm.supported_tasks:
             raise Refused(
                 f"the model does not support {task!r}; it supports {', '.join(sorted(self.llm.supported_tasks))}"
             )
-        try:
-            outputs = self.llm.encode(
-                prompts, PoolingParams(**json.loads(unpacked[1][0])), use_tqdm=False,
-                lora_request=adapters if any(adapters) else None, pooling_task=task,
-            )  # fmt: skip
-        except BaseException:
-            self.abort_all()
-            raise
-        return pack_pooled(outputs)
+        unpacked = unpack(packed)
+        prompts, adapters = [], []
+        for i in range(len(unpacked[0])):
+            self.failed = i
+            prompt, adapter, _ = self.inputs.prompt(unpacked, i)
+            prompts.append(prompt)
+            adapters.append(adapter)
+        self.failed = -1
+        params = [pooling_params(text) for text in unpacked[1]]
+        adapters = adapters if any(adapters) else None
+        self.pools.begin(id, lambda: pack_pooled(self.llm.encode(
+            prompts, params * len(prompts) if len(params) == 1 else params, use_tqdm=False, lora_request=adapters,
+            pooling_task=task,
+        )))  # fmt: skip
 
-    def score(self, queries, documents, params):
-        from vllm import PoolingParams
-
+    def begin_score(self, id, queries, documents, params):
+        """Begins scores: LLM.score."""
+        self.failed = -1
         self.check_runner("pooling")
+        queries = queries[0] if len(queries) == 1 else queries
+        params = pooling_params(params)
+        self.pools.begin(id, lambda: array("f", [output.outputs.score for output in self.llm.score(
+            queries, documents, use_tqdm=False, pooling_params=params,
+        )]).tobytes())  # fmt: skip
+
+    def step_pools(self):
+        return self.pools.step()
+
+    def pool_result(self, id):
         try:
-            outputs = self.llm.score(
-                queries[0] if len(queries) == 1 else queries, documents, use_tqdm=False,
-                pooling_params=PoolingParams(**json.loads(params)),
-            )  # fmt: skip
-        except BaseException:
-            self.abort_all()
-            raise
-        return array("f", [output.outputs.score for output in outputs]).tobytes()
+            return self.pools.result(id)
+        finally:
+            self.failed = self.pools.failed
+
+    def drop_pool(self, id):
+        self.pools.drop(id)
 
     # ---- control ----
 
@@ -491,6 +449,23 @@ class Engine:
 
     def loaded_loras(self):
         return self.inputs.adapters.names()
+
+    def llm_method(self, name, args, kwargs):
+        """Calls a method of LLM without a result, if this vLLM has it."""
+        method = getattr(self.llm, name, None)
+        if method is None:
+            import vllm
+
+            raise Refused(f"vLLM {vllm.__version__} has no LLM.{name}")
+        method(*args, **kwargs)
+
+    def collective_rpc(self, method, arguments):
+        args, kwargs = json.loads(arguments)
+        results = self.llm.collective_rpc(method, args=tuple(args), kwargs=kwargs or {})
+        try:
+            return json.dumps(results)
+        except (TypeError, ValueError) as error:
+            raise Refused(f"the result of {method} has no form in JSON: {error}") from error
 
     def reset_prefix_cache(self):
         if not self.llm.reset_prefix_cache():
@@ -524,12 +499,12 @@ class Engine:
 
     def close(self):
         global _in_process
-        engine, self.llm, self.inputs, self.leftovers = self.llm.llm_engine, None, None, None
+        engine, self.llm, self.inputs, self.pools, self.leftovers = self.llm.llm_engine, None, None, None, None
         # The instances' own methods close over the engine; without this the cycle keeps the model.
         engine.__dict__.pop("step", None)
         engine.__dict__.pop("add_request", None)
         engine.engine_core.__dict__.pop("get_output", None)
-        self.raw_step = self.raw_add_request = self.raw_get_output = self.raw_record = None
+        self.raw_step = self.raw_add_request = self.counters = None
         gc.unfreeze()
         try:
             engine.engine_core.shutdown()
@@ -542,61 +517,3 @@ class Engine:
             else:
                 _in_process = None
                 forget_engine()
-
-
-def wake_when_dead(client):
-    """Ends a wait for outputs of an engine core that has died.
-
-    vLLM notices such a death and closes the socket of outputs, but leaves a LLM.generate that waits waiting.
-    """
-    thread, queue = getattr(client, "output_queue_thread", None), getattr(client, "outputs_queue", None)
-    if thread is None:  # in process
-        return
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    def watch():
-        thread.join()
-        queue.put_nowait(EngineDeadError())
-
-    threading.Thread(target=watch, daemon=True, name="vllmgo-wake-when-dead").start()
-
-
-def forget_engine():
-    """Takes back what an in-process engine leaves in this process, so that the next one can start."""
-    from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
-
-    cleanup_dist_env_and_memory()
-
-
-def allow_amx():
-    """On a CPU with AMX, asks the kernel for leave to use its registers: without it they raise SIGILL, which ends the
-    program. vLLM leaves it to oneDNN, which it uses for weights above 1 MiB only, while its attention in bfloat16 uses
-    AMX whatever the size: models that are tiny throughout would fail. https://docs.kernel.org/arch/x86/xstate.html"""
-    import torch
-    from vllm.platforms import current_platform
-
-    if current_platform.is_cpu():
-        torch.cpu._init_amx()  # False where there is none
-
-
-@contextlib.contextmanager
-def cpu_threads(kwargs):
-    """On a CPU, gives each rank its own share of the cores, unless the user has said how. Yields the binding."""
-    from vllm.platforms import current_platform
-
-    name = "VLLM_CPU_OMP_THREADS_BIND"
-    ranks = kwargs.get("tensor_parallel_size", 1) * kwargs.get("pipeline_parallel_size", 1)
-    before = os.environ.get(name)
-    if not current_platform.is_cpu() or ranks == 1 or before not in (None, "", "auto"):
-        yield before or ""
-        return
-    cores = sorted(os.sched_getaffinity(0))
-    share = len(cores) // ranks
-    binding = "|".join(",".join(map(str, cores[rank * share : (rank + 1) * share])) for rank in range(ranks))
-    os.environ[name] = binding
-    try:
-        yield binding
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before

@@ -6,25 +6,30 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"unicode"
 
 	"vllmgo/pyembed"
 )
 
 var (
-	// ErrNoVLLM says that the Python that was found has no vLLM.
+	// ErrNoVLLM means that the Python that was found has no vLLM.
 	ErrNoVLLM = errors.New("vLLM is not installed")
-	// ErrModelNotFound says that a model is neither a folder, nor in the local cache, nor on the hub.
+	// ErrModelNotFound means that a model is neither a folder, nor in the local cache, nor on the
+	// hub.
 	ErrModelNotFound = errors.New("model not found")
-	// ErrOutOfMemory says that an engine did not get the memory that its settings ask for.
+	// ErrOutOfMemory means that an engine did not get the memory that its settings ask for.
 	ErrOutOfMemory = errors.New("out of memory")
-	// ErrEngineDead says that the engine's process has ended by itself. Close the LLM and make a new one.
+	// ErrEngineDead means that the engine's process has ended by itself. Close the LLM and make a
+	// new one.
 	ErrEngineDead = errors.New("the engine is dead")
-	// ErrClosed says that the LLM was closed.
+	// ErrClosed means that the LLM was closed.
 	ErrClosed = errors.New("the LLM is closed")
 )
 
-// reason is why ctx ended: its error, and its cause when that is another.
+// reason returns why ctx ended: its error, with its cause if that is another.
 func reason(ctx context.Context) error {
 	if cause := context.Cause(ctx); cause != ctx.Err() {
 		return fmt.Errorf("%w: %w", ctx.Err(), cause)
@@ -32,14 +37,18 @@ func reason(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// explain turns a Python exception into an error of this package. What bridge.py refuses is a whole message
-// by itself; anything else keeps its Python type. The *pyembed.Error with the traceback stays reachable.
+// explain turns a Python exception into an error of this package. The message of bridge.py's
+// Refused stands alone; other exceptions keep their Python type. The error wraps the
+// *pyembed.Error.
 func explain(err error) error {
 	var exception *pyembed.Error
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &exception):
+		if strings.HasPrefix(err.Error(), "vllmgo: ") {
+			return err
+		}
 		return fmt.Errorf("vllmgo: %w", err)
 	case errors.Is(err, pyembed.Class("vllmgo_bridge.ModelNotFound")):
 		return &callError{exception.Message, []error{ErrModelNotFound, err}}
@@ -47,7 +56,7 @@ func explain(err error) error {
 		return &callError{exception.Message, []error{err}}
 	case errors.Is(err, pyembed.Class("vllm.v1.engine.exceptions.EngineDeadError")):
 		return &callError{
-			"the engine's process has ended: close the LLM and make a new one" + quoted(lines.since(0, 15)),
+			"the engine's process has ended: close the LLM and make a new one" + quoted(lastOf(causesIn(lines.since(0, 100)), 15)),
 			[]error{ErrEngineDead, err},
 		}
 	}
@@ -57,15 +66,20 @@ func explain(err error) error {
 // explainPrompt is explain for one of a call's prompts.
 func explainPrompt(err error, in *input, prompt int) error {
 	explained := explain(err)
-	name := in.nameOf(prompt)
-	if name == "" || errors.Is(explained, ErrEngineDead) {
+	if errors.Is(explained, ErrEngineDead) {
 		return explained
 	}
-	return &callError{name + strings.TrimPrefix(explained.Error(), "vllmgo: "), []error{explained}}
+	if in.isEmpty(prompt) && strings.Contains(explained.Error(), "empty") {
+		return &callError{fmt.Sprintf("prompt %d is empty", in.first+prompt), []error{explained}}
+	}
+	if name := in.nameOf(prompt); name != "" {
+		return &callError{name + strings.TrimPrefix(explained.Error(), "vllmgo: "), []error{explained}}
+	}
+	return explained
 }
 
-// explainLoading is explain for an engine that did not load. What went wrong in its process is known from the log
-// alone: firstLine is the number of lines before.
+// explainLoading is explain for an engine that did not load. Only the log says what went wrong in
+// its process; firstLine is the number of log lines before.
 func explainLoading(err error, args EngineArgs, firstLine int) error {
 	var exception *pyembed.Error
 	if !errors.As(err, &exception) || errors.Is(err, pyembed.Class("vllmgo_bridge.Refused")) {
@@ -77,31 +91,57 @@ func explainLoading(err error, args EngineArgs, firstLine int) error {
 			return &callError{"loading " + args.Model + ": " + advice + quoted([]string{message}), []error{ErrOutOfMemory, err}}
 		}
 	}
-	message := "loading " + args.Model + ": vLLM: " + exception.Error()
-	if causes := causesIn(logged); len(causes) > 0 {
-		message += "; its process says" + quoted(causes)
-	}
-	return &callError{message, []error{err}}
+	return &callError{"loading " + args.Model + ": " + whyNotLoaded(exception.Error(), logged), []error{err}}
 }
 
-// exceptionLine is the line of a traceback that has the exception itself, whatever stands before it.
+// endedBySignal matches vLLM's message about an engine process that a signal has ended.
+var endedBySignal = regexp.MustCompile(`Failed core proc\(s\): \{.*?: -(\d+)`)
+
+// whyNotLoaded returns what went wrong, from an exception of vLLM and the log lines of the engine's
+// processes.
+func whyNotLoaded(exception string, logged []string) string {
+	message, causes := "vLLM: "+exception, causesIn(logged)
+	if found := endedBySignal.FindStringSubmatch(exception); found != nil {
+		number, _ := strconv.Atoi(found[1])
+		message += fmt.Sprintf("; signal %d (%v) ended the engine's process", number, syscall.Signal(number))
+		if syscall.Signal(number) == syscall.SIGKILL {
+			message += ", as the kernel does when memory is short"
+		}
+		causes = exceptionsIn(logged) // other lines have nothing to do with a signal
+	}
+	if len(causes) > 0 {
+		message += "; its process says" + quoted(causes)
+	}
+	return message
+}
+
+// exceptionLine matches the line of a traceback that has the exception.
 var exceptionLine = regexp.MustCompile(`(?:^|\s)(?:[a-zA-Z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): .+`)
 
-// causesIn finds the exceptions in log lines; without any, the last lines.
+// causesIn returns the exceptions in log lines, or the last lines if there are none.
 func causesIn(logged []string) []string {
+	causes := exceptionsIn(logged)
+	if len(causes) == 0 {
+		causes = lastOf(logged, 15)
+	}
+	return causes
+}
+
+// exceptionsIn returns the exceptions in log lines.
+func exceptionsIn(logged []string) []string {
 	var causes []string
 	for _, line := range logged {
 		if found := strings.TrimSpace(exceptionLine.FindString(line)); found != "" && !slices.Contains(causes, found) {
 			causes = append(causes, found)
 		}
 	}
-	if len(causes) == 0 {
-		causes = logged[max(0, len(logged)-15):]
-	}
 	return causes
 }
 
-// quoted sets lines apart from the message before them.
+// lastOf returns the last n of lines.
+func lastOf(lines []string, n int) []string { return lines[max(0, len(lines)-n):] }
+
+// quoted returns lines as they follow a message.
 func quoted(lines []string) string {
 	if len(lines) == 0 {
 		return ""
@@ -109,11 +149,22 @@ func quoted(lines []string) string {
 	return ":\n\t" + strings.Join(lines, "\n\t")
 }
 
-// callError shows one message and wraps other errors without repeating theirs.
+// callError has its own message, and wraps errors without repeating theirs.
 type callError struct {
 	message string
 	wrapped []error
 }
 
-func (e *callError) Error() string   { return "vllmgo: " + e.message }
+func (e *callError) Error() string   { return "vllmgo: " + printable(e.message) }
 func (e *callError) Unwrap() []error { return e.wrapped }
+
+// printable returns text without control characters, which a terminal would obey: a model's files
+// or a process may hold any.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}

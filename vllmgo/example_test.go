@@ -109,7 +109,8 @@ func ExampleLLM_Stream() {
 	// Output: Paris.
 }
 
-// GenerateSeq takes prompts from a sequence, such as the lines of a file, and holds few of them at a time.
+// GenerateSeq takes prompts from a sequence, such as the lines of a file, and holds few of them at
+// a time.
 func ExampleLLM_GenerateSeq() {
 	openForExamples()
 	prompts := slices.Values(vllmgo.Texts("The capital of France is", "", "The capital of France is"))
@@ -174,6 +175,21 @@ func ExampleStructuredOutputs() {
 	err = json.Unmarshal([]byte(g.Outputs[0].Outputs[0].Text), &person)
 	fmt.Println(err, person.Name != "")
 	// Output: <nil> true
+}
+
+func ExampleSchemaOf() {
+	type city struct {
+		Zip string `json:"zip"`
+	}
+	schema, err := vllmgo.SchemaOf[city]()
+	if err != nil {
+		log.Fatal(err)
+	}
+	params := vllmgo.Greedy(60)
+	params.StructuredOutputs = &vllmgo.StructuredOutputs{JSON: schema}
+	fmt.Printf("%s\n", schema)
+	// Output:
+	// {"type":"object","properties":{"zip":{"type":"string"}},"required":["zip"],"additionalProperties":false}
 }
 
 func ExampleLLM_Tokenizer() {

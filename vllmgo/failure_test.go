@@ -16,7 +16,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestOutOfMemoryAtLoad asks for sequences that the KV cache cannot hold, in both modes, and does what the error says.
+// TestOutOfMemoryAtLoad asks for sequences that the KV cache cannot hold, in both modes, and does
+// what the error says.
 func TestOutOfMemoryAtLoad(t *testing.T) {
 	testenv.VLLM(t)
 	t.Setenv("VLLM_CPU_KVCACHE_SPACE", "1")
@@ -53,7 +54,8 @@ func TestFailureAtLoad(t *testing.T) {
 	assert.ErrorContains(t, err, "SafetensorError")
 }
 
-// TestErrorsKeepNoEngine keeps the errors of calls and of loading. The engine's objects, and so its memory, go all the same.
+// TestErrorsKeepNoEngine keeps the errors of calls and of loading. The engine's objects, and so its
+// memory, go all the same.
 func TestErrorsKeepNoEngine(t *testing.T) {
 	args := tiny(t, vllmgo.InProcess)
 	llm := open(t, args)

@@ -14,9 +14,10 @@ type SeqOutput struct {
 	RequestOutput
 }
 
-// GenerateSeq completes the prompts of a sequence and yields each output when it is ready. Outputs do not come in the
-// order of the prompts; SeqOutput.Index says which prompt an output belongs to. The sequence may be longer than memory
-// holds: at most twice max(max_num_seqs, 64) prompts are in work, and the loop body runs before further ones are taken.
+// GenerateSeq completes the prompts of a sequence and yields each output when it is ready. Outputs
+// do not come in the order of the prompts; SeqOutput.Index says which prompt an output belongs to.
+// The sequence may be longer than memory holds: at most twice max(max_num_seqs, 64) prompts are in
+// work, and the loop body runs before further ones are taken.
 //
 //	for output, err := range llm.GenerateSeq(ctx, prompts, vllmgo.Greedy(64)) {
 //		if err != nil {
@@ -28,10 +29,10 @@ type SeqOutput struct {
 //
 // A prompt with its own Params uses those; the other prompts use params.
 //
-// An error belongs to the prompt of its index, and the other prompts go on. Only when ctx ends, the LLM is closed or the
-// engine dies is the error the last element. Leaving the loop removes the unfinished prompts from the engine. GenerateSeq
-// takes prompts in the loop's goroutine: while the sequence makes it wait for a prompt, it yields nothing and does not
-// notice the end of ctx.
+// An error belongs to the prompt of its index, and the other prompts go on. Only when ctx ends, the
+// LLM is closed or the engine dies is the error the last element. Leaving the loop removes the
+// unfinished prompts from the engine. GenerateSeq takes prompts in the loop's goroutine: while the
+// sequence makes it wait for a prompt, it yields nothing and does not notice the end of ctx.
 //
 // The engine gets the prompts in their order, each as a call of [LLM.Generate] would give it.
 func (l *LLM) GenerateSeq(ctx context.Context, prompts iter.Seq[Prompt], params SamplingParams,

@@ -25,8 +25,8 @@ func counted(prompts []vllmgo.Prompt, taken *int) iter.Seq[vllmgo.Prompt] {
 	}
 }
 
-// testSeq shows that each prompt of a sequence gets its own output once, that few are taken ahead, and that a bad one
-// stops no other.
+// testSeq shows that each prompt of a sequence gets its own output once, that few are taken ahead,
+// and that a bad one stops no other.
 func (c *calls) testSeq(t *testing.T) {
 	const window, bad = 128, 77 // max_num_seqs is 16
 	prompts := numbered(400)
@@ -64,7 +64,8 @@ func (c *calls) testSeq(t *testing.T) {
 	}
 }
 
-// testSeqEnds shows that leaving the loop, and the end of its context, remove the requests from the engine.
+// testSeqEnds shows that leaving the loop, and the end of its context, remove the requests from the
+// engine.
 func (c *calls) testSeqEnds(t *testing.T) {
 	prompts := numbered(300)
 	taken := 0
@@ -89,7 +90,8 @@ func (c *calls) testSeqEnds(t *testing.T) {
 	c.short(t)
 }
 
-// sequence begins one that ends when the engine is closed, and returns a function that waits for that.
+// sequence begins one that ends when the engine is closed, and returns a function that waits for
+// that.
 func (c *calls) sequence(t *testing.T) (wait func()) {
 	t.Helper()
 	begun, ended := make(chan struct{}), make(chan []error, 1)

@@ -14,7 +14,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestHungEngine stops the engine's process under calls of every kind. Their contexts are obeyed, and Close ends the engine.
+// TestHungEngine stops the engine's process under calls of every kind. Their contexts are obeyed,
+// and Close ends the engine.
 func TestHungEngine(t *testing.T) {
 	for name, ranks := range map[string]int{"engine core": 1, "workers": 2} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +24,8 @@ const importEnv = "VLLMGO_TEST_IMPORT"
 // late is how much later than its context ends a call may return.
 const late = 3 * time.Second
 
-// cancelEverywhere is a program that ends contexts every 100 ms while Python starts, vLLM is imported and an engine loads.
-// Then everything works.
+// cancelEverywhere is a program that ends contexts every 100 ms while Python starts, vLLM is
+// imported and an engine loads. Then everything works.
 func cancelEverywhere(mode vllmgo.EngineMode) error {
 	args := vllmgo.EngineArgs{
 		Model: os.Getenv("VLLMGO_TEST_MODEL"), LoadFormat: "dummy", SkipTokenizerInit: true, EnforceEager: true, EngineMode: mode,
@@ -58,10 +59,10 @@ func cancelEverywhere(mode vllmgo.EngineMode) error {
 	}
 	step := 100 * time.Millisecond
 	if mode == vllmgo.OwnProcess {
-		step = 400 * time.Millisecond
+		step = 1200 * time.Millisecond
 	}
 	stopped := 0
-	for limit := step; limit <= 30*step; limit += step {
+	for limit := step; limit <= 24*step; limit += step {
 		err := limited(limit, func(ctx context.Context) error {
 			llm, err := vllmgo.New(ctx, args)
 			if err == nil {
@@ -115,8 +116,11 @@ func TestCancelEverywhere(t *testing.T) {
 // TestPythonThatHangs names a Python that does not answer.
 func TestPythonThatHangs(t *testing.T) {
 	python := filepath.Join(t.TempDir(), "python")
-	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755))
+	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho $$ >$0.pid\nexec sleep 600\n"), 0o755))
 	output, err := program(t, importEnv+"=hang", "VLLMGO_PYTHON="+python).Output()
+	if pid, readErr := os.ReadFile(python + ".pid"); assert.NoError(t, readErr) {
+		assert.NoError(t, exec.Command("kill", strings.TrimSpace(string(pid))).Run())
+	}
 	require.NoError(t, err)
 	assert.Contains(t, string(output), "vllmgo: waiting for Python: context deadline exceeded")
 }
@@ -129,8 +133,9 @@ func hang() {
 	fmt.Println(err)
 }
 
-// TestWorkingDirectory runs a program in a folder with files that are called like modules of Python's. None of its processes
-// imports them. The program's engine leaves nothing in the folder for temporary files.
+// TestWorkingDirectory runs a program in a folder with files that are called like modules of
+// Python's. None of its processes imports them. The program's engine leaves nothing in the folder
+// for temporary files.
 func TestWorkingDirectory(t *testing.T) {
 	testenv.VLLM(t)
 	folder, temporary := t.TempDir(), t.TempDir()

@@ -21,8 +21,8 @@ type Info struct {
 	// Runner is "generate" or "pooling".
 	Runner             string `json:"runner"`
 	TensorParallelSize int    `json:"tensor_parallel_size"`
-	// CPUThreads says which cores the threads of each rank are bound to on a CPU, ranks separated by "|", as in
-	// VLLM_CPU_OMP_THREADS_BIND; empty when vLLM chose.
+	// CPUThreads are the cores of each rank on a CPU, as in VLLM_CPU_OMP_THREADS_BIND, with "|"
+	// between ranks; empty if vLLM chose them.
 	CPUThreads string `json:"cpu_threads,omitzero"`
 	// MaxModelLen is the longest sequence, in tokens.
 	MaxModelLen         int    `json:"max_model_len"`
@@ -43,7 +43,8 @@ type Info struct {
 type ModelConfig struct {
 	// VocabSize is the number of token IDs that the model knows.
 	VocabSize int
-	// SpecialTokenIDs are the beginning, end, padding, … IDs that the configuration names, ascending.
+	// SpecialTokenIDs are the IDs for the beginning, the end, padding and so on that the
+	// configuration names, ascending.
 	SpecialTokenIDs []int32
 	// MaxModelLen is the longest sequence that the model was made for, in tokens.
 	MaxModelLen int
@@ -54,8 +55,8 @@ type ModelConfig struct {
 	NumAttentionHeads int
 	// ModelType is the architecture's name in the configuration, such as "llama".
 	ModelType string
-	// HiddenSize is the width of the layers, IntermediateSize that of their feed-forward parts; 0 when the configuration
-	// has none.
+	// HiddenSize is the width of the layers, IntermediateSize that of their feed-forward parts; 0
+	// if the configuration names none.
 	HiddenSize, IntermediateSize int
 	// Dtype is the type that "auto" stands for on this machine, such as "bfloat16".
 	Dtype string
@@ -63,7 +64,7 @@ type ModelConfig struct {
 	DtypeBytes int
 }
 
-// KVBytesPerToken is the KV cache's size for one token, in bytes, over all devices.
+// KVBytesPerToken returns the KV cache's size for one token, in bytes, over all devices.
 func (c ModelConfig) KVBytesPerToken() int64 {
 	return 2 * int64(c.NumLayers) * int64(c.NumKVHeads) * int64(c.HeadDim) * int64(c.DtypeBytes)
 }

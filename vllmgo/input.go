@@ -10,28 +10,32 @@ import (
 	"unicode/utf8"
 )
 
-// input is what a call gives to the engine, checked and encoded. Nothing that can fail for one call's input happens
-// later, when the inputs of several calls are merged.
+// input is what a call gives to the engine, checked and encoded. Nothing that can fail for one
+// call's input happens later, when the inputs of several calls are merged.
 type input struct {
 	prompts []Prompt
 	// first is the number that prompts[0] has in errors.
 	first int
 	// params are parameters in JSON: one for all prompts, or one for each.
 	params []string
-	// options are JSON objects of what few prompts have; "" for a prompt that has none of it. Nil if none has.
+	// options are JSON objects of what few prompts have; "" for a prompt that has none of it. Nil
+	// if none has.
 	options []string
 }
 
 // promptOptions is what few prompts have. packing.py explains it.
 type promptOptions struct {
-	Chat         json.RawMessage `json:"chat,omitzero"`
-	Adapter      []string        `json:"adapter,omitzero"`
-	Priority     int             `json:"priority,omitzero"`
-	CacheSalt    string          `json:"cache_salt,omitzero"`
-	Tokenization map[string]int  `json:"tokenization_kwargs,omitzero"`
+	Chat    json.RawMessage `json:"chat,omitzero"`
+	Adapter []string        `json:"adapter,omitzero"`
+	// Embeddings are a number of vectors and their length; the values are in packedInput.
+	Embeddings   []int          `json:"embeddings,omitzero"`
+	Priority     int            `json:"priority,omitzero"`
+	CacheSalt    string         `json:"cache_salt,omitzero"`
+	Tokenization map[string]int `json:"tokenization_kwargs,omitzero"`
 }
 
-// newBatch checks and encodes prompts and sampling parameters. In errors, the prompts count from first.
+// newBatch checks and encodes prompts and sampling parameters. In errors, the prompts count from
+// first.
 func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params SamplingParams) (*batch, error) {
 	in := input{prompts: prompts, first: first}
 	err := in.checkPrompts(l.info.MaxModelLen - 1)
@@ -44,8 +48,8 @@ func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params 
 	return &batch{callBase: callBase{ctx: ctx}, input: in, unfinished: len(prompts)}, nil
 }
 
-// checkPrompts returns an error for prompts that are wrong whatever the model, and encodes their options. limit is the
-// most tokens that a prompt can have.
+// checkPrompts returns an error for prompts that are wrong whatever the model, and encodes their
+// options. limit is the most tokens that a prompt can have.
 func (in *input) checkPrompts(limit int) error {
 	if len(in.prompts) == 0 {
 		return errors.New("there are no prompts")
@@ -66,18 +70,18 @@ func (in *input) checkPrompts(limit int) error {
 	return nil
 }
 
-// encode checks a prompt and returns its options in JSON, or "" if it has none. Its errors begin with a verb, after the
-// prompt's name.
+// encode checks a prompt and returns its options in JSON, or "" if it has none. Its errors begin
+// with a verb, after the prompt's name.
 func (p *Prompt) encode(limit int) (string, error) {
 	given := 0
-	for _, is := range []bool{p.Text != "", p.TokenIDs != nil, p.Chat != nil} {
+	for _, is := range []bool{p.Text != "", p.TokenIDs != nil, p.Chat != nil, p.Embeddings != nil} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given > 1:
-		return "", errors.New("has more than one of Text, TokenIDs and Chat")
+		return "", errors.New("has more than one of Text, TokenIDs and Chat, or Embeddings")
 	case p.TokenIDs != nil && len(p.TokenIDs) == 0:
 		return "", errors.New("is empty: TokenIDs has no elements")
 	case len(p.TokenIDs) > limit && p.TruncatePromptTokens == 0:
@@ -88,7 +92,7 @@ func (p *Prompt) encode(limit int) (string, error) {
 	case p.TruncatePromptTokens < 0:
 		return "", fmt.Errorf("has TruncatePromptTokens %d: give a number above 0", p.TruncatePromptTokens)
 	}
-	if p.Chat == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" && p.TruncatePromptTokens == 0 {
+	if p.Chat == nil && p.Embeddings == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" && p.TruncatePromptTokens == 0 {
 		return "", nil
 	}
 	options := promptOptions{Priority: p.Priority, CacheSalt: p.CacheSalt}
@@ -98,6 +102,16 @@ func (p *Prompt) encode(limit int) (string, error) {
 			return "", err
 		}
 		options.Chat = encoded
+	}
+	if e := p.Embeddings; e != nil {
+		if e.Width < 1 || len(e.Values) == 0 || len(e.Values)%e.Width != 0 {
+			return "", fmt.Errorf("has Embeddings of %d values, which are no vectors of length %d", len(e.Values), e.Width)
+		}
+		options.Embeddings = []int{len(e.Values) / e.Width, e.Width}
+		if options.Embeddings[0] > limit {
+			return "", fmt.Errorf("has Embeddings for %d tokens; the engine takes at most %d in a prompt (max_model_len)",
+				options.Embeddings[0], limit)
+		}
 	}
 	if p.LoRA != nil {
 		options.Adapter = []string{p.LoRA.Name, p.LoRA.Path}
@@ -112,7 +126,8 @@ func (p *Prompt) encode(limit int) (string, error) {
 	return encoded, nil
 }
 
-// encodeParams checks the sampling parameters of prompts and returns them in JSON: one for all prompts, or one for each.
+// encodeParams checks the sampling parameters of prompts and returns them in JSON: one for all
+// prompts, or one for each.
 func encodeParams(prompts []Prompt, first int, params SamplingParams) ([]string, error) {
 	encoded, common := []string(nil), ""
 	for i, prompt := range prompts {
@@ -168,6 +183,16 @@ func (in *input) nameOf(prompt int) string {
 	return fmt.Sprintf("prompt %d: ", in.first+prompt)
 }
 
+// isEmpty reports whether a prompt is an empty text. Tokenizers that add special tokens make a
+// prompt of it; the others do not.
+func (in *input) isEmpty(prompt int) bool {
+	if prompt < 0 || prompt >= len(in.prompts) {
+		return false
+	}
+	p := in.prompts[prompt]
+	return p.Text == "" && p.TokenIDs == nil && p.Chat == nil && p.Embeddings == nil
+}
+
 // adapted reports whether a prompt uses a LoRA adapter.
 func (in *input) adapted(prompt int) bool { return in.prompts[prompt].LoRA != nil }
 
@@ -176,8 +201,8 @@ func (in *input) mixed() bool {
 	return slices.ContainsFunc(in.prompts, func(p Prompt) bool { return (p.LoRA != nil) != in.adapted(0) })
 }
 
-// encodeJSON returns v in JSON. Unlike encoding/json alone, it refuses text that is not valid UTF-8, which json.Marshal
-// would change, and a []byte, of which it would make base64.
+// encodeJSON returns v in JSON. Unlike encoding/json alone, it refuses text that is not valid
+// UTF-8, which json.Marshal would change, and a []byte, of which it would make base64.
 func encodeJSON(v any) (string, error) {
 	if err := checkText(v); err != nil {
 		return "", err

@@ -48,6 +48,8 @@ class Inputs:
         priority = own.get("priority", 0)
         if priority and not self.by_priority:
             raise Refused('priorities need EngineArgs.SchedulingPolicy "priority"')
+        if "embeddings" in own:
+            prompt = self.embeddings(prompt["prompt_embeds"])
         tokenization = own.get("tokenization_kwargs")
         if prompt is None:
             prompt = self.render(own["chat"], tokenization)
@@ -57,6 +59,15 @@ class Inputs:
             prompt = ({"prompt": prompt} if isinstance(prompt, str) else dict(prompt)) | {"cache_salt": salt}
         adapter = self.adapters.request(*own["adapter"]) if "adapter" in own else None
         return prompt, adapter, priority
+
+    def embeddings(self, values):
+        """A prompt of embeddings. vLLM does not check their length, and would end the engine."""
+        config = self.llm.llm_engine.vllm_config.model_config
+        if not config.enable_prompt_embeds:
+            raise Refused("embeddings need the engine argument enable_prompt_embeds")
+        if values.shape[1] != config.get_hidden_size():
+            raise Refused(f"the embeddings have length {values.shape[1]}; the model's have {config.get_hidden_size()}")
+        return {"prompt_embeds": values.to(config.dtype)}
 
     def has_tokenizer_for(self, prompts):
         return self.llm.llm_engine.tokenizer is not None or not any(isinstance(prompt, str) for prompt in prompts)
@@ -170,3 +181,23 @@ def structured_outputs(fields):
     from vllm.sampling_params import StructuredOutputsParams
 
     return None if fields is None else StructuredOutputsParams(**fields)
+
+
+def beam_search_params(text):
+    """The BeamSearchParams of what Go's struct of the same name says."""
+    from vllm.sampling_params import BeamSearchParams
+
+    fields = json.loads(text)
+    check_names(fields, BeamSearchParams, "beam search parameter")
+    if "structured_outputs" in fields:
+        fields["structured_outputs"] = structured_outputs(fields["structured_outputs"])
+    return BeamSearchParams(**fields)
+
+
+def pooling_params(text):
+    """The PoolingParams of what Go's struct of the same name says."""
+    from vllm import PoolingParams
+
+    fields = json.loads(text)
+    check_names(fields, PoolingParams, "pooling parameter")
+    return PoolingParams(**fields)

@@ -7,8 +7,9 @@ import (
 	"vllmgo/pyembed"
 )
 
-// interruptLoading raises an exception in the thread that loads an engine once ctx has ended, and returns when finished is
-// closed. It never interrupts an import: modules such as torch's cannot be imported a second time.
+// interruptLoading raises an exception in the thread that loads an engine once ctx has ended, and
+// returns when finished is closed. It never interrupts an import: modules such as torch's cannot be
+// imported a second time.
 func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	select {
 	case <-finished:
@@ -18,25 +19,29 @@ func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		raised := false
+		raised, wait := false, retry.C
 		err := l.bridge.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
 			raised, err = l.raiseUnlessImporting(py)
 			return err
 		})
-		if raised || err != nil {
+		if err != nil {
 			<-finished
 			return
+		}
+		if raised { // unless a callback swallows it, vLLM ends its processes now, which takes seconds
+			wait = time.After(15 * time.Second)
 		}
 		select {
 		case <-finished:
 			return
-		case <-retry.C:
+		case <-wait:
 		}
 	}
 }
 
-// raiseUnlessImporting raises Cancelled in the thread that loads, unless it is importing. It runs no Python code, so that
-// the thread cannot begin an import between the look at its frames and the exception.
+// raiseUnlessImporting raises Cancelled in the thread that loads, unless it is importing. It runs
+// no Python code, so that the thread cannot begin an import between the look at its frames and the
+// exception.
 func (l *LLM) raiseUnlessImporting(py *pyembed.Py) (bool, error) {
 	sys, err := py.Import("sys")
 	if err != nil {

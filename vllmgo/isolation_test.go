@@ -20,8 +20,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestIsolation throws bad calls among good ones, in both modes. Every good call answers as it does alone, and every bad
-// one gets its error.
+// TestIsolation throws bad calls among good ones, in both modes. Every good call answers as it does
+// alone, and every bad one gets its error.
 func TestIsolation(t *testing.T) {
 	for _, mode := range []vllmgo.EngineMode{vllmgo.InProcess, vllmgo.OwnProcess} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -37,6 +37,7 @@ func TestIsolation(t *testing.T) {
 			t.Run("a full engine is joined", i.testFullEngine)
 			t.Run("cancel while adding", i.testCancelWhileAdding)
 			t.Run("adapters", i.testAdapters)
+			t.Run("odd calls", i.testOdd)
 			require.NoError(t, llm.Close())
 		})
 	}
@@ -262,7 +263,8 @@ func (i *isolation) metrics(t *testing.T) vllmgo.Metrics {
 	return m
 }
 
-// testLateCall counts the tokens that a large call gets while a small one waits, alone and in the step loop.
+// testLateCall counts the tokens that a large call gets while a small one waits, alone and in the
+// step loop.
 func (i *isolation) testLateCall(t *testing.T) {
 	for range 2 {
 		i.late(t, numbered(1500), exactly(16))
@@ -325,7 +327,8 @@ func (i *isolation) complete(t *testing.T, prompts []vllmgo.Prompt, params vllmg
 	return i.llm.Generate(t.Context(), prompts, params)
 }
 
-// testCancelWhileAdding ends a context while vLLM is given prompts, which would take many times as long as is allowed here.
+// testCancelWhileAdding ends a context while vLLM is given prompts, which would take many times as
+// long as is allowed here.
 func (i *isolation) testCancelWhileAdding(t *testing.T) {
 	texts := make([]string, 40000)
 	for n := range texts {

@@ -11,12 +11,13 @@ import (
 	"vllmgo/pyembed"
 )
 
-// LLM is one loaded engine: vLLM's offline class of the same name. Any goroutine may call its methods; the package's
-// documentation says how calls share the engine.
+// LLM is one loaded engine: vLLM's offline class of the same name. Any goroutine may call its
+// methods; the package's documentation says how calls share the engine.
 type LLM struct {
 	bridge *bridge
-	// The engine has its own OS thread, the scheduler's. Torch's current device, its OpenMP pool and vLLM's thread binding
-	// belong to the thread that made the engine, and the engine's processes die when that thread does.
+	// The engine has its own OS thread, the scheduler's. Torch's current device, its OpenMP pool
+	// and vLLM's thread binding belong to the thread that made the engine, and the engine's
+	// processes die when that thread does.
 	scheduler
 	info Info
 	// defaultParams are DefaultSamplingParams, in JSON.
@@ -27,10 +28,11 @@ type LLM struct {
 	once     sync.Once
 }
 
-// New loads a model into an engine. It returns when the engine is ready, which takes seconds to minutes.
+// New loads a model into an engine. It returns when the engine is ready, which takes seconds to
+// minutes.
 //
-// Wrong settings are errors before loading starts. When ctx ends during loading, New returns at once; loading stops in the
-// background, and gives back what was loaded.
+// Wrong settings are errors before loading starts. When ctx ends during loading, New returns at
+// once; loading stops in the background, and gives back what was loaded.
 func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {
@@ -39,6 +41,9 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	b, err := openVLLM(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if err := abandoned.wait(ctx); err != nil {
+		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, err)
 	}
 	l := &LLM{bridge: b, scheduler: scheduler{thread: b.rt.NewThread(), signal: make([]int32, 1)}}
 	firstLine := lines.count()
@@ -52,19 +57,19 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 		}
 		return l, nil
 	case <-ctx.Done():
-		go func() {
+		abandoned.add(func() {
 			if <-loaded == nil {
 				_ = l.Close() // nobody is left to hear of an error
 			} else {
 				l.thread.Close()
 			}
-		}()
+		})
 		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, reason(ctx))
 	}
 }
 
-// load makes the engine on its thread. The end of ctx raises an exception in the loading code, which ends the processes
-// that it started.
+// load makes the engine on its thread. The end of ctx raises an exception in the loading code,
+// which ends the processes that it started.
 func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	var ownProcess any // nil: bridge.py decides
 	if mode != EngineModeAuto {
@@ -72,6 +77,9 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 	}
 	return l.thread.Do(context.Background(), func(py *pyembed.Py) error {
 		if err := l.noteThread(py); err != nil {
+			return err
+		}
+		if err := l.bridge.syncEnvironment(py); err != nil {
 			return err
 		}
 		signal, err := pyembed.Lend(py, l.signal)
@@ -121,14 +129,15 @@ func (l *LLM) describe(py *pyembed.Py) error {
 		return err
 	}
 	l.maxNumSeqs, l.maxInEngine = l.info.MaxNumSeqs, 2*max(l.info.MaxNumSeqs, maxAddedAtOnce)
-	// On a CPU, vLLM's LoRA kernels apply an adapter to requests without one (punica_cpu.py: index -1 is the last slot).
-	l.mixesAdapters = l.info.Device != "cpu"
+	if err := callInto(py, &l.mixesAdapters, l.engine, "mixes_adapters"); err != nil {
+		return err
+	}
 	return json.Unmarshal([]byte(l.defaultParams), &SamplingParams{})
 }
 
-// DefaultSamplingParams returns the sampling parameters that the model's authors recommend, from its
-// generation_config.json; the zero SamplingParams if they recommend none. Python's LLM.generate uses them when it is
-// given none. The caller may change the result.
+// DefaultSamplingParams returns the sampling parameters that the model's authors recommend, from
+// its generation_config.json; the zero SamplingParams if they recommend none. Python's LLM.generate
+// uses them when it is given none. The caller may change the result.
 //
 //	params := llm.DefaultSamplingParams()
 //	params.MaxTokens = 256
@@ -141,12 +150,12 @@ func (l *LLM) DefaultSamplingParams() SamplingParams {
 // Info describes the engine.
 func (l *LLM) Info() Info { return l.info }
 
-// Close stops all calls, ends the engine with its processes, and waits for that. Later calls of other methods return
-// [ErrClosed]. Closing twice is fine. Close kills the processes of an engine that has not finished its step after ten
-// seconds.
+// Close stops all calls, ends the engine with its processes, and waits for that. Later calls of
+// other methods return [ErrClosed]. Closing twice is fine. Close kills the processes of an engine
+// that has not finished its step after ten seconds.
 //
-// An engine in its own process gives all its memory back. Of an in-process engine, some stays with the process
-// (https://github.com/vllm-project/vllm/issues/21073).
+// An engine in its own process gives all its memory back. Of an in-process engine, some stays with
+// the process (https://github.com/vllm-project/vllm/issues/21073).
 func (l *LLM) Close() error {
 	l.once.Do(func() {
 		if !l.close(l.killProcesses) {

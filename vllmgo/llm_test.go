@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func TestRefusedBeforeLoading(t *testing.T) {
 		want string
 		is   error
 	}{
+		"LFS pointer": {withWeights(t, "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"), "is a Git LFS pointer", nil},
+		"cut off": {withWeights(t, "\x40\x00\x00\x00\x00\x00\x00\x00"+fmt.Sprintf("%-64s", `{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,36]}}`)+"half"),
+			"is cut off: 32 bytes of weights are missing", nil},
 		"missing folder": {vllmgo.EngineArgs{Model: "/no/such/model"}, "there is no model folder /no/such/model", vllmgo.ErrModelNotFound},
 		"empty folder":   {vllmgo.EngineArgs{Model: t.TempDir()}, "holds no model", vllmgo.ErrModelNotFound},
 		"missing on the hub": {vllmgo.EngineArgs{Model: "vllmgo-test/no-such-model"},
@@ -90,6 +94,26 @@ func TestRefusedBeforeLoading(t *testing.T) {
 			t.Logf("after %v: %v", time.Since(start).Round(time.Millisecond), err)
 		})
 	}
+}
+
+// withWeights is a tiny model with that file of weights.
+func withWeights(t *testing.T, content string) vllmgo.EngineArgs {
+	t.Helper()
+	args := tiny(t, vllmgo.EngineModeAuto)
+	args.LoadFormat = "safetensors"
+	require.NoError(t, os.WriteFile(filepath.Join(args.Model, "model.safetensors"), []byte(content), 0o644))
+	return args
+}
+
+// TestEnvironment sets variables after Python has started.
+func TestEnvironment(t *testing.T) {
+	args := tiny(t, vllmgo.EngineModeAuto)
+	t.Setenv("VLLM_CPU_KVCACHE_SPACE", "lots")
+	_, err := vllmgo.New(t.Context(), args)
+	assert.ErrorContains(t, err, "the environment has VLLM_CPU_KVCACHE_SPACE=lots, which vLLM cannot read")
+	t.Setenv("VLLM_CPU_KVCACHE_SPACE", "-1")
+	_, err = vllmgo.New(t.Context(), args)
+	assert.ErrorContains(t, err, "VLLM_CPU_KVCACHE_SPACE=-1: it must be a number of GiB")
 }
 
 func TestModelConfig(t *testing.T) {
@@ -184,7 +208,8 @@ func descendants(t *testing.T) []*process.Process {
 	return all
 }
 
-// engines are the processes of vLLM below this one. multiprocessing's resource tracker, which stays, is none.
+// engines are the processes of vLLM below this one. multiprocessing's resource tracker, which
+// stays, is none.
 func engines(t *testing.T) []string {
 	t.Helper()
 	var names []string

@@ -17,11 +17,12 @@ import (
 	"vllmgo/pyembed"
 )
 
-// SetLogger sends vLLM's log lines to a logger, and whatever else Python and the engine's processes print to
-// stderr: each line with its level, and the attributes source (file:line), process and pid where vLLM tells them.
-// Lines in no known form, such as those of vLLM's libraries, have level Info. It holds for the whole process.
+// SetLogger sends vLLM's log lines to a logger, with everything else that Python and the engine's
+// processes print to stderr. Lines have their level, and the attributes source (file:line), process
+// and pid if vLLM gives them. Lines in no known form, such as those of vLLM's libraries, have level
+// Info. SetLogger holds for the whole process.
 //
-// Nil, as at first, sends them to stderr as they are. Either way VLLM_LOGGING_LEVEL says what vLLM logs at all.
+// Nil, the default, sends the lines to stderr as they are. VLLM_LOGGING_LEVEL says what vLLM logs.
 func SetLogger(logger *slog.Logger) {
 	lines.mu.Lock()
 	defer lines.mu.Unlock()
@@ -45,18 +46,18 @@ type logLines struct {
 	// marks are lines that mark itself wrote, and who waits for them.
 	marks map[string]chan struct{}
 
-	// forward says to Python whether there is a logger. vLLM's logging in this process goes straight to stderr
-	// otherwise, so that nothing of it is late.
+	// forward says to Python whether there is a logger. vLLM's logging in this process goes
+	// straight to stderr otherwise, so that nothing of it is late.
 	forward [1]int32
 	// pipe is what processes write to.
 	pipe *os.File
 }
 
-// maxLastLines is the number of lines that are kept to explain a failure.
+// maxLastLines is the number of lines that explain a failure later.
 const maxLastLines = 400
 
-// open makes the pipe and reads from it for the life of the process. It returns a path under which child
-// processes can open it.
+// open makes the pipe and reads from it for the life of the process. It returns the path by which
+// child processes open it.
 func (l *logLines) open() (string, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -102,8 +103,8 @@ func (l *logLines) add(line string) {
 	logLine(logger, line)
 }
 
-// vllmLine is a line of vLLM's log: "(EngineCore pid=12) INFO 11-24 16:05:31 [core.py:105] text", with no, one or
-// more processes in front.
+// vllmLine is a line of vLLM's log: "(EngineCore pid=12) INFO 11-24 16:05:31 [core.py:105] text",
+// with no, one or more processes in front.
 var vllmLine = regexp.MustCompile(`^(?:\((\S+) pid=(\d+)\) )*(?:(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[(\S+)\] )?)?(.*)$`)
 
 // colours are what vLLM puts into lines for a terminal.
@@ -144,8 +145,8 @@ func (l *logLines) capture(py *pyembed.Py, module *pyembed.Object) error {
 	return err
 }
 
-// since returns the newest of the lines that came after the first total, at most n. It first waits until
-// everything that processes have written so far is read.
+// since returns the newest lines after the first total, at most n. It first waits until everything
+// that processes have written is read.
 func (l *logLines) since(total, n int) []string {
 	l.mu.Lock()
 	mark, read := fmt.Sprintf("vllmgo-mark-%d-%d", l.total, time.Now().UnixNano()), make(chan struct{})
@@ -160,7 +161,7 @@ func (l *logLines) since(total, n int) []string {
 	return append([]string{}, l.last[len(l.last)-n:]...)
 }
 
-// count is the number of lines so far.
+// count returns the number of lines so far.
 func (l *logLines) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// LoRA is an adapter that changes a model's weights a little; see [Prompt].LoRA. It needs [EngineArgs].EnableLoRA. The
-// first request that uses an adapter loads it, unless [LLM.LoadLoRA] has. Its folder must stay while it is in use: vLLM
-// loads it again when it had to make room for others.
+// LoRA is an adapter that changes a model's weights a little; see [Prompt].LoRA. It needs
+// [EngineArgs].EnableLoRA. The first request that uses an adapter loads it, unless [LLM.LoadLoRA]
+// has. Its folder must stay while it is in use: vLLM loads it again when it had to make room for
+// others.
 type LoRA struct {
 	// Name tells adapters apart.
 	Name string
@@ -23,7 +24,8 @@ func (l *LLM) LoadLoRA(ctx context.Context, adapter LoRA) error {
 	return l.doAlone(ctx, "load_lora", adapter.Name, adapter.Path)
 }
 
-// DropLoRA drops an adapter. Its name can then be another's, or that of the same folder with new weights.
+// DropLoRA drops an adapter. Its name can then be another's, or that of the same folder with new
+// weights.
 func (l *LLM) DropLoRA(ctx context.Context, name string) error {
 	if err := checkText(name); err != nil {
 		return fmt.Errorf("vllmgo: LoRA: %w", err)

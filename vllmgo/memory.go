@@ -7,8 +7,9 @@ import (
 	"strconv"
 )
 
-// The messages of an engine that does not get the memory it needs, and what to do about each. The texts are
-// vLLM's (vllm/v1/worker/utils.py, vllm/v1/core/kv_cache_utils.py, vllm/v1/worker/cpu_worker.py) and torch's.
+// The messages of an engine that does not get the memory it needs, and what to do about each. The
+// texts are vLLM's (vllm/v1/worker/utils.py, vllm/v1/core/kv_cache_utils.py,
+// vllm/v1/worker/cpu_worker.py) and torch's.
 var memoryAdvice = []struct {
 	message *regexp.Regexp
 	advice  func(args EngineArgs, found []string) string
@@ -75,7 +76,8 @@ var memoryAdvice = []struct {
 	},
 }
 
-// adviseOnMemory says what to do about a message of an engine without enough memory; false if it is none.
+// adviseOnMemory returns what to do about the message of an engine without enough memory; false for
+// other messages.
 func adviseOnMemory(args EngineArgs, message string) (string, bool) {
 	for _, known := range memoryAdvice {
 		if found := known.message.FindStringSubmatch(message); found != nil {
@@ -85,7 +87,7 @@ func adviseOnMemory(args EngineArgs, message string) (string, bool) {
 	return "", false
 }
 
-// share is the part of total that is free, rounded down to hundredths.
+// share returns the free part of total, rounded down to hundredths.
 func share(free, total string) string {
 	return fmt.Sprintf("%.2f", math.Floor(100*number(free)/number(total))/100)
 }
@@ -97,7 +99,7 @@ func was(value float64) string {
 	return fmt.Sprintf(" (now %g)", value)
 }
 
-// number is a text that a pattern found to be one.
+// number returns the value of a text that a pattern has matched as a number.
 func number(text string) float64 {
 	value, _ := strconv.ParseFloat(text, 64)
 	return value

@@ -42,3 +42,13 @@ func TestCauses(t *testing.T) {
 	}))
 	assert.Equal(t, []string{"Killed"}, causesIn([]string{"Killed"}), "the last lines, when there is no exception")
 }
+
+func TestWhyNotLoaded(t *testing.T) {
+	logged := []string{"Triton is not installed", "(EngineCore pid=1) ValueError: bad (7)"}
+	const failed = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): "
+	assert.Equal(t, "vLLM: "+failed+"{'EngineCore_DP0': 1}; its process says:\n\tValueError: bad (7)",
+		whyNotLoaded(failed+"{'EngineCore_DP0': 1}", logged))
+	assert.Equal(t, "vLLM: "+failed+"{'EngineCore': -9}; signal 9 (killed) ended the engine's process, as the kernel does when "+
+		"memory is short", whyNotLoaded(failed+"{'EngineCore': -9}", logged[:1]))
+	assert.Equal(t, "vllmgo: a\ufffd[31mred", (&callError{"a\x1b[31mred", nil}).Error())
+}

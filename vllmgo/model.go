@@ -5,8 +5,9 @@ import (
 	"errors"
 )
 
-// FindModel says within five seconds whether a model can be loaded: nil when it is a folder with a model, in
-// the local cache, or on the hub. Otherwise the error is [ErrModelNotFound] and says why and what to do.
+// FindModel looks for a model for at most five seconds. It returns nil if the model is a folder or
+// file, in the local cache, or on the hub. Otherwise the error is [ErrModelNotFound] and says what
+// to do.
 func FindModel(ctx context.Context, model string) error {
 	if model == "" {
 		return errors.New("vllmgo: the model's name is empty")
@@ -19,13 +20,14 @@ func FindModel(ctx context.Context, model string) error {
 	return err
 }
 
-// DetectDevice is vLLM's name for the platform that engines run on: "cuda", "cpu", …. It needs no engine.
+// DetectDevice returns vLLM's name for the platform that engines run on: "cuda", "cpu", …. It needs
+// no engine.
 func DetectDevice(ctx context.Context) (string, error) {
 	return ask[string](ctx, "detect_device")
 }
 
-// ResolveEngineMode says which mode [EngineModeAuto] is on this machine, and gives any other back as it is. It needs no
-// engine.
+// ResolveEngineMode returns the mode that [EngineModeAuto] stands for on this machine, and returns
+// any other mode as it is. It needs no engine.
 func ResolveEngineMode(ctx context.Context, mode EngineMode) (EngineMode, error) {
 	if mode != EngineModeAuto {
 		return mode, nil
@@ -37,8 +39,9 @@ func ResolveEngineMode(ctx context.Context, mode EngineMode) (EngineMode, error)
 	return InProcess, nil
 }
 
-// LoadModelConfig reads a model's configuration, without its weights. Settings of args that it contradicts, such as a
-// TensorParallelSize that does not divide the model or exceeds the machine, are errors, as they are of [New].
+// LoadModelConfig reads a model's configuration, without its weights. Settings that contradict it
+// are errors, as in [New]: for instance a TensorParallelSize that does not divide the model, or is
+// larger than the machine.
 func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {

@@ -6,11 +6,11 @@ import "time"
 type Generation struct {
 	// Outputs has one element for each prompt, in the order of the prompts.
 	Outputs []RequestOutput
-	// Elapsed is the time that vLLM's LLM.generate took, measured around that call alone. For a call that was
-	// Shared, it is the time from its start to the end of its last request.
+	// Elapsed is the time that vLLM's LLM.generate took. For a Shared call, it is the time from its
+	// start to the end of its last request.
 	Elapsed time.Duration
-	// Shared says that the engine also worked for other calls meanwhile: the requests went through the step
-	// loop, not through LLM.generate alone, and Elapsed says little about the engine's speed.
+	// Shared says that the engine worked on other calls at the same time, so that Elapsed says
+	// little about its speed.
 	Shared bool
 }
 
@@ -18,10 +18,12 @@ type Generation struct {
 type RequestOutput struct {
 	// PromptTokenIDs are the token IDs that the model saw.
 	PromptTokenIDs []int32
-	// NumCachedTokens is the number of prompt tokens found in the prefix cache; -1 when vLLM does not say.
+	// NumCachedTokens is the number of prompt tokens found in the prefix cache; -1 when vLLM does
+	// not say.
 	NumCachedTokens int
-	// PromptLogprobs has the candidates for each token of the prompt, if SamplingParams.PromptLogprobs asked for
-	// them: the prompt's own token and the likeliest ones. The first token has none.
+	// PromptLogprobs has the candidates for each token of the prompt, if
+	// SamplingParams.PromptLogprobs is set: the prompt's own token and the likeliest ones. The
+	// first token has none.
 	PromptLogprobs [][]Logprob
 	// Outputs are the completions: SamplingParams.N of them.
 	Outputs []CompletionOutput
@@ -46,15 +48,16 @@ type CompletionOutput struct {
 	Text string
 	// TokenIDs are the generated token IDs.
 	TokenIDs []int32
-	// Logprobs has the candidates at each place, if SamplingParams.Logprobs asked for them: the chosen token
-	// first, then the likeliest ones; one that is both comes once.
+	// Logprobs has the candidates at each place, if SamplingParams.Logprobs is set: the chosen
+	// token first, then the likeliest ones. A token that is both comes once.
 	Logprobs [][]Logprob
-	// CumulativeLogprob is the sum of the chosen tokens' logprobs; 0 unless SamplingParams.Logprobs is set.
+	// CumulativeLogprob is the sum of the chosen tokens' logprobs; 0 unless SamplingParams.Logprobs
+	// is set.
 	CumulativeLogprob float64
 	// FinishReason is "stop", "length", "repetition" or "abort".
 	FinishReason string
-	// StopReason is the stop string or, in decimal, the stop token ID that ended the completion; empty when
-	// it ended for another reason, the end-of-sequence token included.
+	// StopReason is the stop string or, in decimal, the stop token ID that ended the completion. It
+	// is empty if the completion ended otherwise, also with the end-of-sequence token.
 	StopReason string
 }
 
@@ -68,10 +71,10 @@ type Logprob struct {
 	Token string
 }
 
-// RequestMetrics are the times of one request. With SamplingParams.N above 1, they are those of the completion
-// that ended last.
+// RequestMetrics are the times of one request. With SamplingParams.N above 1, they are those of the
+// last completion to end.
 type RequestMetrics struct {
-	// ArrivalTime is when vLLM took the request in.
+	// ArrivalTime is the time at which vLLM took the request in.
 	ArrivalTime time.Time
 	// QueueTime is from the engine core's taking in to its first scheduling.
 	QueueTime time.Duration
@@ -83,13 +86,13 @@ type RequestMetrics struct {
 	TTFT time.Duration
 	// E2ELatency (end to end) is TTFT and DecodeTime together. Each is measured by one clock.
 	E2ELatency time.Duration
-	// ITL (inter-token latencies) are the times between steps of the engine that gave the request tokens; one
-	// fewer than tokens, unless steps gave several.
+	// ITL (inter-token latencies) are the times between the steps that gave the request tokens.
+	// There is one fewer than tokens, unless a step gave several.
 	ITL []time.Duration
 }
 
-// TPOT (time per output token) is the mean time for a token after the first, given the number of tokens; 0 for
-// fewer than two.
+// TPOT (time per output token) returns the mean time for a token after the first, given the number
+// of tokens. It returns 0 for fewer than two tokens.
 func (m *RequestMetrics) TPOT(tokens int) time.Duration {
 	if tokens < 2 {
 		return 0

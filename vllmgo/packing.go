@@ -10,17 +10,20 @@ import (
 
 // packedInput is what packing.py's unpack takes. Byte slices are int32 in the machine's byte order.
 type packedInput struct {
-	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for a chat.
+	// Lengths are the prompts' numbers of token IDs; 0 stands for the next of Texts, -1 for a chat
+	// or embeddings.
 	Lengths, TokenIDs []byte
-	Texts             []string
+	// Embeddings are all prompts' values, as float32.
+	Embeddings []byte
+	Texts      []string
 	// Params are parameters in JSON: one for all prompts, or one for each.
 	Params []string
 	// Options is a JSON list with an element for each prompt, or empty; see promptOptions.
 	Options string
 }
 
-// pack packs prompts that were checked, with their parameters and options, for one crossing. options is nil or has an
-// element for each prompt.
+// pack packs prompts that were checked, with their parameters and options, for one crossing.
+// options is nil or has an element for each prompt.
 func pack(prompts []Prompt, params, options []string) packedInput {
 	lengths := make([]int32, len(prompts))
 	total := 0
@@ -28,7 +31,7 @@ func pack(prompts []Prompt, params, options []string) packedInput {
 		total += len(prompt.TokenIDs)
 	}
 	tokenIDs := make([]int32, 0, total)
-	texts := []string{}
+	texts, embeddings := []string{}, []byte{}
 	for i, prompt := range prompts {
 		switch n := len(prompt.TokenIDs); {
 		case n > 0:
@@ -36,14 +39,18 @@ func pack(prompts []Prompt, params, options []string) packedInput {
 			tokenIDs = append(tokenIDs, prompt.TokenIDs...)
 		case prompt.Chat != nil:
 			lengths[i] = -1
+		case prompt.Embeddings != nil:
+			lengths[i] = -1
+			embeddings = append(embeddings, bytesOf(prompt.Embeddings.Values)...)
 		default:
 			texts = append(texts, prompt.Text)
 		}
 	}
-	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), texts, params, joinJSON(options)}
+	return packedInput{bytesOf(lengths), bytesOf(tokenIDs), embeddings, texts, params, joinJSON(options)}
 }
 
-// joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty text.
+// joinJSON joins JSON values to a list. An empty text becomes null, and no values become an empty
+// text.
 func joinJSON(values []string) string {
 	if !slices.ContainsFunc(values, func(value string) bool { return value != "" }) {
 		return ""
@@ -60,8 +67,8 @@ func joinJSON(values []string) string {
 	return b.String()
 }
 
-// packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte order, unless
-// said otherwise.
+// packedOutput is what packing.py's pack returns. Byte slices are int32 in the machine's byte
+// order, unless said otherwise.
 type packedOutput struct {
 	PromptLengths, PromptIDs []byte
 	Cached                   []byte
@@ -81,8 +88,8 @@ type packedOutput struct {
 	Finished []byte // bool
 }
 
-// packedLogprobs have for each prompt, and then each completion, of each output its number of positions, and then the
-// candidates of each position.
+// packedLogprobs have for each prompt, and then each completion, of each output its number of
+// positions, and then the candidates of each position.
 type packedLogprobs struct {
 	PromptPositions, Positions []byte
 	Counts, IDs                []byte
@@ -97,7 +104,8 @@ type packedMetrics struct {
 	TokenTimes  []byte // float64
 }
 
-// unpack makes the outputs. They share the memory of p and, when their prompt is the one that was sent, of sent.
+// unpack makes the outputs. They share the memory of p and, when their prompt is the one that was
+// sent, of sent.
 func (p *packedOutput) unpack(sent packedInput) []RequestOutput {
 	promptLengths, promptIDs := valuesOf[int32](p.PromptLengths), valuesOf[int32](p.PromptIDs)
 	lengths, ids := valuesOf[int32](p.Lengths), valuesOf[int32](p.IDs)
@@ -217,12 +225,13 @@ func split[T any](values []T, n int32) (head, tail []T) {
 	return values[:n:n], values[n:]
 }
 
-func bytesOf[T int32 | int64](values []T) []byte {
+func bytesOf[T int32 | int64 | float32](values []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
 
-// valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and is aligned.
+// valuesOf is b as a slice of numbers. b comes from Python by way of an allocation of its own, and
+// is aligned.
 func valuesOf[T int32 | int64 | float32 | float64](b []byte) []T {
 	var zero T
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))

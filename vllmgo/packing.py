@@ -11,7 +11,7 @@ from array import array
 def unpack(packed):
     """Lists of prompts, parameters and options.
 
-    A prompt is text, a dict with prompt_token_ids, or None for a chat. Parameters are JSON: one for all prompts, or one for
+    A prompt is text, a dict with prompt_token_ids or prompt_embeds, or None for a chat. Parameters are JSON: one for all prompts, or one for
     each. Options are empty, or have an element for each prompt: None, or a dict with what it has of chat, adapter (a name
     and a path), priority, cache_salt and tokenization_kwargs.
     """
@@ -23,7 +23,21 @@ def unpack(packed):
             start += length
         else:
             prompts.append(next(texts) if length == 0 else None)
-    return prompts, packed["Params"], json.loads(packed["Options"]) if packed["Options"] else []
+    options = json.loads(packed["Options"]) if packed["Options"] else []
+    if packed["Embeddings"]:
+        add_embeddings(prompts, options, packed["Embeddings"])
+    return prompts, packed["Params"], options
+
+
+def add_embeddings(prompts, options, values):
+    """Makes prompts of embeddings, whose options have their shape."""
+    import torch
+
+    rest = torch.frombuffer(bytearray(values), dtype=torch.float32)
+    for i, own in enumerate(options):
+        if own and (shape := own.get("embeddings")):
+            size = shape[0] * shape[1]
+            prompts[i], rest = {"prompt_embeds": rest[:size].reshape(shape)}, rest[size:]
 
 
 class Logprobs:
@@ -61,11 +75,12 @@ def pack(outputs, elapsed_ns, sent=None):
     for i, output in enumerate(outputs):
         if not output.finished:
             prompt_lengths.append(0)
-        elif sent is not None and sent[i] == {"prompt_token_ids": output.prompt_token_ids}:
+        elif sent is not None and output.prompt_token_ids and sent[i] == {"prompt_token_ids": output.prompt_token_ids}:
             prompt_lengths.append(-1)
         else:
-            prompt_lengths.append(len(output.prompt_token_ids))
-            prompt_ids += output.prompt_token_ids
+            ids_of_prompt = output.prompt_token_ids or ()  # none for embeddings
+            prompt_lengths.append(len(ids_of_prompt))
+            prompt_ids += ids_of_prompt
         cached.append(-1 if output.num_cached_tokens is None else output.num_cached_tokens)
         completions.append(len(output.outputs))
         for c in output.outputs:

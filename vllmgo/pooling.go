@@ -4,57 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"vllmgo/pyembed"
 )
 
 // PoolingTask is what a pooling model is asked for, under vLLM's names.
 type PoolingTask string
 
 const (
-	// Embed gives a vector for each prompt.
+	// Embed returns a vector for each prompt.
 	Embed PoolingTask = "embed"
-	// Classify gives the probability of each class, or a reward, for each prompt.
+	// Classify returns the probability of each class, or a reward, for each prompt.
 	Classify PoolingTask = "classify"
-	// TokenEmbed gives a vector for each token of each prompt.
+	// TokenEmbed returns a vector for each token of each prompt.
 	TokenEmbed PoolingTask = "token_embed"
-	// TokenClassify gives the probability of each class, or a reward, for each token of each prompt.
+	// TokenClassify returns the probability of each class, or a reward, for each token of each
+	// prompt.
 	TokenClassify PoolingTask = "token_classify"
 )
 
-// PoolingParams are the parameters of pooling, under vLLM's names. A zero value means vLLM's default.
+// PoolingParams are the parameters of pooling, under vLLM's names. A zero field means vLLM's
+// default, and the zero PoolingParams those of the model.
 type PoolingParams struct {
 	// Dimensions shortens embeddings, if the model was trained for that; 0 means the model's own.
 	Dimensions int `json:"dimensions,omitzero"`
-	// UseActivation applies the model's activation: for embeddings, normalization; for classes, softmax or
-	// sigmoid. Nil means the model's default.
+	// UseActivation applies the model's activation: normalization for embeddings, softmax or
+	// sigmoid for classes. Nil means the model's default.
 	UseActivation *bool `json:"use_activation,omitzero"`
+	// Extra holds every other parameter of vLLM's PoolingParams by its Python name, as
+	// [EngineArgs].Extra does.
+	Extra map[string]any `json:"-"`
 }
 
-// PoolingOutput is what pooling gives for one prompt.
+// MarshalJSON returns the object that vLLM's PoolingParams is made from: what is set, and Extra.
+func (p PoolingParams) MarshalJSON() ([]byte, error) {
+	type typed PoolingParams
+	return marshalWith(typed(p), p.Extra, "PoolingParams")
+}
+
+// PoolingOutput is the result for one prompt.
 type PoolingOutput struct {
 	// NumPromptTokens is the prompt's length.
 	NumPromptTokens int
-	// Shape is that of Values, rows first: a vector for each prompt has one dimension, for each token two.
+	// Shape is that of Values, rows first. It has one dimension for a vector for each prompt, two
+	// for each token.
 	Shape  []int
 	Values []float32
 }
 
-// Encode runs a pooling model: vLLM's LLM.encode. The engine must have been loaded as one; see [EngineArgs].Runner.
-// For rewards, the task is [Classify] or, for each token, [TokenClassify].
+// Encode asks a pooling model: vLLM's LLM.encode. The engine must have been loaded as one; see
+// [EngineArgs].Runner. For rewards, the task is [Classify] or, for each token, [TokenClassify]. A
+// prompt with its own PoolingParams uses those; the other prompts use params.
+//
+// Calls from several goroutines share the engine, as those of [LLM.Generate] do.
 func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([]PoolingOutput, error) {
 	in := input{prompts: prompts}
-	if err := in.checkPrompts(l.info.MaxModelLen); err != nil {
+	err := in.checkPrompts(l.info.MaxModelLen)
+	if err == nil {
+		in.params, err = encodePoolingParams(prompts, params)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("vllmgo: %w", err)
 	}
-	encoded, err := encodeJSON(params)
-	if err != nil {
-		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
-	}
-	packed := pack(prompts, []string{encoded}, in.options)
-	pooled, err := callAlone[struct {
+	type packedPools struct {
 		PromptLengths []byte
 		Shapes        [][]int
 		Values        []byte
-	}](ctx, l, "encode", packed, string(task))
+	}
+	pooled, err := pool[packedPools](ctx, l, in, "begin_encode", pack(prompts, in.params, in.options), string(task))
 	if err != nil {
 		return nil, err
 	}
@@ -70,13 +87,45 @@ func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, pa
 	return outputs, nil
 }
 
-// Embed gives each prompt's embedding: vLLM's LLM.embed.
+// encodePoolingParams returns the parameters of prompts in JSON: one for all prompts, or one for
+// each.
+func encodePoolingParams(prompts []Prompt, params PoolingParams) ([]string, error) {
+	encoded := make([]string, len(prompts))
+	for i, prompt := range prompts {
+		own, name := params, "PoolingParams"
+		if prompt.PoolingParams != nil {
+			own, name = *prompt.PoolingParams, fmt.Sprintf("prompt %d: PoolingParams", i)
+		}
+		var err error
+		if encoded[i], err = encodeJSON(own); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return unlessEqual(encoded), nil
+}
+
+// pool runs a pooling that a method of engine.py begins, and converts its result.
+func pool[T any](ctx context.Context, l *LLM, in input, begin string, args ...any) (T, error) {
+	var result, zero T
+	p := &pooling{callBase: callBase{ctx: ctx}, input: in}
+	p.begin = func(py *pyembed.Py) error {
+		_, err := l.engine.CallMethod(py, begin, append([]any{p.id}, args...)...)
+		return err
+	}
+	p.result = func(py *pyembed.Py, o *pyembed.Object) error { return py.Into(o, &result) }
+	if err := l.do(p); err != nil {
+		return zero, err // and not result: a call that does not end in time may still write it
+	}
+	return result, nil
+}
+
+// Embed returns the embedding of each prompt: vLLM's LLM.embed.
 func (l *LLM) Embed(ctx context.Context, prompts []Prompt, params PoolingParams) ([][]float32, error) {
 	return l.vectors(ctx, Embed, prompts, params)
 }
 
-// Classify gives the probabilities of each prompt's classes, in the order of the model's labels: vLLM's
-// LLM.classify.
+// Classify returns the probabilities of each prompt's classes, in the order of the model's labels:
+// vLLM's LLM.classify.
 func (l *LLM) Classify(ctx context.Context, prompts []Prompt, params PoolingParams) ([][]float32, error) {
 	return l.vectors(ctx, Classify, prompts, params)
 }
@@ -93,8 +142,9 @@ func (l *LLM) vectors(ctx context.Context, task PoolingTask, prompts []Prompt, p
 	return vectors, nil
 }
 
-// Score says how well each document goes with the query: vLLM's LLM.score, by a cross-encoder's own score or by
-// the cosine of embeddings, whichever the model gives. There is one query for all documents, or one for each.
+// Score returns how well each document goes with the query: vLLM's LLM.score. Cross-encoders give
+// the score; for other models it is the cosine of embeddings. There is one query for all documents,
+// or one for each.
 func (l *LLM) Score(ctx context.Context, queries, documents []string, params PoolingParams) ([]float32, error) {
 	if len(documents) == 0 {
 		return nil, errors.New("vllmgo: there are no documents")
@@ -103,14 +153,14 @@ func (l *LLM) Score(ctx context.Context, queries, documents []string, params Poo
 		return nil, fmt.Errorf("vllmgo: %d queries and %d documents: give one query for all, or one for each",
 			len(queries), len(documents))
 	}
+	if err := checkText([][]string{queries, documents}); err != nil {
+		return nil, fmt.Errorf("vllmgo: queries and documents: %w", err)
+	}
 	encoded, err := encodeJSON(params)
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
-	if err := checkText([][]string{queries, documents}); err != nil {
-		return nil, fmt.Errorf("vllmgo: queries and documents: %w", err)
-	}
-	scores, err := callAlone[[]byte](ctx, l, "score", queries, documents, encoded)
+	scores, err := pool[[]byte](ctx, l, input{}, "begin_score", queries, documents, encoded)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,16 @@
 package vllmgo_test
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,7 +29,8 @@ var embeddingCalls = []referenceCall{
 	{Method: "score", Prompts: append([]string{query}, documents...)},
 }
 
-// poolingTolerance is the largest difference of values in [-1, 1] that counts as none; see logprobTolerance.
+// poolingTolerance is the largest difference of values in [-1, 1] that counts as none; see
+// logprobTolerance.
 const poolingTolerance = 1e-6
 
 func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
@@ -60,7 +66,14 @@ func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
 			_, err := llm.Classify(t.Context(), vllmgo.Texts("a"), vllmgo.PoolingParams{})
 			return err
 		},
-		"prompt 0 is empty":      func() error { _, err := llm.Embed(t.Context(), vllmgo.Texts(""), vllmgo.PoolingParams{}); return err },
+		"prompt 0 is empty": func() error {
+			_, err := llm.Embed(t.Context(), vllmgo.Tokens([]int32{}), vllmgo.PoolingParams{})
+			return err
+		},
+		"no pooling parameter dims": func() error {
+			_, err := llm.Embed(t.Context(), vllmgo.Texts("a"), vllmgo.PoolingParams{Extra: map[string]any{"dims": 1}})
+			return err
+		},
 		"there are no documents": func() error { _, err := llm.Score(t.Context(), []string{"a"}, nil, vllmgo.PoolingParams{}); return err },
 		"2 queries and 3 documents": func() error {
 			_, err := llm.Score(t.Context(), make([]string, 2), make([]string, 3), vllmgo.PoolingParams{})
@@ -71,6 +84,74 @@ func testEmbedding(t *testing.T, llm *vllmgo.LLM, want []json.RawMessage) {
 	}
 }
 
+// testPoolings embeds from many goroutines, good prompts and bad ones. Every good call gets its own
+// vectors.
+func testPoolings(t *testing.T, llm *vllmgo.LLM) {
+	texts := make([]string, 24)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("%d loaves of bread", i) + strings.Repeat(" and more", i)
+	}
+	want, err := llm.Embed(t.Context(), vllmgo.Texts(texts...), vllmgo.PoolingParams{})
+	require.NoError(t, err)
+	empty, err := llm.Embed(t.Context(), vllmgo.Texts(""), vllmgo.PoolingParams{})
+	require.NoError(t, err, "an empty text has its special tokens")
+	assert.InDelta(t, 1, dot(empty[0], empty[0]), 1e-3)
+	var group sync.WaitGroup
+	for i := range texts {
+		group.Go(func() {
+			got, err := llm.Embed(t.Context(), vllmgo.Texts(texts[i], texts[(i+1)%24]), vllmgo.PoolingParams{})
+			if assert.NoError(t, err) {
+				assert.InDeltaSlice(t, want[i], got[0], batchTolerance)
+				assert.InDeltaSlice(t, want[(i+1)%24], got[1], batchTolerance)
+			}
+		})
+		group.Go(func() {
+			for message, prompts := range map[string][]vllmgo.Prompt{
+				"prompt 1 is not valid UTF-8": vllmgo.Texts("a", "caf\xe9"),
+				"prompt 2: ":                  vllmgo.Texts("a", "b", strings.Repeat("long ", 2000)),
+				"out of vocabulary":           vllmgo.Tokens([]int32{1 << 30}),
+				"needs EngineArgs.EnableLoRA": {{Text: "a", LoRA: &vllmgo.LoRA{Name: "none", Path: "/none"}}},
+			} {
+				_, err := llm.Embed(t.Context(), prompts, vllmgo.PoolingParams{})
+				assert.ErrorContains(t, err, message)
+			}
+			_, err := llm.Embed(t.Context(), vllmgo.Texts("a"), vllmgo.PoolingParams{Dimensions: 7})
+			assert.ErrorContains(t, err, "atryoshka", "the model was not trained for that")
+		})
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*time.Millisecond)
+			defer cancel()
+			many := make([]string, 2000)
+			for n := range many {
+				many[n] = strings.Repeat("many words ", 40)
+			}
+			_, err := llm.Embed(ctx, vllmgo.Texts(many...), vllmgo.PoolingParams{})
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		group.Go(func() {
+			scores, err := llm.Score(t.Context(), texts[i:i+1], []string{texts[(i+1)%24]}, vllmgo.PoolingParams{})
+			if assert.NoError(t, err) {
+				assert.InDelta(t, dot(want[i], want[(i+1)%24]), scores[0], batchTolerance)
+			}
+		})
+	}
+	group.Wait()
+	prompts := vllmgo.Texts(texts[0], texts[0])
+	prompts[1].PoolingParams = &vllmgo.PoolingParams{UseActivation: new(false)}
+	got, err := llm.Embed(t.Context(), prompts, vllmgo.PoolingParams{})
+	require.NoError(t, err)
+	assert.InDelta(t, 1, dot(got[0], got[0]), 1e-3)
+	assert.Greater(t, math.Abs(dot(got[1], got[1])-1), 0.1, "a prompt's own parameters: without normalization")
+	truncated := vllmgo.Prompt{Text: texts[9], TruncatePromptTokens: 5}
+	outputs, err := llm.Encode(t.Context(), vllmgo.Embed, []vllmgo.Prompt{truncated}, vllmgo.PoolingParams{})
+	require.NoError(t, err)
+	assert.Equal(t, 5, outputs[0].NumPromptTokens)
+}
+
+// batchTolerance is the largest difference of values in [-1, 1] that the other requests of a batch
+// may make.
+const batchTolerance = 1e-2
+
 func dot(a, b []float32) float64 {
 	sum := 0.0
 	for i := range a {
@@ -79,7 +160,8 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
-// TestClassifier loads a classifier of three classes with random weights, whose head is also a reward model's.
+// TestClassifier loads a classifier of three classes with random weights, whose head is also a
+// reward model's.
 func TestClassifier(t *testing.T) {
 	args := tiny(t, vllmgo.InProcess)
 	path := filepath.Join(args.Model, "config.json")

@@ -30,8 +30,8 @@ func (p Progress) TokensPerSecond() float64 {
 	return float64(p.GeneratedTokens) / p.Elapsed.Seconds()
 }
 
-// Done returns the share of the work that is done, in [0, 1]: the share of the tokens or of the requests, whichever is
-// higher. It returns 0 while neither number is known.
+// Done returns the share of the work that is done, in [0, 1]: the share of the tokens or of the
+// requests, whichever is higher. It returns 0 while neither number is known.
 func (p Progress) Done() float64 {
 	done := 0.0
 	if p.Requests > 0 {
@@ -43,7 +43,8 @@ func (p Progress) Done() float64 {
 	return done
 }
 
-// ETA returns an estimate of the remaining time; 0 while it is not known. Completions that stop early make it too high.
+// ETA returns an estimate of the remaining time; 0 while it is not known. Completions that stop
+// early make it too high.
 func (p Progress) ETA() time.Duration {
 	done := p.Done()
 	if done == 0 {
@@ -52,18 +53,19 @@ func (p Progress) ETA() time.Duration {
 	return time.Duration(float64(p.Elapsed) * (1 - done) / done)
 }
 
-// OnProgress makes a call report its progress to fn: about ten times a second, and once more when all requests are done.
+// OnProgress makes a call report its progress to fn: about ten times a second, and once more when
+// all requests are done.
 //
 //	g, err := llm.Generate(ctx, prompts, params, vllmgo.OnProgress(vllmgo.ProgressBar(os.Stderr)))
 //
-// fn runs on its own goroutine, one report at a time. A slow fn misses reports, and delays only the end of its call.
-// GeneratedTokens grows with every step of the engine.
+// fn runs on its own goroutine, one report at a time. A slow fn misses reports, and delays only the
+// end of its call. GeneratedTokens grows with every step of the engine.
 func OnProgress(fn func(Progress)) CallOption {
 	return func(o *callOptions) { o.onProgress = fn }
 }
 
-// ProgressBar returns a function for [OnProgress] that draws a bar on a terminal: generated tokens, tokens a second and
-// the remaining time.
+// ProgressBar returns a function for [OnProgress] that draws a bar on a terminal: generated tokens,
+// tokens a second and the remaining time.
 func ProgressBar(w io.Writer) func(Progress) {
 	var bar *progressbar.ProgressBar
 	return func(p Progress) {
@@ -146,7 +148,8 @@ func (r *reporter) expectNoMore() {
 	r.complete = true
 }
 
-// set records how far a batch is: its finished requests and the tokens of all its completions so far.
+// set records how far a batch is: its finished requests and the tokens of all its completions so
+// far.
 func (r *reporter) set(b *batch, finished, tokens int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,7 @@
 package vllmgo
 
-// Prompt is one input. It has exactly one of Text, TokenIDs and Chat. The other fields are options.
+// Prompt is one input. It has exactly one of Text, TokenIDs, Chat and Embeddings. The other fields
+// are options.
 type Prompt struct {
 	// Text is encoded by the engine's tokenizer.
 	Text string
@@ -8,18 +9,33 @@ type Prompt struct {
 	TokenIDs []int32
 	// Chat is a conversation. The model's chat template turns it into a prompt.
 	Chat *Chat
+	// Embeddings are vectors in place of tokens. They need the engine argument
+	// enable_prompt_embeds.
+	Embeddings *Embeddings
 
 	// Params are the sampling parameters of this prompt; nil means those of the call.
 	Params *SamplingParams
+	// PoolingParams are the pooling parameters of this prompt; nil means those of the call.
+	PoolingParams *PoolingParams
 	// LoRA is an adapter to use with the model; nil means none. It needs [EngineArgs].EnableLoRA.
 	LoRA *LoRA
-	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy "priority".
+	// Priority orders requests: lower values run first. It needs [EngineArgs].SchedulingPolicy
+	// "priority".
 	Priority int
-	// TruncatePromptTokens is the most tokens to keep of a Text or Chat; 0 keeps all. Which end is cut is the tokenizer's
-	// choice.
+	// TruncatePromptTokens is the most tokens to keep of a Text or Chat; 0 keeps all. Which end is
+	// cut is the tokenizer's choice.
 	TruncatePromptTokens int
-	// CacheSalt keeps the prompt's part of the prefix cache apart: only prompts with the same salt share it.
+	// CacheSalt keeps the prompt's part of the prefix cache apart: only prompts with the same salt
+	// share it.
 	CacheSalt string
+}
+
+// Embeddings are the vectors that a model sees in place of tokens.
+type Embeddings struct {
+	// Width is the length of a vector: the model's hidden size.
+	Width int
+	// Values are the vectors, one after the other. They are converted to the model's type.
+	Values []float32
 }
 
 // params returns the sampling parameters of a prompt in a call with the given ones.

@@ -16,11 +16,13 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestRealModels asks SmolLM2 and MiniLM everything that needs a model with sense, and plain Python the same.
+// TestRealModels asks SmolLM2 and MiniLM everything that needs a model with sense, and plain Python
+// the same.
 func TestRealModels(t *testing.T) {
 	args := vllmgo.EngineArgs{
 		Model: testenv.SmolLM2(t), EnforceEager: true, MaxModelLen: 512, EngineMode: vllmgo.InProcess,
 		DisableLogStats: new(false), SchedulingPolicy: "priority",
+		Extra: map[string]any{"override_generation_config": map[string]any{"temperature": 0, "max_new_tokens": 5}},
 	}
 	// vLLM's LoRA on a CPU fails on prompt logprobs, so it has an engine of its own.
 	withLoRA := args
@@ -61,14 +63,15 @@ func TestRealModels(t *testing.T) {
 	t.Run("embedding", func(t *testing.T) {
 		llm := open(t, embedding)
 		testEmbedding(t, llm, want[len(calls)+len(adapted):])
+		testPoolings(t, llm)
 		require.NoError(t, llm.Close())
 	})
 	t.Run("own process", func(t *testing.T) {
 		args.EngineMode = vllmgo.OwnProcess
 		llm := open(t, args)
 		assert.Equal(t, vllmgo.OwnProcess, llm.Info().EngineMode)
-		// One prompt at a time: this engine begins while prompts still come, so that batches, and with them the last
-		// bits of the numbers, would depend on the time.
+		// One prompt at a time: this engine begins while prompts still come, so that batches, and
+		// with them the last bits of the numbers, would depend on the time.
 		assert.Equal(t, alone, answersAlone(t, llm))
 		t.Run("stream", func(t *testing.T) { testStream(t, llm) })
 	})
@@ -274,7 +277,8 @@ func testPrefixCache(t *testing.T, llm *vllmgo.LLM) {
 	assert.Zero(t, cached())
 }
 
-// testProgress shows that tokens are reported while requests of equal length all run, alone and shared.
+// testProgress shows that tokens are reported while requests of equal length all run, alone and
+// shared.
 func testProgress(t *testing.T, llm *vllmgo.LLM) {
 	params := exactly(48)
 	many := make([][]int32, 16)
@@ -371,7 +375,8 @@ func testSleep(t *testing.T, llm *vllmgo.LLM) {
 	assert.False(t, sleeping)
 }
 
-// testPriority gives the engine more than it can run at once; the urgent request comes last and ends first.
+// testPriority gives the engine more than it can run at once; the urgent request comes last and
+// ends first.
 func testPriority(t *testing.T, llm *vllmgo.LLM) {
 	n := llm.Info().MaxNumSeqs + 1
 	many := make([][]int32, n)

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// SamplingParams control how the tokens of a completion are chosen and when it ends. The names are vLLM's
-// (https://docs.vllm.ai/en/latest/api/vllm/sampling_params/).
+// SamplingParams control how the tokens of a completion are chosen and when it ends. The names are
+// vLLM's (https://docs.vllm.ai/en/latest/api/vllm/sampling_params/).
 //
-// A zero field means vLLM's default: SamplingParams{} is Python's SamplingParams(), which samples 16 tokens at
-// temperature 1. A field whose zero has another meaning is a pointer, and nil means the default. [Greedy] returns
-// parameters for greedy decoding. [LLM.DefaultSamplingParams] returns those that the model's authors recommend, which
-// Python uses when it is given none.
+// A zero field means vLLM's default: SamplingParams{} is Python's SamplingParams(), which samples
+// 16 tokens at temperature 1. A field whose zero has another meaning is a pointer, and nil means
+// the default. [Greedy] returns parameters for greedy decoding. [LLM.DefaultSamplingParams] returns
+// those that the model's authors recommend, which Python uses when it is given none.
 type SamplingParams struct {
 	// N is the number of completions for each prompt; 0 means 1.
 	N int `json:"n,omitzero"`
@@ -32,8 +32,8 @@ type SamplingParams struct {
 	PresencePenalty float64 `json:"presence_penalty,omitzero"`
 	// FrequencyPenalty makes tokens less likely by how often the completion has them, in [-2, 2].
 	FrequencyPenalty float64 `json:"frequency_penalty,omitzero"`
-	// RepetitionPenalty makes tokens that the prompt or the completion has less likely when above 1, more
-	// likely below; 0 means 1.
+	// RepetitionPenalty makes tokens that the prompt or the completion has less likely when above
+	// 1, more likely below; 0 means 1.
 	RepetitionPenalty float64 `json:"repetition_penalty,omitzero"`
 	// LogitBias is added to tokens' logits, by token ID.
 	LogitBias map[int32]float64 `json:"logit_bias,omitzero"`
@@ -44,8 +44,8 @@ type SamplingParams struct {
 	// StructuredOutputs forces the completion into a form; nil means none.
 	StructuredOutputs *StructuredOutputs `json:"structured_outputs,omitzero"`
 
-	// MaxTokens is the most tokens to generate; 0 means vLLM's default (16), [Unlimited] as many as fit into
-	// the model's length.
+	// MaxTokens is the most tokens to generate; 0 means vLLM's default (16), [Unlimited] as many as
+	// fit into the model's length.
 	MaxTokens int `json:"max_tokens,omitzero"`
 	// MinTokens is the fewest tokens to generate before a stop is honoured.
 	MinTokens int `json:"min_tokens,omitzero"`
@@ -59,35 +59,39 @@ type SamplingParams struct {
 	IgnoreEOS bool `json:"ignore_eos,omitzero"`
 	// RepetitionDetection ends a completion that repeats itself; nil means never.
 	RepetitionDetection *RepetitionDetection `json:"repetition_detection,omitzero"`
-	// ThinkingTokenBudget is the most tokens that a reasoning model may think for; nil means no limit.
+	// ThinkingTokenBudget is the most tokens that a reasoning model may think for; nil means no
+	// limit.
 	ThinkingTokenBudget *int `json:"thinking_token_budget,omitzero"`
 
-	// Logprobs is the number of likeliest tokens whose logprobs are returned at each place of a completion,
-	// beside the chosen one's: 0 is the chosen one alone, -1 the whole vocabulary, nil none. More than 20 need
-	// the engine argument max_logprobs.
+	// Logprobs is the number of likeliest tokens whose logprobs are returned at each place of a
+	// completion, with the chosen one's: 0 is the chosen one alone, -1 the whole vocabulary, nil
+	// none. More than 20 need the engine argument max_logprobs.
 	Logprobs *int `json:"logprobs,omitzero"`
 	// PromptLogprobs is the same for the tokens of the prompt.
 	PromptLogprobs *int `json:"prompt_logprobs,omitzero"`
 	// LogprobTokenIDs are tokens whose logprobs are returned, instead of the likeliest ones.
 	LogprobTokenIDs []int32 `json:"logprob_token_ids,omitzero"`
 
-	// Detokenize turns token IDs into text; nil means true. False saves time when nobody reads text.
+	// Detokenize turns token IDs into text; nil means true. False saves time when nobody reads
+	// text.
 	Detokenize *bool `json:"detokenize,omitzero"`
 	// SkipSpecialTokens leaves special tokens out of the text; nil means true.
 	SkipSpecialTokens *bool `json:"skip_special_tokens,omitzero"`
 	// SpacesBetweenSpecialTokens puts spaces between special tokens in the text; nil means true.
 	SpacesBetweenSpecialTokens *bool `json:"spaces_between_special_tokens,omitzero"`
 
-	// SkipReadingPrefixCache computes the prompt afresh, even where the prefix cache has it; nil means only when
+	// SkipReadingPrefixCache computes the prompt even if the prefix cache has it; nil means only if
 	// PromptLogprobs needs that.
 	SkipReadingPrefixCache *bool `json:"skip_reading_prefix_cache,omitzero"`
 	// ExtraArgs are for custom logits processors and the like.
 	ExtraArgs map[string]any `json:"extra_args,omitzero"`
-	// Extra holds every other parameter of vLLM's SamplingParams by its Python name, as [EngineArgs].Extra does.
+	// Extra holds every other parameter of vLLM's SamplingParams by its Python name, as
+	// [EngineArgs].Extra does.
 	Extra map[string]any `json:"-"`
 }
 
-// Greedy returns parameters for greedy decoding: the likeliest token at each place, and at most maxTokens of them.
+// Greedy returns parameters for greedy decoding: the likeliest token at each place, and at most
+// maxTokens of them.
 func Greedy(maxTokens int) SamplingParams {
 	return SamplingParams{Temperature: new(0.0), MaxTokens: maxTokens}
 }
@@ -97,19 +101,21 @@ const Unlimited = -1
 
 // RepetitionDetection ends a completion whose end is one pattern of tokens, repeated.
 type RepetitionDetection struct {
-	// MaxPatternSize and MinPatternSize are the lengths of patterns, in tokens; a MinPatternSize of 0 means 1.
+	// MaxPatternSize and MinPatternSize are the lengths of patterns, in tokens; a MinPatternSize of
+	// 0 means 1.
 	MaxPatternSize int `json:"max_pattern_size"`
 	MinPatternSize int `json:"min_pattern_size,omitzero"`
 	// MinCount is how often the pattern must come, at least 2.
 	MinCount int `json:"min_count"`
 }
 
-// StructuredOutputs forces a completion into a form. Exactly one of JSON, JSONObject, Regex, Choice, Grammar
-// and StructuralTag must be set.
+// StructuredOutputs forces a completion into a form. Exactly one of JSON, JSONObject, Regex,
+// Choice, Grammar and StructuralTag must be set.
 type StructuredOutputs struct {
-	// JSON is a JSON schema: a string, json.RawMessage or []byte of JSON, or a value that encoding/json turns into a schema.
-	// The model answers in the order of the schema's properties. The keys of a Go map are in alphabetical order; [SchemaOf]
-	// keeps the order of a struct's fields.
+	// JSON is a JSON schema: a string, json.RawMessage or []byte of JSON, or a value that
+	// encoding/json turns into a schema. The model answers in the order of the schema's properties.
+	// The keys of a Go map are in alphabetical order; [SchemaOf] keeps the order of a struct's
+	// fields.
 	JSON any `json:"json,omitzero"`
 	// JSONObject asks for any JSON object.
 	JSONObject bool `json:"json_object,omitzero"`
@@ -119,7 +125,8 @@ type StructuredOutputs struct {
 	Choice []string `json:"choice,omitzero"`
 	// Grammar is a context-free grammar in EBNF.
 	Grammar string `json:"grammar,omitzero"`
-	// StructuralTag is a structural tag, in JSON (https://xgrammar.mlc.ai/docs/tutorials/structural_tag).
+	// StructuralTag is a structural tag, in JSON
+	// (https://xgrammar.mlc.ai/docs/tutorials/structural_tag).
 	StructuralTag string `json:"structural_tag,omitzero"`
 
 	// DisableAnyWhitespace, DisableAdditionalProperties and WhitespacePattern refine JSON.
@@ -128,7 +135,8 @@ type StructuredOutputs struct {
 	WhitespacePattern           string `json:"whitespace_pattern,omitzero"`
 }
 
-// mostTokens returns the most tokens that a prompt's completions can have; 0 if the parameters do not bound them.
+// mostTokens returns the most tokens that a prompt's completions can have; 0 if the parameters do
+// not bound them.
 func (p SamplingParams) mostTokens() int {
 	switch {
 	case p.MaxTokens < 0:

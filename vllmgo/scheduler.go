@@ -12,22 +12,26 @@ import (
 
 // scheduler decides which calls use the engine.
 //
-// The engine belongs to one goroutine at a time, the driver. It runs while there are calls, and takes them from a
-// queue in their order:
+// The engine belongs to one goroutine at a time, the driver. It runs while there are calls, and
+// takes them from a queue in their order:
 //
-//   - A task is alone on the engine. It waits until the calls before it have ended, and later calls wait for it.
+//   - A task is alone on the engine. It waits until the calls before it have ended, and later calls
+//     wait for it.
 //   - A batch that is the only call is alone too: it is one call of LLM.generate.
 //   - Streams, and batches that are not alone, share the step loop, which merges their requests.
+//   - Poolings share the pool loop.
 //
-// When a batch is alone and another call comes, the batch leaves LLM.generate between two steps, and its requests go
-// on in the step loop.
+// When a batch is alone and another call comes, the batch leaves LLM.generate between two steps,
+// and its requests go on in the step loop.
 type scheduler struct {
 	thread *pyembed.Thread
 	engine *pyembed.Object
-	// maxNumSeqs is the most requests that the engine runs at once. maxInEngine is the most requests of the step loop that
-	// it has at a time. The others wait here, where calls take turns; vLLM serves requests in the order in which they come.
+	// maxNumSeqs is the most requests that the engine runs at once. maxInEngine is the most
+	// requests of the step loop that it has at a time. The others wait here, where calls take
+	// turns; vLLM serves requests in the order in which they come.
 	maxNumSeqs, maxInEngine int
-	// mixesAdapters says whether the engine computes requests with and without LoRA adapters right in one batch.
+	// mixesAdapters says whether the engine computes requests with and without LoRA adapters right
+	// in one batch.
 	mixesAdapters bool
 	// signal tells engine.py's step_for_llm what to do.
 	signal []int32
@@ -48,7 +52,8 @@ const (
 	signalHandOver
 )
 
-// do queues a call and waits for its end. When the call's context ends, the call stops between two steps.
+// do queues a call and waits for its end. When the call's context ends, the call stops between two
+// steps.
 func (s *scheduler) do(c call) error {
 	if err := s.start(c); err != nil {
 		return err
@@ -68,9 +73,12 @@ func (s *scheduler) start(c call) error {
 	if base.ctx.Err() != nil {
 		return fmt.Errorf("vllmgo: %w", reason(base.ctx))
 	}
-	if b, ok := c.(*batch); ok {
-		s.lastID++
-		b.id = s.lastID
+	s.lastID++
+	switch c := c.(type) {
+	case *batch:
+		c.id = s.lastID
+	case *pooling:
+		c.id = s.lastID
 	}
 	s.queue = append(s.queue, c)
 	if !s.running {
@@ -82,8 +90,8 @@ func (s *scheduler) start(c call) error {
 	return nil
 }
 
-// stopGrace is the time that a call whose context has ended waits for the engine's current step. closeGrace is the time
-// that Close waits for it.
+// stopGrace is the time that a call whose context has ended waits for the engine's current step.
+// closeGrace is the time that Close waits for it.
 const (
 	stopGrace  = 5 * time.Second
 	closeGrace = 10 * time.Second
@@ -100,8 +108,8 @@ func (s *scheduler) wait(c call) error {
 	}
 }
 
-// abandon stops a call and waits for its end, but not for long: the engine may hang. The caller must not touch the call's
-// results after an error.
+// abandon stops a call and waits for its end, but not for long: the engine may hang. The caller
+// must not touch the call's results after an error.
 func (s *scheduler) abandon(c call, why error) error {
 	s.stop(c, why)
 	select {
@@ -133,8 +141,9 @@ func (s *scheduler) stop(c call, why error) {
 	}
 }
 
-// close stops all calls and waits until nothing uses the engine. Later calls are refused. If the engine does not finish its
-// step, close calls kill, which must end it. It reports whether the engine is free.
+// close stops all calls and waits until nothing uses the engine. Later calls are refused. If the
+// engine does not finish its step, close calls kill, which must end it. It reports whether the
+// engine is free.
 func (s *scheduler) close(kill func()) bool {
 	s.mu.Lock()
 	s.closed = true
@@ -172,21 +181,23 @@ func (s *scheduler) drive() {
 		if c == nil {
 			return
 		}
-		if !alone {
-			s.loop(nil)
-			continue
-		}
 		switch c := c.(type) {
 		case *task:
 			s.runTask(c)
+		case *pooling:
+			s.runPools()
 		case *batch:
-			s.runBatch(c)
+			if alone {
+				s.runBatch(c)
+			} else {
+				s.loop(nil)
+			}
 		}
 	}
 }
 
-// next returns the first call of the queue, or nil when the queue is empty. It takes a call that is to be alone from the
-// queue, and leaves others there for the step loop.
+// next returns the first call of the queue, or nil when the queue is empty. It takes a call that is
+// to be alone from the queue, and leaves others there for their loop.
 func (s *scheduler) next() (c call, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,6 +206,9 @@ func (s *scheduler) next() (c call, alone bool) {
 		return nil, false
 	}
 	c = s.queue[0]
+	if _, ok := c.(*pooling); ok {
+		return c, false
+	}
 	b, ok := c.(*batch)
 	if ok && (b.stream != nil || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
 		return c, false
@@ -224,8 +238,8 @@ func (s *scheduler) endAlone() {
 // stoppedError is the error of a batch that was stopped.
 func stoppedError(why error) error { return fmt.Errorf("vllmgo: generation stopped: %w", why) }
 
-// loop runs the step loop until no call is left for it. handedOver is a batch whose requests are in the engine
-// already, or nil.
+// loop runs the step loop until no call is left for it. handedOver is a batch whose requests are in
+// the engine already, or nil.
 func (s *scheduler) loop(handedOver *batch) {
 	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}}
 	if handedOver != nil {

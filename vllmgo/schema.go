@@ -7,9 +7,9 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// SchemaOf returns the JSON schema of a Go type, for StructuredOutputs.JSON and Tool.Parameters. Properties are in the
-// order of a struct's fields, and have the names that encoding/json uses. A field without omitempty or omitzero is required.
-// The tag jsonschema describes a field.
+// SchemaOf returns the JSON schema of a Go type, for StructuredOutputs.JSON and Tool.Parameters.
+// Properties are in the order of a struct's fields, and have the names that encoding/json uses. A
+// field without omitempty or omitzero is required. The tag jsonschema describes a field.
 //
 //	type City struct {
 //		Name       string `json:"name" jsonschema:"the city's English name"`

@@ -9,21 +9,24 @@ import (
 	"vllmgo/pyembed"
 )
 
-// stepLoop merges the requests of several batches into one continuous batch of the engine. It runs on the engine's
-// thread while there are such batches.
+// stepLoop merges the requests of several batches into one continuous batch of the engine. It runs
+// on the engine's thread while there are such batches.
 //
-// An error of one of its methods means that the engine failed. What is wrong with one request ends its batch alone.
+// An error of one of its methods means that the engine failed. What is wrong with one request ends
+// its batch alone.
 type stepLoop struct {
 	*scheduler
 	batches  map[int64]*batch
 	order    []*batch // in which the batches take turns; the next one first
 	inEngine int
-	// adapted says whether the requests in the engine use LoRA adapters, where the engine cannot mix them with others.
+	// adapted says whether the requests in the engine use LoRA adapters, where the engine cannot
+	// mix them with others.
 	adapted  bool
 	reported time.Time // when report last ran
 }
 
-// maxAddedAtOnce is the most requests that are added between two steps: the requests that run wait meanwhile.
+// maxAddedAtOnce is the most requests that are added between two steps: the requests that run wait
+// meanwhile.
 const maxAddedAtOnce = 64
 
 // take adds a batch to the loop.
@@ -66,7 +69,8 @@ func (l *stepLoop) runUntilIdle(py *pyembed.Py) error {
 	}
 }
 
-// admit drops batches that must stop, takes new ones from the queue, and adds requests to the engine.
+// admit drops batches that must stop, takes new ones from the queue, and adds requests to the
+// engine.
 func (l *stepLoop) admit(py *pyembed.Py) error {
 	var stopped []*batch
 	arrived := 0
@@ -100,7 +104,8 @@ func (l *stepLoop) admit(py *pyembed.Py) error {
 	return l.add(py, l.choose())
 }
 
-// makeRoom sees to it that the first request of each batch that has arrived runs at once, whatever the engine has to do.
+// makeRoom sees to it that the first request of each batch that has arrived runs at once, whatever
+// the engine has to do.
 func (l *stepLoop) makeRoom(py *pyembed.Py, arrived int) error {
 	if arrived = min(arrived, len(l.order)); arrived == 0 || l.inEngine == 0 {
 		return nil
@@ -128,10 +133,11 @@ type request struct {
 	index int
 }
 
-// choose returns the requests to add next. The batches take turns, so that each gets an equal share of the engine.
+// choose returns the requests to add next. The batches take turns, so that each gets an equal share
+// of the engine.
 //
-// Where the engine cannot mix requests with and without adapters, those of one kind run until the others, if any wait,
-// have their turn.
+// Where the engine cannot mix requests with and without adapters, those of one kind run until the
+// others, if any wait, have their turn.
 func (l *stepLoop) choose() []request {
 	fits := func(b *batch) bool { return b.waits() }
 	if !l.mixesAdapters {

@@ -6,17 +6,19 @@ import (
 	"sync"
 )
 
-// Delta is what a completion has gained since the last one.
+// Delta is a new piece of a completion.
 type Delta struct {
-	// CompletionOutput has only what is new in Text, TokenIDs and Logprobs. FinishReason and StopReason are set
-	// in a completion's last delta.
+	// CompletionOutput holds only the new Text, TokenIDs and Logprobs. FinishReason and StopReason
+	// are set in a completion's last delta.
 	CompletionOutput
-	// Request is set in the stream's last delta: the request's other results. Its Outputs are empty.
+	// Request holds the request's other results. It is set in the stream's last delta, and its
+	// Outputs are empty.
 	Request *RequestOutput
 }
 
-// Stream completes one prompt and yields each piece of the completion as it comes; with SamplingParams.N above
-// 1, the pieces of all completions, told apart by Index. A loop that is slower than the engine gets larger pieces.
+// Stream completes one prompt and yields each piece of the completion when it is ready. With
+// SamplingParams.N above 1 it yields the pieces of all completions; Index says to which one a piece
+// belongs. A loop that is slower than the engine gets larger pieces.
 //
 //	for delta, err := range llm.Stream(ctx, vllmgo.Prompt{Text: "Once upon a time"}, params) {
 //		if err != nil {
@@ -25,9 +27,9 @@ type Delta struct {
 //		fmt.Print(delta.Text)
 //	}
 //
-// Streams and other calls share the engine; see the package's documentation. The stream ends with an error when
-// ctx ends, the LLM is closed, or the engine fails. Leaving the loop removes the request from the engine. Each
-// range over the sequence is a request of its own.
+// Streams and other calls share the engine; see the package's documentation. The stream ends with
+// an error when ctx ends, the LLM is closed, or the engine fails. Leaving the loop removes the
+// request from the engine. Each range over the sequence makes a new request.
 func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) iter.Seq2[Delta, error] {
 	return func(yield func(Delta, error) bool) {
 		b, err := l.newBatch(ctx, []Prompt{prompt}, 0, params)
@@ -61,7 +63,7 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 	}
 }
 
-// stream is what the engine has given and the consumer not yet taken.
+// stream holds the deltas that the consumer has not taken.
 type stream struct {
 	mu      sync.Mutex
 	waiting []Delta
@@ -71,8 +73,8 @@ type stream struct {
 	ready chan struct{}
 }
 
-// push adds what the engine gave. Deltas of a completion whose last one still waits are joined to it, so that no
-// more waits for a slow consumer than a whole output.
+// push adds an output of the engine. It joins a delta to the one of the same completion that still
+// waits, so that no more than a whole output waits for a slow consumer.
 func (s *stream) push(output RequestOutput, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestStreamJoinsWhatWaits shows that a slow consumer gets everything, in as many pieces as there are completions.
+// TestStreamJoinsWhatWaits shows that a slow consumer gets everything, in as many pieces as there
+// are completions.
 func TestStreamJoinsWhatWaits(t *testing.T) {
 	s := &stream{ready: make(chan struct{}, 1)}
 	piece := func(index int, text string, token int32, reason string) RequestOutput {

@@ -7,8 +7,8 @@ import (
 	"vllmgo/pyembed"
 )
 
-// Tokenizer turns text into token IDs and back, as a model's own tokenizer does. Its methods may be called
-// from any goroutine.
+// Tokenizer turns text into token IDs and back, as a model's own tokenizer does. Any goroutine may
+// call its methods.
 type Tokenizer struct {
 	bridge *bridge
 	object *pyembed.Object
@@ -19,7 +19,8 @@ type Tokenizer struct {
 	}
 }
 
-// LoadTokenizer loads the tokenizer of args.Tokenizer or, when that is empty, of args.Model, without an engine.
+// LoadTokenizer loads the tokenizer of args.Tokenizer or, if that is empty, of args.Model. It needs
+// no engine.
 func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {
@@ -48,43 +49,46 @@ func (t *Tokenizer) describe(py *pyembed.Py) error {
 	return callInto(py, &t.ids, t.bridge.module, "tokenizer_ids", t.object)
 }
 
-// VocabSize is the number of token IDs that the tokenizer knows, special ones included.
+// VocabSize returns the number of token IDs that the tokenizer knows, special ones included.
 func (t *Tokenizer) VocabSize() int { return t.ids.VocabSize }
 
-// SpecialTokenIDs are the IDs that stand for no text (beginning, end, padding, …), ascending.
+// SpecialTokenIDs returns the IDs that stand for no text (beginning, end, padding, …), ascending.
 func (t *Tokenizer) SpecialTokenIDs() []int32 { return t.ids.SpecialTokenIDs }
 
-// BOSTokenID, EOSTokenID and PADTokenID are the IDs of the tokens that begin a text, end it, and fill it up; -1 if
-// the tokenizer has none.
+// BOSTokenID returns the ID of the token that begins a text; -1 if there is none.
 func (t *Tokenizer) BOSTokenID() int32 { return t.ids.BOSTokenID }
 
-// EOSTokenID is explained at [Tokenizer.BOSTokenID].
+// EOSTokenID returns the ID of the token that ends a text; -1 if there is none.
 func (t *Tokenizer) EOSTokenID() int32 { return t.ids.EOSTokenID }
 
-// PADTokenID is explained at [Tokenizer.BOSTokenID].
+// PADTokenID returns the ID of the token that fills a text up; -1 if there is none.
 func (t *Tokenizer) PADTokenID() int32 { return t.ids.PADTokenID }
 
-// Encode turns text into token IDs, with the special tokens that the tokenizer adds by default.
+// Encode returns the token IDs of a text, with the special tokens that the tokenizer adds by
+// default.
 func (t *Tokenizer) Encode(ctx context.Context, text string) ([]int32, error) {
 	return tokenizerCall[[]int32](ctx, t, "encode", text, true)
 }
 
-// EncodePlain turns text into token IDs and adds no special tokens.
+// EncodePlain returns the token IDs of a text and adds no special tokens. It is right for the
+// result of [Tokenizer.ApplyChatTemplate], which has them already.
 func (t *Tokenizer) EncodePlain(ctx context.Context, text string) ([]int32, error) {
 	return tokenizerCall[[]int32](ctx, t, "encode", text, false)
 }
 
-// Decode turns token IDs into text, special tokens included.
+// Decode returns the text of token IDs, special tokens included.
 func (t *Tokenizer) Decode(ctx context.Context, ids []int32) (string, error) {
 	return tokenizerCall[string](ctx, t, "decode", ids, false)
 }
 
-// DecodePlain turns token IDs into text and leaves special tokens out.
+// DecodePlain returns the text of token IDs without special tokens.
 func (t *Tokenizer) DecodePlain(ctx context.Context, ids []int32) (string, error) {
 	return tokenizerCall[string](ctx, t, "decode", ids, true)
 }
 
-// ApplyChatTemplate gives the text that the model's template makes of a conversation.
+// ApplyChatTemplate returns the text that the model's template makes of a conversation, special
+// tokens included. A Prompt with this Text would get them twice from many tokenizers: use
+// Prompt.Chat, or the TokenIDs of [Tokenizer.EncodePlain].
 func (t *Tokenizer) ApplyChatTemplate(ctx context.Context, chat Chat) (string, error) {
 	if chat.AddGenerationPrompt == nil {
 		chat.AddGenerationPrompt = new(true)

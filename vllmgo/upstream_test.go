@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUpstream checks every typed name against the installed vLLM, and lists what this vLLM has that the release
-// in testdata/upstream did not. To take a new release as known, put the names that the test lists into the files
-// there, and look whether one of them deserves a field.
+// TestUpstream checks every typed name against the installed vLLM, and lists what this vLLM has
+// that the release in testdata/upstream did not. To take a new release as known, put the names that
+// the test lists into the files there, and look whether one of them deserves a field.
 func TestUpstream(t *testing.T) {
 	for file, c := range map[string]struct {
 		function string
@@ -47,4 +47,68 @@ func TestUpstream(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUpstreamMethods lists what vLLM's LLM has that vllmgo has neither a name for nor a reason to
+// leave out.
+func TestUpstreamMethods(t *testing.T) {
+	installed, err := ask[[]string](t.Context(), "llm_parameters")
+	if err != nil && os.Getenv("VLLMGO_REQUIRE_VLLM") == "" {
+		t.Skip("this test needs vLLM (make setup): ", err)
+	}
+	require.NoError(t, err)
+	known := readNames(t, "llm_parameters.txt")
+	for _, name := range installed {
+		_, parameter, _ := strings.Cut(name, ".")
+		assert.True(t, known[name] != "" || known["*."+parameter] != "", "vLLM's LLM.%s has no name in Go, nor a reason", name)
+	}
+	for _, kind := range []string{"beam_search_parameters", "pooling_parameters", "prompts"} {
+		fields, err := ask[[]string](t.Context(), "fields_of", kind)
+		require.NoError(t, err)
+		for _, field := range fields {
+			name := kind + "." + field
+			assert.NotEmpty(t, readNames(t, "fields.txt")[name], "vLLM's %s has no name in Go, nor a reason", name)
+		}
+	}
+}
+
+// readNames reads a file of testdata/upstream that says for each Python name the place in Go.
+// Places that begin with a Go name must exist.
+func readNames(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/upstream/" + file)
+	require.NoError(t, err)
+	names := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, place, found := strings.Cut(strings.TrimSpace(line), " ")
+		if !found || name == "#" {
+			continue
+		}
+		names[name] = strings.TrimSpace(place)
+		for part := range strings.SplitSeq(strings.Split(names[name], ";")[0], ", ") {
+			assertExists(t, part)
+		}
+	}
+	return names
+}
+
+// assertExists sees that "Type.Name" is a field or method of the package, if it has that form.
+func assertExists(t *testing.T, place string) {
+	t.Helper()
+	types := map[string]reflect.Type{
+		"LLM": reflect.TypeFor[*LLM](), "Prompt": reflect.TypeFor[Prompt](), "Chat": reflect.TypeFor[Chat](),
+		"BeamSearchParams": reflect.TypeFor[BeamSearchParams](), "PoolingParams": reflect.TypeFor[PoolingParams](),
+		"Info": reflect.TypeFor[Info](),
+	}
+	owner, name, found := strings.Cut(place, ".")
+	typ := types[owner]
+	if !found || typ == nil {
+		return
+	}
+	_, isMethod := typ.MethodByName(name)
+	isField := false
+	if typ.Kind() == reflect.Struct {
+		_, isField = typ.FieldByName(name)
+	}
+	assert.True(t, isMethod || isField, "there is no %s", place)
 }

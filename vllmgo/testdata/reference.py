@@ -41,13 +41,20 @@ def answer(llm, call):
         case "generate":
             prompts = [p if isinstance(p, str) else {"prompt_token_ids": p} for p in call["prompts"]]
             lora = LoRARequest(call["lora"][0], 1, call["lora"][1]) if call.get("lora") else None
-            sampling = [params(p) for p in call["params"]]
+            sampling = [params(p) for p in call.get("params") or ()] or [None]
             outputs = llm.generate(
                 prompts, sampling[0] if len(sampling) == 1 else sampling, lora_request=lora, use_tqdm=False
             )
             return [request(output) for output in outputs]
+        case "truncate":
+            outputs = llm.generate(
+                call["prompts"], params(call["params"][0]), use_tqdm=False,
+                tokenization_kwargs={"truncate_prompt_tokens": 4},
+            )  # fmt: skip
+            return [request(output) for output in outputs]
         case "chat":
-            outputs = llm.chat(call["messages"], params(call["params"][0]), tools=call.get("tools"), use_tqdm=False)
+            more = call.get("chat") or {"messages": call["messages"]}
+            outputs = llm.chat(sampling_params=params(call["params"][0]), use_tqdm=False, **more)
             return [request(output) for output in outputs]
         case "beam_search":
             prompts = [{"prompt": prompt} for prompt in call["prompts"]]
