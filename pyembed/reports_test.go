@@ -54,7 +54,7 @@ assert value == 42 and pid != os.getpid()
 `,
 	// bpo-32573, LiberTEM#301: sys.argv is missing in embedded interpreters.
 	"sys.argv": "import argparse, sys\nassert sys.argv == [''], sys.argv\nargparse.ArgumentParser()",
-	// pythonnet#109, jep#28: extension modules do not find libpython's symbols.
+	// pythonnet#109: extension modules do not find libpython's symbols.
 	"extension modules": "import _ctypes, _hashlib, _decimal, _sqlite3, _ssl, array, math, zlib",
 	// asyncio's loop off the main thread, with a child process that SIGCHLD tells of.
 	"asyncio": `
@@ -66,8 +66,7 @@ async def main():
     return out.strip(), await asyncio.to_thread(sum, [1, 2])
 assert asyncio.run(main()) == (b"7", 3)
 `,
-	// Children inherit a signal mask or ignored signals of the runtime's (nodejs#3144 and the
-	// like).
+	// Children inherit a signal mask or ignored signals of the runtime's.
 	"signals of children": `
 import subprocess, sys
 masks = dict(line.split(":\t") for line in subprocess.check_output(["grep", "^Sig", "/proc/self/status"], text=True).splitlines())
@@ -87,7 +86,7 @@ for call in (down, lambda: json.loads("[" * 100_000), lambda: repr(nested)):
     else: raise AssertionError(call)
 while nested: nested = nested.pop()
 `,
-	// go-python#: a sleep or a read ends early, since the runtime sends signals to threads (PEP
+	// A sleep or a read ends early, since the runtime sends signals to threads (PEP
 	// 475 must hold).
 	"interrupted system calls": `
 import os, threading, time
@@ -102,7 +101,7 @@ begin = time.monotonic()
 event.wait(0.1)
 assert time.monotonic() - begin >= 0.1
 `,
-	// PyO3#1554: contextvars, warnings and logging of the calling thread.
+	// Contextvars, warnings and logging of the calling thread.
 	"warnings and logging": `
 import io, logging, warnings
 with warnings.catch_warnings(record=True) as caught:
@@ -124,7 +123,7 @@ if threading.current_thread() is threading.main_thread():
     assert seen == [1]
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
 `,
-	// Executors whose workers outlive the call (jep#330).
+	// Executors whose workers outlive the call.
 	"executors": "import concurrent.futures\nwith concurrent.futures.ThreadPoolExecutor(4) as pool:\n  assert sum(pool.map(abs, range(-100, 0))) == 5050\n",
 	// The number format of the host's locale reaches Python (Blender, GIMP).
 	"decimal point": "assert float('1.5') == 1.5 and '%.1f' % 1.5 == '1.5'",
