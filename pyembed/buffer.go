@@ -27,10 +27,10 @@ type Float16 uint16
 // Float32 returns the number as a float32, which holds it exactly.
 func (f Float16) Float32() float32 {
 	sign, exponent, fraction := uint32(f)>>15<<31, uint32(f)>>10&0x1f, uint32(f)&0x3ff
-	switch {
-	case exponent == 0x1f: // infinity, or not a number
+	switch exponent {
+	case 0x1f: // infinity, or not a number
 		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	case exponent == 0: // zero, or a fraction of the smallest
+	case 0: // zero, or a fraction of the smallest
 		return math.Float32frombits(sign|127<<23) * float32(fraction) / (1 << 24)
 	}
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
@@ -76,7 +76,12 @@ func view[T Element](py *Py, o *Object, flags C.int, fn func(values []T) error) 
 	}
 	want := reflect.TypeFor[T]()
 	if uintptr(buffer.itemsize) != want.Size() || elementKind(format) != elementKindOf(want) {
-		return fmt.Errorf("pyembed: the buffer's elements are of %d bytes in format %q, not %s", buffer.itemsize, format, want)
+		return fmt.Errorf(
+			"pyembed: the buffer's elements are of %d bytes in format %q, not %s",
+			buffer.itemsize,
+			format,
+			want,
+		)
 	}
 	n := int(buffer.len / buffer.itemsize)
 	if want.Kind() == reflect.Bool {

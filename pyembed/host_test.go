@@ -329,8 +329,8 @@ func TestWaitingForTheGILObeysContext(t *testing.T) {
 	defer cancel()
 	err := rt.Do(ctx, func(*Py) error { return errors.New("must not run") })
 	select {
-	case <-held:
-		t.Error("Do returned after the GIL was free")
+	case err := <-held:
+		t.Error("Do returned after the GIL was free", err)
 	default:
 	}
 	assert.ErrorIs(t, err, context.DeadlineExceeded)

@@ -42,7 +42,9 @@ func decodeFast(list *C.PyObject, slice any) int {
 	case *[]int64:
 		return int(C.pyembed_list_to_int64(list, (*C.int64_t)(unsafe.SliceData(*values)), C.Py_ssize_t(len(*values))))
 	case *[]int:
-		return int(C.pyembed_list_to_int64(list, (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(*values))), C.Py_ssize_t(len(*values))))
+		return int(
+			C.pyembed_list_to_int64(list, (*C.int64_t)(unsafe.Pointer(unsafe.SliceData(*values))), C.Py_ssize_t(len(*values))),
+		)
 	case *[]float64:
 		return int(C.pyembed_list_to_double(list, (*C.double)(unsafe.SliceData(*values)), C.Py_ssize_t(len(*values))))
 	case *[]string:

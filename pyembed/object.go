@@ -61,7 +61,9 @@ func (o *Object) pointer() *C.PyObject {
 func (o *Object) Attr(py *Py, name string) (*Object, error) {
 	py.check()
 	defer runtime.KeepAlive(o)
-	return py.own(C.pyembed_getattr(o.pointer(), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.Py_ssize_t(len(name))))
+	return py.own(
+		C.pyembed_getattr(o.pointer(), (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.Py_ssize_t(len(name))),
+	)
 }
 
 // SetAttr sets an attribute to a value that [Py.From] converts.

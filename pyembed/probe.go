@@ -95,12 +95,20 @@ func (config Config) ask(ctx context.Context, path string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("it did not answer: %w", reason(ctx))
 	case limited.Err() != nil:
-		return nil, fmt.Errorf("it did not answer within %v; repair it, or name another Python %s", probeLimit, config.advice())
+		return nil, fmt.Errorf(
+			"it did not answer within %v; repair it, or name another Python %s",
+			probeLimit,
+			config.advice(),
+		)
 	}
 	if text := strings.TrimSpace(stderr.String()); text != "" {
 		err = fmt.Errorf("%w: %s", err, text)
 	}
-	return stdout.Bytes(), fmt.Errorf("it does not run: %w; install or repair it, or name another Python %s", err, config.advice())
+	return stdout.Bytes(), fmt.Errorf(
+		"it does not run: %w; install or repair it, or name another Python %s",
+		err,
+		config.advice(),
+	)
 }
 
 // readProbe finds the answer of probe.py among the lines that were printed.

@@ -277,10 +277,12 @@ func TestWaitingForAThreadObeysContext(t *testing.T) {
 	thread := rt.NewThread()
 	defer thread.Close()
 	busy, release := make(chan struct{}), make(chan struct{})
-	go thread.Do(context.Background(), func(py *Py) error {
-		py.Detach(func() { close(busy); <-release })
-		return nil
-	})
+	go func() {
+		_ = thread.Do(context.Background(), func(py *Py) error {
+			py.Detach(func() { close(busy); <-release })
+			return nil
+		})
+	}()
 	<-busy
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

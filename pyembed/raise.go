@@ -107,7 +107,14 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 		return nil, failure
 	}
 	defer kind.Release(py)
-	made, failure := py.thread.rt.helpers.CallMethod(py, "go_error", kind, message, strings.ToValidUTF8(note, "?"), carrier)
+	made, failure := py.thread.rt.helpers.CallMethod(
+		py,
+		"go_error",
+		kind,
+		message,
+		strings.ToValidUTF8(note, "?"),
+		carrier,
+	)
 	if failure != nil {
 		return nil, failure
 	}

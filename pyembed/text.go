@@ -26,7 +26,9 @@ func (py *Py) encodeString(s string) (*C.PyObject, error) {
 	if utf8.ValidString(s) {
 		onError = nil
 	}
-	return py.made(C.py_PyUnicode_DecodeUTF8((*C.char)(unsafe.Pointer(unsafe.StringData(s))), C.Py_ssize_t(len(s)), onError))
+	return py.made(
+		C.py_PyUnicode_DecodeUTF8((*C.char)(unsafe.Pointer(unsafe.StringData(s))), C.Py_ssize_t(len(s)), onError),
+	)
 }
 
 var errNoText = errors.New("the str cannot be encoded")
