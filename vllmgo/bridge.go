@@ -34,6 +34,9 @@ var inputsSource string
 //go:embed packing.py
 var packingSource string
 
+//go:embed alone.py
+var aloneSource string
+
 //go:embed engine.py
 var engineSource string
 
@@ -103,6 +106,7 @@ func startBridge() (*bridge, error) {
 			{"vllmgo_pools", "pools.py", poolsSource, nil},
 			{"vllmgo_counters", "counters.py", countersSource, nil},
 			{"vllmgo_runtime", "runtime.py", runtimeSource, nil},
+			{"vllmgo_alone", "alone.py", aloneSource, nil},
 			{"vllmgo_engine", "engine.py", engineSource, &b.engine},
 		} {
 			object, err := py.Module(module.name, "vllmgo/"+module.file, module.source)

@@ -10,6 +10,7 @@ import time
 from array import array
 from collections import Counter, namedtuple
 
+from vllmgo_alone import Alone, HandedOver
 from vllmgo_bridge import Cancelled, Refused, check_args, explain_invalid, prefers_own_process
 from vllmgo_counters import Counters
 from vllmgo_folder import PrivateFolder
@@ -32,28 +33,7 @@ _in_process = None  # the open in-process Engine: vLLM's distributed state allow
 # What Go writes into Engine.signal, and Engine.step_for_llm obeys. See scheduler.go.
 GO_ON, STOP, HAND_OVER = 0, 1, 2
 
-
-class HandedOver(BaseException):
-    """Raised out of LLM.generate between two steps, or while it adds requests: they go on in the step loop.
-
-    It is no Exception, since LLM.generate removes its requests from the engine after one.
-    """
-
-
 Request = namedtuple("Request", "batch index stream")  # one of the step loop
-
-
-class Alone:
-    """A call of LLM.generate that is alone on the engine."""
-
-    def __init__(self, batch, report):
-        self.batch = batch
-        self.report = report  # called with (finished requests, generated tokens), or None
-        self.next_report = 0.0
-        self.added = 0  # requests that are in the engine
-        self.finished = []  # what LLM.generate was given so far
-        self.finished_tokens = 0  # counted for report only
-        self.stepped = False
 
 
 class Engine:

@@ -125,7 +125,7 @@ type EngineArgs struct {
 type EngineMode string
 
 const (
-	// EngineModeAuto, the zero value, is [OwnProcess] on a GPU and on a large CPU. It is
+	// EngineModeAuto is the zero value. It means [OwnProcess] on a GPU and on a large CPU. It is
 	// [InProcess] on a CPU of at most four cores, for which a second process would compete with the
 	// model.
 	EngineModeAuto EngineMode = ""

@@ -56,7 +56,9 @@ func explain(err error) error {
 		return &callError{exception.Message, []error{err}}
 	case errors.Is(err, pyembed.Class("vllm.v1.engine.exceptions.EngineDeadError")):
 		return &callError{
-			"the engine's process has ended: close the LLM and make a new one" + quoted(lastOf(causesIn(lines.since(0, 100)), 15)),
+			"the engine's process has ended: close the LLM and make a new one" + quoted(
+				lastOf(causesIn(lines.since(0, 100)), 15),
+			),
 			[]error{ErrEngineDead, err},
 		}
 	}

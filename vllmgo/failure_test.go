@@ -155,7 +155,7 @@ func TestSleep(t *testing.T) {
 func freeGPUMemory(t *testing.T) uint64 {
 	t.Helper()
 	require.Equal(t, nvml.SUCCESS, nvml.Init())
-	defer nvml.Shutdown()
+	defer func() { _ = nvml.Shutdown() }()
 	device, ret := nvml.DeviceGetHandleByIndex(0)
 	require.Equal(t, nvml.SUCCESS, ret)
 	info, ret := device.GetMemoryInfo()

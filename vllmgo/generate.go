@@ -29,7 +29,12 @@ func optionsOf(options []CallOption) callOptions {
 // If the model cannot take one of the prompts, Generate returns an error and completes none. When
 // ctx ends, the engine drops the requests after its current step, and Generate returns an error
 // that wraps the context's.
-func (l *LLM) Generate(ctx context.Context, prompts []Prompt, params SamplingParams, options ...CallOption) (*Generation, error) {
+func (l *LLM) Generate(
+	ctx context.Context,
+	prompts []Prompt,
+	params SamplingParams,
+	options ...CallOption,
+) (*Generation, error) {
 	b, err := l.newBatch(ctx, prompts, 0, params)
 	if err != nil {
 		return nil, err

@@ -92,7 +92,8 @@ func (p *Prompt) encode(limit int) (string, error) {
 	case p.TruncatePromptTokens < 0:
 		return "", fmt.Errorf("has TruncatePromptTokens %d: give a number above 0", p.TruncatePromptTokens)
 	}
-	if p.Chat == nil && p.Embeddings == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" && p.TruncatePromptTokens == 0 {
+	if p.Chat == nil && p.Embeddings == nil && p.LoRA == nil && p.Priority == 0 && p.CacheSalt == "" &&
+		p.TruncatePromptTokens == 0 {
 		return "", nil
 	}
 	options := promptOptions{Priority: p.Priority, CacheSalt: p.CacheSalt}

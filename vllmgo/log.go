@@ -105,7 +105,9 @@ func (l *logLines) add(line string) {
 
 // vllmLine is a line of vLLM's log: "(EngineCore pid=12) INFO 11-24 16:05:31 [core.py:105] text",
 // with no, one or more processes in front.
-var vllmLine = regexp.MustCompile(`^(?:\((\S+) pid=(\d+)\) )*(?:(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[(\S+)\] )?)?(.*)$`)
+var vllmLine = regexp.MustCompile(
+	`^(?:\((\S+) pid=(\d+)\) )*(?:(DEBUG|INFO|WARNING|ERROR|CRITICAL) \d\d-\d\d \d\d:\d\d:\d\d (?:\[(\S+)\] )?)?(.*)$`,
+)
 
 // colours are what vLLM puts into lines for a terminal.
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")

@@ -50,8 +50,8 @@ func LoadModelConfig(ctx context.Context, args EngineArgs) (ModelConfig, error) 
 	return ask[ModelConfig](ctx, "model_config", kwargs)
 }
 
-// WithDtype returns the configuration for weights and activations of the given type: "half", "float16", "bfloat16",
-// "float" or "float32". Any other type, such as "auto", leaves it as it is.
+// WithDtype returns the configuration for weights and activations of the given type: "half",
+// "float16", "bfloat16", "float" or "float32". Any other type, such as "auto", leaves it as it is.
 func (c ModelConfig) WithDtype(dtype string) ModelConfig {
 	switch dtype {
 	case "half", "float16", "bfloat16":

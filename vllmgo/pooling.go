@@ -57,7 +57,12 @@ type PoolingOutput struct {
 // prompt with its own PoolingParams uses those; the other prompts use params.
 //
 // Calls from several goroutines share the engine, as those of [LLM.Generate] do.
-func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([]PoolingOutput, error) {
+func (l *LLM) Encode(
+	ctx context.Context,
+	task PoolingTask,
+	prompts []Prompt,
+	params PoolingParams,
+) ([]PoolingOutput, error) {
 	in := input{prompts: prompts}
 	err := in.checkPrompts(l.info.MaxModelLen)
 	if err == nil {
@@ -75,7 +80,14 @@ func (l *LLM) Encode(ctx context.Context, task PoolingTask, prompts []Prompt, pa
 	if err != nil {
 		return nil, err
 	}
-	outputs, lengths, values := make([]PoolingOutput, len(prompts)), valuesOf[int32](pooled.PromptLengths), valuesOf[float32](pooled.Values)
+	outputs, lengths, values := make(
+		[]PoolingOutput,
+		len(prompts),
+	), valuesOf[int32](
+		pooled.PromptLengths,
+	), valuesOf[float32](
+		pooled.Values,
+	)
 	for i, shape := range pooled.Shapes {
 		size := 1
 		for _, n := range shape {
@@ -130,7 +142,12 @@ func (l *LLM) Classify(ctx context.Context, prompts []Prompt, params PoolingPara
 	return l.vectors(ctx, Classify, prompts, params)
 }
 
-func (l *LLM) vectors(ctx context.Context, task PoolingTask, prompts []Prompt, params PoolingParams) ([][]float32, error) {
+func (l *LLM) vectors(
+	ctx context.Context,
+	task PoolingTask,
+	prompts []Prompt,
+	params PoolingParams,
+) ([][]float32, error) {
 	outputs, err := l.Encode(ctx, task, prompts, params)
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func Greedy(maxTokens int) SamplingParams {
 	return SamplingParams{Temperature: new(0.0), MaxTokens: maxTokens}
 }
 
-// Unlimited, as SamplingParams.MaxTokens, generates until the model ends or its length is reached.
+// Unlimited is a SamplingParams.MaxTokens that generates until the model ends or its length is reached.
 const Unlimited = -1
 
 // RepetitionDetection ends a completion whose end is one pattern of tokens, repeated.
@@ -154,13 +154,17 @@ func (p SamplingParams) check() error {
 	}
 	if s := p.StructuredOutputs; s != nil {
 		given := 0
-		for _, is := range []bool{s.JSON != nil, s.JSONObject, s.Regex != "", s.Choice != nil, s.Grammar != "", s.StructuralTag != ""} {
+		for _, is := range []bool{
+			s.JSON != nil, s.JSONObject, s.Regex != "", s.Choice != nil, s.Grammar != "", s.StructuralTag != "",
+		} {
 			if is {
 				given++
 			}
 		}
 		if given != 1 {
-			return errors.New("StructuredOutputs needs exactly one of JSON, JSONObject, Regex, Choice, Grammar and StructuralTag")
+			return errors.New(
+				"StructuredOutputs needs exactly one of JSON, JSONObject, Regex, Choice, Grammar and StructuralTag",
+			)
 		}
 	}
 	return nil

@@ -141,7 +141,10 @@ type request struct {
 func (l *stepLoop) choose() []request {
 	fits := func(b *batch) bool { return b.waits() }
 	if !l.mixesAdapters {
-		other := slices.ContainsFunc(l.order, func(b *batch) bool { return b.waits() && b.adapted(b.upcoming()) != l.adapted })
+		other := slices.ContainsFunc(
+			l.order,
+			func(b *batch) bool { return b.waits() && b.adapted(b.upcoming()) != l.adapted },
+		)
 		if l.inEngine > 0 && other {
 			return nil
 		}
