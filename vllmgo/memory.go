@@ -38,7 +38,7 @@ var memoryAdvice = []struct {
 	{
 		// The longest sequence does not fit into the KV cache.
 		regexp.MustCompile(`max seq len \((\d+)\), \(([\d.]+) GiB KV cache is needed, which is larger than the available ` +
-			`KV cache memory \(([\d.]+) GiB\)\.`+
+			`KV cache memory \(([\d.]+) GiB\)\.` +
 			`(?: Based on the available memory, the estimated maximum model length is (\d+))?`),
 		func(_ EngineArgs, found []string) string {
 			more := fmt.Sprintf("give the KV cache %.1f GiB more (GPUMemoryUtilization, KVCacheMemoryBytes; on a CPU, "+
