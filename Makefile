@@ -26,10 +26,16 @@ bench: ## Run the three benchmarks and print their tables
 race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
-# A Python without vLLM, and none of the tests that take seconds.
+# A Python without vLLM, and none of the tests that start dozens of processes: make test runs those.
+SLOW = TestEnvironmentIsObeyed|TestNothingLeaks|TestCancellationIsRaisedAgain|TestLargeResultsDoNotPileUp|$\
+TestWaitingForTheGILObeysContext|TestReports|TestCancellationSparesImports|TestStress|TestOutputAtStart|$\
+TestFinalizerStorm|TestCallInAnotherProcessOfPython|TestConda|TestUV|TestManyGoroutinesFewThreads|$\
+TestFaulthandlerLeavesFaultsToGo|TestNoLocaleIsUTF8|TestOutputOfPthFile|TestWhatEndsPythonsStartIsAnError|$\
+FuzzExceptions
 check: ## Check what needs no vLLM, in seconds
 	@$(MAKE) --no-print-directory lint
-	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) go test -short $(ARGS) ./... | { grep -v 'no test files' || true; }
+	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) go test -short -skip '^($(SLOW))$$' $(ARGS) ./... | \
+		{ grep -v 'no test files' || true; }
 
 # One package at a time, since each may load an engine.
 test: ## Run all tests

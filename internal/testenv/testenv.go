@@ -51,8 +51,12 @@ func SmolLM2(t testing.TB) string {
 	return dir
 }
 
-// FindSmolLM2 is [SmolLM2] for programs that are no tests.
+// FindSmolLM2 is [SmolLM2] for programs that are no tests. Its error says what is missing, vLLM or
+// the model.
 func FindSmolLM2() (string, error) {
+	if _, err := vllmgo.DetectDevice(context.Background()); err != nil {
+		return "", fmt.Errorf("this test needs vLLM (make setup): %w", err)
+	}
 	dir := filepath.Join(root(), ".cache", "models", "smollm2-135m")
 	if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
 		return "", fmt.Errorf("this test needs the test model (make test makes it): %w", err)
