@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync/atomic"
+
+	"vllmgo/internal/ctxerr"
 )
 
 // job is one function to run attached, and how it ended.
@@ -49,15 +51,7 @@ func (j *job) wait() error {
 }
 
 func waitError(ctx context.Context) error {
-	return fmt.Errorf("pyembed: waiting for Python: %w", reason(ctx))
-}
-
-// reason returns why ctx ended: its error, and its cause when that is another.
-func reason(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return fmt.Errorf("%w: %w", ctx.Err(), cause)
-	}
-	return ctx.Err()
+	return fmt.Errorf("pyembed: waiting for Python: %w", ctxerr.Reason(ctx))
 }
 
 // pool is a bounded set of threads that share their jobs.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"vllmgo/internal/ctxerr"
 )
 
 //go:embed probe.py
@@ -93,7 +95,7 @@ func (config Config) ask(ctx context.Context, path string) ([]byte, error) {
 	case err == nil || errors.Is(err, exec.ErrWaitDelay):
 		return stdout.Bytes(), nil
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("it did not answer: %w", reason(ctx))
+		return nil, fmt.Errorf("it did not answer: %w", ctxerr.Reason(ctx))
 	case limited.Err() != nil:
 		return nil, fmt.Errorf(
 			"it did not answer within %v; repair it, or name another Python %s",

@@ -138,11 +138,8 @@ func TestConversionErrorsNameThePath(t *testing.T) {
 	})
 }
 
-// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it
-// comes from, had is gone. What Python handles at the time keeps its traceback.
-func TestErrorsKeepNoFrames(t *testing.T) {
-	do(t, func(py *Py) error {
-		module, err := py.Module("frames", "frames.py", `
+// framesModule raises exceptions whose frames hold objects, and counts those that are alive.
+const framesModule = `
 import traceback, weakref
 
 class Large: pass
@@ -201,7 +198,13 @@ def handle(call):
     except KeyError as e:
         call()
         return "in handle" in "".join(traceback.format_exception(e))
-`)
+`
+
+// TestErrorsKeepNoFrames holds an error; what the frames of its exception, and of those that it
+// comes from, had is gone. What Python handles at the time keeps its traceback.
+func TestErrorsKeepNoFrames(t *testing.T) {
+	do(t, func(py *Py) error {
+		module, err := py.Module("frames", "frames.py", framesModule)
 		require.NoError(t, err)
 		for _, function := range []string{"fail", "fail_hidden", "fail_group", "fail_often"} {
 			_, failed := module.CallMethod(py, function)

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"unicode/utf8"
 	"unsafe"
+
+	"vllmgo/internal/ctxerr"
 )
 
 var (
@@ -47,7 +49,7 @@ func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 	case starting <- struct{}{}:
 		defer func() { <-starting }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("pyembed: waiting for another Start: %w", reason(ctx))
+		return nil, fmt.Errorf("pyembed: waiting for another Start: %w", ctxerr.Reason(ctx))
 	}
 	if started != nil {
 		return started, started.accept(ctx, config)

@@ -16,6 +16,8 @@ import (
 	"runtime/cgo"
 	"sync"
 	"sync/atomic"
+
+	"vllmgo/internal/ctxerr"
 )
 
 // Thread is one OS thread that is known to Python and keeps its thread state until it is closed.
@@ -238,7 +240,7 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 		return fn(py)
 	}()
 	if interrupted && err != nil {
-		return fmt.Errorf("pyembed: interrupted: %w (%w)", reason(ctx), err)
+		return fmt.Errorf("pyembed: interrupted: %w (%w)", ctxerr.Reason(ctx), err)
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"vllmgo/internal/ctxerr"
 )
 
 // inBackground runs fn on its own goroutine and waits for its result. When ctx ends, it returns an
@@ -65,7 +67,7 @@ func (a *attempt[T]) wait(ctx context.Context) (T, error) {
 		return a.value, a.err
 	case <-ctx.Done():
 		var zero T
-		return zero, fmt.Errorf("vllmgo: waiting for Python: %w", reason(ctx))
+		return zero, fmt.Errorf("vllmgo: waiting for Python: %w", ctxerr.Reason(ctx))
 	}
 }
 
@@ -104,7 +106,7 @@ func (l *leavers) wait(ctx context.Context) error {
 		select {
 		case <-first:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for an engine that was stopped while it loaded: %w", reason(ctx))
+			return fmt.Errorf("waiting for an engine that was stopped while it loaded: %w", ctxerr.Reason(ctx))
 		}
 		l.mu.Lock()
 		if len(l.gone) > 0 && l.gone[0] == first {

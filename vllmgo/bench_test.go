@@ -19,24 +19,7 @@ import (
 // weights, in place of SmolLM2.
 func BenchmarkConcurrency(b *testing.B) {
 	const requests, input, output = 64, 128, 64
-	args := vllmgo.EngineArgs{MaxModelLen: 512, GPUMemoryUtilization: 0.5, EnablePrefixCaching: new(false)}
-	if args.Model = os.Getenv("VLLMGO_BENCH_MODEL"); args.Model != "" {
-		args.LoadFormat, args.SkipTokenizerInit = "dummy", true
-	} else {
-		args.Model = testenv.SmolLM2(b)
-	}
-	if device, err := vllmgo.DetectDevice(b.Context()); err == nil && device == "cpu" {
-		args.EnforceEager = true // compiling takes minutes there
-	}
-	llm, err := vllmgo.New(b.Context(), args)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := llm.Close(); err != nil {
-			b.Error(err)
-		}
-	})
+	llm := benchmarkLLM(b)
 	random := rand.New(rand.NewPCG(1, 1))
 	fresh := func() []vllmgo.Prompt {
 		prompts := make([]vllmgo.Prompt, requests)
@@ -105,6 +88,30 @@ func BenchmarkConcurrency(b *testing.B) {
 	}
 	b.ReportMetric(medians[0]/medians[1], "goroutines/one-call")
 	b.ReportMetric(medians[0]/medians[2], "streams/one-call")
+}
+
+// benchmarkLLM loads VLLMGO_BENCH_MODEL with random weights, or else SmolLM2.
+func benchmarkLLM(b *testing.B) *vllmgo.LLM {
+	b.Helper()
+	args := vllmgo.EngineArgs{MaxModelLen: 512, GPUMemoryUtilization: 0.5, EnablePrefixCaching: new(false)}
+	if args.Model = os.Getenv("VLLMGO_BENCH_MODEL"); args.Model != "" {
+		args.LoadFormat, args.SkipTokenizerInit = "dummy", true
+	} else {
+		args.Model = testenv.SmolLM2(b)
+	}
+	if device, err := vllmgo.DetectDevice(b.Context()); err == nil && device == "cpu" {
+		args.EnforceEager = true // compiling takes minutes there
+	}
+	llm, err := vllmgo.New(b.Context(), args)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := llm.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return llm
 }
 
 // BenchmarkOutside is the time of a Generate outside LLM.generate, in µs: handing prompts over and

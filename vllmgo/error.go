@@ -1,7 +1,6 @@
 package vllmgo
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -28,14 +27,6 @@ var (
 	// ErrClosed means that the LLM was closed.
 	ErrClosed = errors.New("the LLM is closed")
 )
-
-// reason returns why ctx ended: its error, with its cause if that is another.
-func reason(ctx context.Context) error {
-	if cause := context.Cause(ctx); cause != ctx.Err() {
-		return fmt.Errorf("%w: %w", ctx.Err(), cause)
-	}
-	return ctx.Err()
-}
 
 // explain turns a Python exception into an error of this package. The message of bridge.py's
 // Refused stands alone; other exceptions keep their Python type. The error wraps the

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vllmgo/internal/ctxerr"
 	"vllmgo/pyembed"
 )
 
@@ -64,7 +65,7 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 				l.thread.Close()
 			}
 		})
-		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, reason(ctx))
+		return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, ctxerr.Reason(ctx))
 	}
 }
 

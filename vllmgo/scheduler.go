@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vllmgo/internal/ctxerr"
 	"vllmgo/pyembed"
 )
 
@@ -71,7 +72,7 @@ func (s *scheduler) start(c call) error {
 		return fmt.Errorf("vllmgo: %w", ErrClosed)
 	}
 	if base.ctx.Err() != nil {
-		return fmt.Errorf("vllmgo: %w", reason(base.ctx))
+		return fmt.Errorf("vllmgo: %w", ctxerr.Reason(base.ctx))
 	}
 	s.lastID++
 	switch c := c.(type) {
@@ -104,7 +105,7 @@ func (s *scheduler) wait(c call) error {
 	case <-base.done:
 		return base.err
 	case <-base.ctx.Done():
-		return s.abandon(c, reason(base.ctx))
+		return s.abandon(c, ctxerr.Reason(base.ctx))
 	}
 }
 
