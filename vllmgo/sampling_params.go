@@ -96,7 +96,8 @@ func Greedy(maxTokens int) SamplingParams {
 	return SamplingParams{Temperature: new(0.0), MaxTokens: maxTokens}
 }
 
-// Unlimited is a SamplingParams.MaxTokens that generates until the model ends or its length is reached.
+// Unlimited is a SamplingParams.MaxTokens that generates until the model ends or its length is
+// reached.
 const Unlimited = -1
 
 // RepetitionDetection ends a completion whose end is one pattern of tokens, repeated.
