@@ -32,9 +32,9 @@
 // the time for loading the model, and the time of the Go call outside LLM.generate. All requests
 // return together, so the time of a batch is also the latency of each request for the caller.
 //
-// Before a point's first trial come one request and passes of its full shape, until times are
-// stable. Trials come in rounds, one of every point in random order; see [stat.Stopping] for their
-// end. Each pass has other prompts.
+// Run warms a point up with one request and up to five passes of its full shape, until times are
+// stable. Then it runs trials in rounds, one of every point in random order; [stat.Stopping] says
+// when they end. No prompt of a warm-up is in another pass.
 //
 // # Metrics
 //
@@ -47,7 +47,7 @@
 //
 // Every pass is compared with what was sent and asked for: the number of outputs, each prompt as
 // the engine saw it, the number of generated tokens, the finish reason, and that the prefix cache
-// served nothing. A difference fails the point.
+// served nothing, unless the point switches it on. A difference fails the point.
 //
 // # Soak tests
 //

@@ -22,9 +22,9 @@ type Settings struct {
 	// Resume continues the run whose journal is in Dir, if there is one. No trial is repeated or
 	// lost. All other settings must be as they were, and so must the machine.
 	Resume bool
-	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. When
-	// each call has its own process, an engine that takes its process with it costs no more than
-	// the point under way; see [RecordCrash].
+	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. If
+	// each call runs in a process of its own, the crash of an engine loses only the current point;
+	// see [RecordCrash].
 	OneEngine bool
 
 	// Studies are what to measure. Required.

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"vllmgo/pyembed/internal/gilstate"
+	"vllmgo/pyembed/internal/gilstatebench"
 )
 
 func benchmark(b *testing.B, fn func(py *Py) error) {
@@ -153,7 +153,7 @@ func BenchmarkEnsureRelease(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for b.Loop() {
-		gilstate.EnsureRelease()
+		gilstatebench.EnsureRelease()
 	}
 }
 

@@ -1,9 +1,6 @@
 package pyembed
 
 /*
-#cgo noescape py_PyEval_RestoreThread
-#cgo nocallback py_PyEval_RestoreThread
-#cgo nocallback py_PyEval_SaveThread
 #include "capi.h"
 */
 import "C"
@@ -11,13 +8,10 @@ import "C"
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"runtime/cgo"
 	"sync"
 	"sync/atomic"
-
-	"vllmgo/internal/ctxerr"
 )
 
 // Thread is one OS thread that is known to Python and keeps its thread state until it is closed.
@@ -157,16 +151,6 @@ func (t *Thread) Close() {
 	}
 }
 
-func (t *Thread) attach() {
-	C.py_PyEval_RestoreThread(t.state)
-	t.attached = true
-}
-
-func (t *Thread) detach() {
-	t.attached = false
-	t.state = C.py_PyEval_SaveThread()
-}
-
 // run serves one job on the thread itself.
 func (t *Thread) run(j *job) {
 	defer close(j.done)
@@ -189,66 +173,4 @@ func (t *Thread) run(j *job) {
 	}()
 	j.err = t.outermost(j.ctx, j.fn)
 	returned = true
-}
-
-// enter runs fn on the thread itself: inside a call that already runs there, or, on a thread of
-// LockThread, as a new one.
-func (t *Thread) enter(ctx context.Context, fn func(*Py) error) error {
-	if t.attached {
-		return t.call(ctx, fn)
-	}
-	t.attach()
-	defer t.detach()
-	if t.ctx == nil {
-		return t.outermost(ctx, fn)
-	}
-	return t.call(ctx, fn)
-}
-
-// outermost runs fn, attached, in a call that is not inside another one.
-func (t *Thread) outermost(ctx context.Context, fn func(*Py) error) error {
-	C.pyembed_begin()
-	t.rt.drops.drain()
-	if t.isolated {
-		py := &Py{thread: t, ctx: ctx}
-		context, err := py.made(C.pyembed_context_enter())
-		if err != nil {
-			return err
-		}
-		defer C.pyembed_context_exit(context)
-	}
-	defer C.py_PyErr_Clear()
-	return t.call(ctx, fn)
-}
-
-// call runs fn on the thread, attached, until it returns or ctx ends it.
-func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
-	if ctx.Err() != nil {
-		return waitError(ctx)
-	}
-	py := &Py{thread: t, ctx: ctx}
-	outer := t.ctx
-	t.ctx = ctx
-	defer func() { py.thread, t.ctx = nil, outer }()
-	if ctx.Done() == nil {
-		return fn(py)
-	}
-	stop := t.watch(ctx)
-	interrupted := false
-	err := func() error {
-		defer func() { interrupted = stop() }()
-		return fn(py)
-	}()
-	if interrupted && err != nil {
-		return fmt.Errorf("pyembed: interrupted: %w (%w)", ctxerr.Reason(ctx), err)
-	}
-	return err
-}
-
-// current returns the Thread that the calling goroutine runs on, or nil.
-func (rt *Interpreter) current() *Thread {
-	if handle := C.pyembed_current(); handle != 0 {
-		return cgo.Handle(handle).Value().(*Thread)
-	}
-	return nil
 }

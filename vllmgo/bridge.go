@@ -40,8 +40,8 @@ var aloneSource string
 //go:embed engine.py
 var engineSource string
 
-//go:embed child.py
-var childSource string
+//go:embed die_with_parent.py
+var dieWithParentSource string
 
 // bridge is Python with vLLM's side of this package loaded, once for the process.
 type bridge struct {
@@ -214,15 +214,15 @@ func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 	return nil
 }
 
-// guardChildren puts child.py into a file that child processes can open, and that goes with this
-// process.
+// guardChildren puts die_with_parent.py into a file that child processes can open, and that goes
+// with this process.
 func (b *bridge) guardChildren(py *pyembed.Py) error {
-	fd, err := unix.MemfdCreate("vllmgo-child.py", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("vllmgo-die_with_parent.py", unix.MFD_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("memfd_create: %w", err)
 	}
-	if _, err := unix.Write(fd, []byte(childSource)); err != nil {
-		return fmt.Errorf("writing child.py: %w", err)
+	if _, err := unix.Write(fd, []byte(dieWithParentSource)); err != nil {
+		return fmt.Errorf("writing die_with_parent.py: %w", err)
 	}
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
 	_, err = b.module.CallMethod(py, "guard_children", path)

@@ -449,7 +449,7 @@ def settle():
 
 
 def guard_children(path):
-    """Makes every process that vLLM spawns run the code at path first; see child.py.
+    """Makes every process that vLLM spawns run the code at path first; see die_with_parent.py.
 
     multiprocessing's spawn runs the parent's main file in each child before anything else.
     """

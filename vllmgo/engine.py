@@ -88,7 +88,7 @@ class Engine:
             wake_when_dead(self.llm.llm_engine.engine_core)
             if not self.own_process:
                 _in_process = self
-            # Collections need not walk what an engine and vLLM's modules have, as long as the engine lives.
+            # Collections need not walk what an engine and vLLM's modules have, while the engine lives.
             gc.collect()
             gc.freeze()
         except BaseException as error:

@@ -63,7 +63,8 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 	}
 }
 
-// stream holds the deltas that the consumer has not taken.
+// stream holds the deltas that the consumer has not taken. They leave Python in [stepLoop.step],
+// which pushes them.
 type stream struct {
 	mu      sync.Mutex
 	waiting []Delta

@@ -61,7 +61,7 @@ type WarmUpMode string
 const (
 	// WarmUpFull runs one request, and then the point's full shape until times are stable.
 	WarmUpFull WarmUpMode = "full"
-	// WarmUpNotebook runs one request, as the notebook does. The first trial then pays for all that
-	// the shape needs once.
+	// WarmUpNotebook runs one request, as the notebook does. The first trial then includes what
+	// the shape needs only once.
 	WarmUpNotebook WarmUpMode = "notebook"
 )

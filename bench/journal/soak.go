@@ -14,8 +14,8 @@ import (
 // SoakFileName is the name of a soak test's journal in a results directory.
 const SoakFileName = "soak.jsonl"
 
-// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other,
-// and takes a journal without one for the first.
+// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other.
+// A journal without a version has version 1.
 const SoakSchema = 1
 
 // Soak is everything that a soak test recorded, as read from its file.

@@ -18,7 +18,8 @@ type WarmUp struct {
 	// follows a single request, as the notebook's measurement does. There are none with
 	// [WarmUpNotebook].
 	Passes []time.Duration `json:"passes_ns,omitempty"`
-	// Stable is false when the last of the passes was still faster than the one before it.
+	// Stable is false when the last of the passes was still faster than the one before it, by 5 %
+	// or more.
 	Stable bool `json:"stable"`
 }
 

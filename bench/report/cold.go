@@ -14,8 +14,8 @@ type Cold struct {
 	// Elapsed is the time of the first pass of the full shape on the first engine that measured the
 	// point.
 	Elapsed time.Duration `json:"elapsed_ns"`
-	// StartUp is the share of it that was start-up: what it has more than the median of the trials.
-	// It is negative when the median is greater.
+	// StartUp is (Elapsed − median of the trials) / Elapsed: the share that was start-up. It is
+	// negative if the median is larger.
 	StartUp float64 `json:"start_up"`
 }
 

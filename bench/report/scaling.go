@@ -72,8 +72,8 @@ type ScalingRow struct {
 // The runs must agree in everything else: model, device, every setting, and the prompts of points
 // with the same name and value, by the SHA-256 in their ledgers. NewScaling returns an error that
 // says what differs. It also returns an error when a point was measured twice with one size, or no
-// point with two sizes. Versions and machines may differ; the notes then say so. A point that a run
-// lacks has one row less.
+// point with two sizes. Versions and machines may differ; the notes then say so. A point has no
+// row for a run that lacks it.
 func NewScaling(runs ...Run) (*Scaling, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: scaling over devices needs a run")

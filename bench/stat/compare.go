@@ -14,10 +14,11 @@ type Comparison struct {
 	// slower.
 	Ratio float64 `json:"ratio"`
 	// Low and High are the ends of an interval that covers the ratio of the times with 99 %
-	// confidence. 1 is outside the interval when the samples differ. Both are 0 for too few values.
+	// confidence. Both are 0 for too few values.
 	Low  float64 `json:"low,omitempty"`
 	High float64 `json:"high,omitempty"`
-	// P is the probability of samples that differ as much or more when nothing differs.
+	// P is the p-value: the probability of a difference at least this large when both samples have
+	// the same distribution.
 	P float64 `json:"p"`
 	// Differ is true when P is at most 1 %.
 	Differ bool `json:"differ"`
@@ -27,7 +28,7 @@ type Comparison struct {
 // a sample is empty.
 //
 // The test is the two-sided Mann-Whitney U test (Annals of Mathematical Statistics 18, 1947). It is
-// exact for samples of up to 50 values, and assumes nothing about the distribution of the times.
+// exact for samples of up to 50 values, or 25 when values are equal, and assumes nothing about the distribution of the times.
 // Two samples of fewer than 5 values never differ.
 //
 // The interval is that of the test: it goes from the k-th smallest to the k-th largest ratio of a

@@ -1,6 +1,6 @@
 // Package stat has the statistics of benchmark times: how large a time is, how sure that is, and
 // whether two samples differ. Nothing in it assumes that times are distributed normally, because
-// they are not: a few passes are always much slower than the others.
+// they are not: a few passes are often much slower than the others.
 //
 // # Estimates
 //
@@ -19,8 +19,7 @@
 // # Tests
 //
 // [Compare] reports whether two samples differ, [NewTrend] whether the times of a sample drift, and
-// [NewModes] whether they have more than one mode. A run makes many such tests. Each therefore sees
-// something that is not there with a probability of at most 1 %, not of the usual 5 %. [Outliers]
-// returns the values that are far from the others. They belong to the sample: report them, and
+// [NewModes] whether they have more than one mode. A run makes many such tests. Each therefore has
+// a false-positive rate of at most 1 %, instead of the usual 5 %. [Outliers] returns the values that are far from the others. They belong to the sample: report them, and
 // leave them in.
 package stat

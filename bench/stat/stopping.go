@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Stopping is the rule that says how often points are measured: each at least MinTrials and at most
-// MaxTrials times, until the 95 % interval of its median is within Target or the budget is spent.
-// Each point has one trial whatever the budget.
+// Stopping is the rule that says how often points are measured. A point has MinTrials trials, and
+// then further ones until the 95 % interval of its median is within Target, or it has MaxTrials.
+// When the budget is spent, no more trials begin, but each point has one.
 //
 // The rule looks at the interval after each trial and stops when it is narrow. The interval then
 // covers the true median less often than in 95 % of runs; docs/benchmarking.md says how often.
@@ -31,7 +31,7 @@ const DefaultTarget = 0.02
 func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
 
 // UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is
-// within target or the budget is spent.
+// within target. It measures less often when the budget is spent.
 func UntilPrecise(target float64, budget time.Duration) Stopping {
 	return Stopping{Target: target, MinTrials: 6, MaxTrials: 50, Budget: budget}
 }

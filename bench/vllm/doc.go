@@ -16,8 +16,8 @@
 // [Run] starts the program again, with the same arguments, for each engine. In such a process, Run
 // measures the points of one engine and ends the process. A program must therefore call Run with
 // equal settings each time it is started with equal arguments, and should do little before. In
-// return, an engine that takes its process with it costs no more than the point under way, and each
-// engine gets a process with the environment variables that its points ask for.
+// return, the crash of an engine loses only the current point. Each engine gets a process with the
+// environment variables that its points ask for.
 //
 // All processes end with the one that the user started. Unless VLLM_LOGGING_LEVEL is set, vLLM logs
 // warnings only.

@@ -41,8 +41,8 @@ type Settings struct {
 	Preset string
 	// Sweeps are the sweeps of the preset to measure. nil means all.
 	Sweeps []workload.Sweep
-	// Plan changes the studies, or makes them, when that takes the tokenizer. It may be nil. The
-	// tokenizer is nil when the model has none.
+	// Plan, if not nil, returns the studies to measure in place of the given ones. Use it when
+	// choosing them needs the tokenizer. The tokenizer is nil when the model has none.
 	Plan func(ctx context.Context, studies []workload.Study, t workload.Tokenizer) ([]workload.Study, error)
 	// Repeat is a run whose requests are measured again. nil means that new requests are drawn. It
 	// takes the place of Studies, Preset, Sweeps and Plan.

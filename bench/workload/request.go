@@ -61,9 +61,12 @@ type PointRequests struct {
 // Point prepares the requests of a point. It draws each prompt uniformly and independently from the
 // vocabulary, and again when it was drawn before. Each pass has its own random stream.
 //
-// Point returns an error when a length is below 1 or leaves no token after the shared prefix, when
-// the vocabulary does not give so many different prompts of a length, and when prompts are texts
-// and it finds none of a length.
+// Point returns an error for
+//
+//   - a length below 1
+//   - a prompt that is not longer than the shared prefix
+//   - a vocabulary with too few different prompts of a length
+//   - prompts that are texts when it finds none of a length
 func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
 	if err := q.check(p); err != nil {
 		return nil, err

@@ -88,9 +88,9 @@ func (s Study) Validate() error {
 	return nil
 }
 
-// EngineArgs returns base with the settings of the study and of one of its points: the study's
-// limits, the point's engine arguments, and no prefix caching unless the point asks for it, since a
-// prompt that the cache answers is not measured.
+// EngineArgs returns base with the limits of the study and the engine arguments of one of its
+// points. It switches prefix caching off unless the point sets it: a prompt that the cache answers
+// is not measured.
 func (s Study) EngineArgs(base vllmgo.EngineArgs, p Point) (vllmgo.EngineArgs, error) {
 	base.MaxNumBatchedTokens = s.MaxNumBatchedTokens
 	base.MaxNumSeqs = s.MaxNumSeqs

@@ -85,7 +85,7 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 		"trials",
 		0,
 		"`number` of times that each point is measured, whatever --target and --budget say (default 1"+
-			" with --preset notebook, otherwise as often as they say, at least 6)",
+			" with --preset notebook; otherwise at least 6, as far as the budget allows)",
 	)
 	f.Float64Var(
 		&o.target,

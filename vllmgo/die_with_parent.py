@@ -2,7 +2,7 @@
 
 vLLM's workers watch a pipe to their engine core, but the engine core watches nobody: without this it would
 outlive a Go program that was killed or that left through os.Exit, and keep its memory. The kernel sends the
-signal when the thread that started the process ends; vllmgo keeps that thread for as long as the engine.
+signal when the thread that started the process ends; vllmgo keeps that thread until the engine is closed.
 
 A process group of its own keeps Ctrl-C away from it. vLLM's processes end on SIGINT, each by itself, and the front
 end then waits for ever for an answer; what is to become of the engine is for the Go program to say.

@@ -1,7 +1,7 @@
-// Package gilstate is what pyembed's benchmarks compare it with: attaching with PyGILState_Ensure
-// and Release around each call, as other bindings do, on a thread that Python has no state of. Each
-// time makes a thread state and destroys it.
-package gilstate
+// Package gilstatebench is what pyembed's benchmarks compare it with: attaching with
+// PyGILState_Ensure and Release around each call, as other bindings do, on a thread that Python has
+// no state of. Each time makes a thread state and destroys it.
+package gilstatebench
 
 /*
 #cgo LDFLAGS: -ldl
