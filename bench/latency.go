@@ -33,8 +33,9 @@ func timed(j *journal.Journal, p workload.Point) bool {
 		slices.ContainsFunc(j.Failures, func(f journal.Failure) bool { return f.Point != nil && *f.Point == p.ID() })
 }
 
-// runLatencies measures the latencies of a group's points in one engine with statistics.
-func (r *runner) runLatencies(ctx context.Context, g EngineGroup) error {
+// runLatencies measures the latencies of a group's points in one engine with statistics. It returns
+// the points that need another engine.
+func (r *runner) runLatencies(ctx context.Context, g EngineGroup) (left []workload.Point, err error) {
 	args := g.Args
 	args.DisableLogStats = new(false)
 	var points []*pointRun
@@ -44,12 +45,18 @@ func (r *runner) runLatencies(ctx context.Context, g EngineGroup) error {
 			points = append(points, &pointRun{Point: p, requests: requests})
 		}
 	}
-	return r.withEngine(ctx, opening{
+	err = r.withEngine(ctx, opening{
 		what: r.ModelName + " with statistics, for latencies", args: args, points: points, latency: true,
 		use: func(engine Engine, rec *journal.Engine) error {
 			e := &engineRun{runner: r, Engine: engine, rec: rec}
-			for _, p := range points {
-				if err := e.latencies(ctx, p); err != nil {
+			for i, p := range points {
+				switch err := e.latencies(ctx, p); {
+				case errors.Is(err, errEngineLost):
+					for _, p := range points[i+1:] {
+						left = append(left, p.Point)
+					}
+					return nil
+				case err != nil:
 					return err
 				}
 			}
@@ -57,9 +64,11 @@ func (r *runner) runLatencies(ctx context.Context, g EngineGroup) error {
 		},
 		fail: r.failLatency,
 	})
+	return left, err
 }
 
-// latencies measures the latencies of a point. A failure is in the journal.
+// latencies measures the latencies of a point. A failure is in the journal. It returns errEngineLost
+// after an error of the engine.
 func (e *engineRun) latencies(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: latencies …", p)
 	err := e.timePoint(ctx, p)
@@ -67,7 +76,13 @@ func (e *engineRun) latencies(ctx context.Context, p *pointRun) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return e.failLatency(e.rec.Number, p.Point, err)
+		if err := e.failLatency(e.rec.Number, p.Point, err); err != nil {
+			return err
+		}
+		if _, lost := errors.AsType[engineError](err); lost {
+			return errEngineLost
+		}
+		return nil
 	}
 	e.progress.line("%s: latencies of %s", p, format.Count(p.Requests*passesFor(p.Point), "request"))
 	return nil
@@ -79,7 +94,7 @@ func (e *engineRun) timePoint(ctx context.Context, p *pointRun) error {
 	if !ok {
 		return errors.New("the engine does not time its requests")
 	}
-	if _, err := warmUp(ctx, engine, p, true, e.terms(p), func(int, time.Duration) {}); err != nil {
+	if _, err := warmUp(ctx, e.limited(), p, true, e.terms(p), func(int, time.Duration) {}); err != nil {
 		return err
 	}
 	for pass := e.past.Passes(p.ID()); pass < passesFor(p.Point); pass++ {
@@ -108,7 +123,7 @@ func (e *engineRun) latencyPass(
 ) (journal.LatencyPass, error) {
 	l := journal.LatencyPass{PointID: p.ID()}
 	used, counted := e.watch(), watchCounters(ctx, engine)
-	g, _, err := generate(ctx, engine, requests, e.terms(p))
+	g, _, err := generate(ctx, e.limited(), requests, e.terms(p))
 	l.Counters, l.Usage = counted(), used()
 	if err != nil {
 		return l, err

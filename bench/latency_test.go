@@ -147,6 +147,49 @@ func TestLatencyFails(t *testing.T) {
 	assert.Equal(t, []string{"no latencies: the engine does not time its requests"}, rowsOf(readResults(t, s))[0].Notes)
 }
 
+// After an error of the engine, or a time-out, the other points' latencies are measured in another one.
+func TestLatencyEngineDies(t *testing.T) {
+	for want, hang := range map[string]bool{"the fake engine broke": false, "time-out: not done after 50ms": true} {
+		s, lab := latencySettings(t, nil)
+		open, timing, failed := s.Open, false, false
+		s.Open = func(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
+			timing = args.DisableLogStats != nil && !*args.DisableLogStats
+			return open(ctx, args)
+		}
+		fails := func() bool {
+			now := timing && !failed
+			failed = failed || now
+			return now
+		}
+		if hang {
+			s.Timeout = 50 * time.Millisecond
+			lab.Block = func(context.Context) bool { return fails() }
+		} else {
+			slower := lab.Fault
+			lab.Fault = func(pass int, g *vllmgo.Generation) error {
+				if fails() {
+					return fake.Err
+				}
+				return slower(pass, g)
+			}
+		}
+		require.NoError(t, bench.Run(t.Context(), s))
+		rows := rowsOf(readResults(t, s))
+		require.Len(t, rows[0].Notes, 1)
+		assert.Contains(t, rows[0].Notes[0], want)
+		for _, row := range rows[1:] {
+			assert.NotNil(t, row.Latency, "%s %s", row.Point, row.Notes)
+		}
+		opened := 0
+		for _, event := range lab.Events {
+			if strings.HasPrefix(event, "open") {
+				opened++
+			}
+		}
+		assert.Equal(t, 5, opened, "one more than for two groups with and without statistics")
+	}
+}
+
 // A run that was interrupted between passes repeats none.
 func TestLatencyResumes(t *testing.T) {
 	s, lab := latencySettings(t, nil)

@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,15 +53,13 @@ func sameRun(past, now journal.Header) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range here {
-		if string(then[name]) != string(value) {
-			return fmt.Errorf(
-				"bench: the run in this folder cannot be continued: its %s was %s and is now %s; "+
-					"repeat its command on its machine, or choose another folder",
-				name,
-				then[name],
-				value,
-			)
+	names := slices.AppendSeq(slices.Collect(maps.Keys(then)), maps.Keys(here))
+	slices.Sort(names)
+	for _, name := range names {
+		if a, b := string(then[name]), string(here[name]); a != b {
+			return fmt.Errorf("bench: the run in this folder cannot be continued: its %s was %s and is now %s; "+
+				"repeat its command on its machine, or choose another folder",
+				name, cmp.Or(a, "not set"), cmp.Or(b, "not set"))
 		}
 	}
 	return nil

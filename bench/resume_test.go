@@ -92,15 +92,17 @@ func TestResume(t *testing.T) {
 
 func TestResumeRefusesAnotherRun(t *testing.T) {
 	for want, change := range map[string]func(*bench.Settings){
-		"its seed was 0 and is now 1":         func(s *bench.Settings) { s.Requests.Seed = 1 },
-		`its vocabulary was {"size":50272`:    func(s *bench.Settings) { s.Requests.Vocabulary = benchtest.Vocabulary(t, 100) },
-		"its studies was":                     func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
-		`its engine_args was {"model"`:        func(s *bench.Settings) { s.EngineArgs.Dtype = "float32" },
-		"its warm_up was \"full\" and is now": func(s *bench.Settings) { s.WarmUp = journal.WarmUpNotebook },
+		"its seed was 0 and is now 1":          func(s *bench.Settings) { s.Requests.Seed = 1 },
+		"its cold was true and is now not set": func(s *bench.Settings) { s.Cold = false },
+		"its goodput was":                      func(s *bench.Settings) { s.Goodput = journal.Goodput{} },
+		`its vocabulary was {"size":50272`:     func(s *bench.Settings) { s.Requests.Vocabulary = benchtest.Vocabulary(t, 100) },
+		"its studies was":                      func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
+		`its engine_args was {"model"`:         func(s *bench.Settings) { s.EngineArgs.Dtype = "float32" },
+		"its warm_up was \"full\" and is now":  func(s *bench.Settings) { s.WarmUp = journal.WarmUpNotebook },
 	} {
 		lab := &fake.Lab{}
 		s := benchtest.Settings(t, lab)
-		s.Studies = benchtest.Tiny(workload.BatchSize)
+		s.Studies, s.Cold, s.Goodput = benchtest.Tiny(workload.BatchSize), true, journal.Goodput{TTFT: time.Second}
 		require.NoError(t, bench.Run(t.Context(), s))
 		s.Resume = true
 		require.NoError(t, bench.Run(t.Context(), s), "it has ended")

@@ -87,16 +87,15 @@ func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool
 	}
 	for _, g := range groups {
 		g.Points = slices.DeleteFunc(slices.Clone(g.Points), func(p workload.Point) bool { return timed(r.past, p) })
-		switch {
-		case len(g.Points) == 0:
-			continue
-		case r.OneEngine && loaded || r.mustWait(g):
-			return true, nil
+		for len(g.Points) > 0 {
+			if r.OneEngine && loaded || r.mustWait(g) {
+				return true, nil
+			}
+			if g.Points, err = r.runLatencies(ctx, g); err != nil {
+				return false, err
+			}
+			loaded = true
 		}
-		if err := r.runLatencies(ctx, g); err != nil {
-			return false, err
-		}
-		loaded = true
 	}
 	return false, nil
 }

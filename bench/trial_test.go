@@ -44,7 +44,8 @@ func TestTrial(t *testing.T) {
 	assert.Equal(t, []time.Duration{506 * time.Millisecond, 506 * time.Millisecond}, w.Passes)
 	assert.True(t, w.Stable)
 
-	want := vllmgo.SamplingParams{Temperature: new(0.0), IgnoreEOS: true, MinTokens: 50, MaxTokens: 50}
+	want := vllmgo.Greedy(50)
+	want.IgnoreEOS, want.MinTokens = true, 50
 	assert.Equal(t, want, lab.Params)
 	assert.Equal(t, new(false), terms{}.params(1).Detokenize)
 }

@@ -52,19 +52,19 @@ func TestPrograms(t *testing.T) {
 		args    []string
 		want    []string // in the output, in this order
 	}{
-		{"quickstart", []string{"-model", model, "The capital of France is"}, []string{"The capital of France is Paris"}},
-		{"chat", []string{"-model", model}, []string{"Paris"}},
-		{"streaming", []string{"-model", model}, []string{"Once upon a time"}},
-		{"structured", []string{"-model", model}, []string{"{Name:", "Country:", "Population:"}},
-		{"logprobs", []string{"-model", model}, []string{"%", `" Paris"`, "%", `"."`}},
-		{"lora", []string{"-model", model, "-adapter", testenv.TinyLoRA(t)}, []string{"model:", "adapter:"}},
-		{"embeddings", []string{"-model", testenv.MiniLM(t)}, []string{"Knead the dough", "Ovens", "stock market"}},
-		{"goroutines", []string{"-model", model}, []string{"0 plus one is", "15 plus one is", "16 callers in"}},
-		{"cancel", []string{"-model", model}, []string{
+		{"quickstart", []string{"--model", model, "The capital of France is"}, []string{"The capital of France is Paris"}},
+		{"chat", []string{"--model", model}, []string{"Paris"}},
+		{"streaming", []string{"--model", model}, []string{"Once upon a time"}},
+		{"structured", []string{"--model", model}, []string{"{Name:", "Country:", "Population:"}},
+		{"logprobs", []string{"--model", model}, []string{"%", `" Paris"`, "%", `"."`}},
+		{"lora", []string{"--model", model, "--adapter", testenv.TinyLoRA(t)}, []string{"model:", "adapter:"}},
+		{"embeddings", []string{"--model", testenv.MiniLM(t)}, []string{"Knead the dough", "Ovens", "stock market"}},
+		{"goroutines", []string{"--model", model}, []string{"0 plus one is", "15 plus one is", "16 callers in"}},
+		{"cancel", []string{"--model", model}, []string{
 			"stopped: vllmgo: generation stopped: context deadline exceeded", "some tokens came before: true", "The capital of France is Paris"}},
-		{"tensorparallel", []string{"-model", testenv.TinyLlamaWithTokenizer(t), "-load-format", "dummy"}, []string{
+		{"tensorparallel", []string{"--model", testenv.TinyLlamaWithTokenizer(t), "--load-format", "dummy"}, []string{
 			"on 2 ×", "The capital of France is"}},
-		{"jsonlines", []string{"-model", model}, []string{`{"index":0,"text":" Paris`}},
+		{"jsonlines", []string{"--model", model}, []string{`{"index":0,"text":" Paris`}},
 	} {
 		t.Run(c.program, func(t *testing.T) {
 			cmd := exec.Command(build(t, c.program), c.args...)

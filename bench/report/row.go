@@ -33,7 +33,7 @@ type Row struct {
 	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules;
 	// 0 when it is not known.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
-	// PeakKVTokens is the demand for KV-cache tokens; see [workload.PeakKVTokens].
+	// PeakKVTokens is the demand for KV-cache tokens; see [workload.Point.PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
 	// Stopped says why there are no more trials: "failed" or what [stat.Stopping.Reason] returns.
 	Stopped string `json:"stopped,omitempty"`

@@ -28,7 +28,8 @@ type Comparison struct {
 // a sample is empty.
 //
 // The test is the two-sided Mann-Whitney U test (Annals of Mathematical Statistics 18, 1947). It is
-// exact for samples of up to 50 values, or 25 when values are equal, and assumes nothing about the distribution of the times.
+// exact for samples of up to 50 values, or 25 when values are equal, and assumes nothing about the
+// distribution of the times.
 // Two samples of fewer than 5 values never differ.
 //
 // The interval is that of the test: it goes from the k-th smallest to the k-th largest ratio of a

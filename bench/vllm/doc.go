@@ -15,7 +15,8 @@
 //
 // [Run] starts the program again, with the same arguments, for each engine. In such a process, Run
 // measures the points of one engine and ends the process. A program must therefore call Run with
-// equal settings each time it is started with equal arguments, and should do little before. In
+// equal settings each time it is started with equal arguments, and should do little before. It must
+// call Run once: for a second run, start the program with other arguments. In
 // return, the crash of an engine loses only the current point. Each engine gets a process with the
 // environment variables that its points ask for.
 //

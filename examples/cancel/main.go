@@ -1,5 +1,5 @@
 // Cancel gives a completion a time limit, and uses the engine again: go run ./examples/cancel
-// -model MODEL
+// --model MODEL
 package main
 
 import (

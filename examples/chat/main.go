@@ -1,4 +1,4 @@
-// Chat asks a model a question as a user would: go run ./examples/chat -model MODEL [QUESTION]
+// Chat asks a model a question as a user would: go run ./examples/chat --model MODEL [QUESTION]
 package main
 
 import (

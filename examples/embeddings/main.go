@@ -1,5 +1,5 @@
 // Embeddings orders sentences by how well they answer a question: go run ./examples/embeddings
-// -model MODEL
+// --model MODEL
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Goroutines answers many callers with one engine, which works on all their prompts at once:
-// go run ./examples/goroutines -model MODEL [-callers N]
+// go run ./examples/goroutines --model MODEL [--callers N]
 package main
 
 import (

@@ -1,6 +1,6 @@
 // Jsonlines completes any number of prompts and holds few of them at a time. It reads JSON strings
 // from standard input, and writes an object with an index and a text for each. Its exit status is 1
-// if one failed: go run ./examples/jsonlines -model MODEL <prompts.jsonl >outputs.jsonl
+// if one failed: go run ./examples/jsonlines --model MODEL <prompts.jsonl >outputs.jsonl
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Logprobs shows how sure a model is of each token: go run ./examples/logprobs -model MODEL
+// Logprobs shows how sure a model is of each token: go run ./examples/logprobs --model MODEL
 // [PROMPT]
 package main
 

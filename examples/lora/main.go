@@ -1,5 +1,5 @@
 // Lora completes a prompt with a model and with a LoRA adapter on it, in one batch:
-// go run ./examples/lora -model MODEL -adapter FOLDER [PROMPT]
+// go run ./examples/lora --model MODEL --adapter FOLDER [PROMPT]
 package main
 
 import (

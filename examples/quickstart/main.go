@@ -1,4 +1,4 @@
-// Quickstart completes a prompt: go run ./examples/quickstart -model MODEL [PROMPT]
+// Quickstart completes a prompt: go run ./examples/quickstart --model MODEL [PROMPT]
 package main
 
 import (

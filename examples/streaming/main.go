@@ -1,4 +1,4 @@
-// Streaming prints a completion as it is generated: go run ./examples/streaming -model MODEL
+// Streaming prints a completion as it is generated: go run ./examples/streaming --model MODEL
 // [PROMPT]
 package main
 

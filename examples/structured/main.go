@@ -1,4 +1,4 @@
-// Structured lets a model fill in a Go struct: go run ./examples/structured -model MODEL
+// Structured lets a model fill in a Go struct: go run ./examples/structured --model MODEL
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Tensorparallel splits each layer over several devices (on a CPU: cores):
-// go run ./examples/tensorparallel -model MODEL [-tensor-parallel-size N] [PROMPT]
+// go run ./examples/tensorparallel --model MODEL [--tensor-parallel-size N] [PROMPT]
 package main
 
 import (

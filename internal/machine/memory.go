@@ -20,7 +20,7 @@ func ProcessMemory() (own, children int64, err error) {
 	for _, p := range family() {
 		switch info, err := p.MemoryInfo(); {
 		case err != nil && p.Pid == self:
-			return 0, 0, fmt.Errorf("bench: measuring memory: %w", err)
+			return 0, 0, fmt.Errorf("measuring the memory of this program: %w", err)
 		case err != nil: // it ended, and has no memory to count
 		case p.Pid == self:
 			own = int64(info.RSS)

@@ -81,12 +81,11 @@ func withSignals(ctx context.Context) context.Context {
 func (v *vllmbench) execute(ctx context.Context) int {
 	begun := false
 	root := &cobra.Command{
-		Use:              "vllmbench",
-		Short:            "Measure how fast vLLM generates text offline, from Go",
-		Long:             "Vllmbench measures how fast vLLM generates text offline, from Go.\n\n" + exitHelp,
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { begun = true },
+		Use:           "vllmbench",
+		Short:         "Measure how fast vLLM generates text offline, from Go",
+		Long:          "Vllmbench measures how fast vLLM generates text offline, from Go.\n\n" + exitHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 	}
 	root.AddCommand(
 		v.runCommand(),
@@ -96,6 +95,13 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		v.raceCommand(),
 		v.soakCommand(),
 	)
+	for _, c := range root.Commands() {
+		run := c.RunE
+		c.RunE = func(c *cobra.Command, args []string) error {
+			begun = true // after cobra has checked the flags
+			return run(c, args)
+		}
+	}
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,8 @@ started again with the same --out.`,
   vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := errors.Join(o.check(), r.check()); err != nil {
+			noEnv := o.study.checkNoEnv
+			if err := errors.Join(o.check(), noEnv("give it to a contender: env.NAME=VALUE"), r.check()); err != nil {
 				return err
 			}
 			if !c.Flags().Changed("gpu-memory-utilization") { // the contenders share the GPU
@@ -106,21 +108,16 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 
 // check parses the flags and returns an error that says which is wrong.
 func (r *raceOptions) check() error {
-	if r.rounds < 1 || r.processRounds < 0 {
-		return usagef("--rounds is %d and --process-rounds %d; they must be at least 1 and 0", r.rounds, r.processRounds)
-	}
 	r.parsed, r.only = nil, nil
-	names := map[string]bool{}
 	for _, text := range r.contenders {
 		c, err := race.ParseContender(text)
 		if err != nil {
 			return usageError{err}
 		}
-		if names[c.Name] {
-			return usagef("two contenders are called %s; give them names: NAME:KIND", c.Name)
-		}
-		names[c.Name] = true
 		r.parsed = append(r.parsed, c)
+	}
+	if err := r.settings().Check(); err != nil {
+		return usageError{err}
 	}
 	for _, text := range r.points {
 		study, value, _ := strings.Cut(text, "=")
@@ -131,6 +128,14 @@ func (r *raceOptions) check() error {
 		r.only = append(r.only, workload.PointID{Study: study, Value: number})
 	}
 	return nil
+}
+
+// settings returns what the flags say of a race.
+func (r *raceOptions) settings() race.Settings {
+	return race.Settings{
+		Contenders: r.parsed, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds),
+		LoadTogether: r.together, Reload: r.reload,
+	}
 }
 
 // race runs a race and prints its tables.
@@ -158,15 +163,20 @@ func (v *vllmbench) race(ctx context.Context, s vllm.Settings, dir string, r rac
 		return err
 	}
 	defer remove()
-	err = race.Run(ctx, race.Settings{
-		Dir: dir, Contenders: r.parsed, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds),
-		LoadTogether: r.together, Reload: r.reload, Studies: studies, EngineArgs: args, Python: python, Tokenizer: tokenizer,
-		Model: settings.ModelConfig, Device: settings.Device, Requests: settings.Requests,
-		Name: settings.ModelName, Preset: settings.Preset, RandomWeights: settings.RandomWeights,
-		Command: v.args, Progress: v.stderr,
-	})
+	run := r.settings()
+	run.Dir, run.Studies, run.EngineArgs, run.Python, run.Tokenizer = dir, studies, args, python, tokenizer
+	run.Model, run.Device, run.Requests = settings.ModelConfig, settings.Device, settings.Requests
+	run.Name, run.Preset, run.RandomWeights = settings.ModelName, settings.Preset, settings.RandomWeights
+	run.Command, run.Progress = v.args, v.stderr
+	err = race.Run(ctx, run)
+	if errors.Is(err, race.ErrInUse) {
+		return usageError{err}
+	}
 	result, reportErr := v.raceReport(dir)
-	if err = errors.Join(err, reportErr); err == nil && !result.Complete() {
+	if !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+		err = errors.Join(err, reportErr)
+	}
+	if err == nil && !result.Complete() {
 		err = errors.New(
 			"not every contender measured every point; the end of the tables says why, and the same command tries again",
 		)

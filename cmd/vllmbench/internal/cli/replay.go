@@ -22,8 +22,8 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
 		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's
-SHA-256, and measures them here, with the engine that the flags describe; what they do not say is as
-in that run. Races and soak tests can only be reported again.`,
+SHA-256, and measures them here. The model, dtype, seed, devices, engine mode, warm-up and a fixed
+number of trials are those of that run unless flags say otherwise. Races and soak tests can only be reported again.`,
 		Example: `  vllmbench replay results/20260101T120000                   # measure again
   vllmbench replay --requests results/20260101T120000        # only compare the requests; needs no vLLM
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,

@@ -36,6 +36,9 @@ named
 			if err := errors.Join(o.check(), o.checkTrials()); err != nil {
 				return err
 			}
+			if err := o.study.checkUse(c.Flags()); err != nil {
+				return err
+			}
 			return v.measure(c.Context(), o.settings())
 		},
 	}
@@ -94,11 +97,19 @@ func (v *vllmbench) report(dir string) error {
 // readRun reads the results of a run whose folder, or a file in it, the command line names.
 func readRun(path string) (*report.Results, error) {
 	results, err := report.Read(folderOf(path))
-	return results, asUsage(err)
+	return results, missingAsUsage(err)
 }
 
 // readJournal reads the journal of a run that the command line names.
 func readJournal(path string) (*journal.Journal, error) {
 	j, err := journal.ReadFile(filepath.Join(folderOf(path), journal.FileName))
-	return j, asUsage(err)
+	return j, missingAsUsage(err)
+}
+
+// missingAsUsage returns err as an error of the command line if it says that a file is not there.
+func missingAsUsage(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError{err}
+	}
+	return err
 }

@@ -136,6 +136,10 @@ func (o *options) check() error {
 		if !slices.Contains(sweeps(), sweep) {
 			return usagef("--sweep is %q; it must be %s", sweep, oneOf(sweeps()))
 		}
+		if studies, err := workload.Preset(o.preset); err == nil &&
+			!slices.ContainsFunc(studies, func(s workload.Study) bool { return string(s.Sweep) == sweep }) {
+			return usagef("--preset %s has no sweep %s", o.preset, sweep)
+		}
 	}
 	return o.study.parse()
 }

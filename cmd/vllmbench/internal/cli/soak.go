@@ -34,10 +34,10 @@ twentieth of the requests.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.study.name = "soak"
-			if err := o.check(); err != nil {
+			if err := errors.Join(o.check(), o.study.checkNoEnv("set it in the environment")); err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(o.out, journal.SoakFileName)); err == nil {
+			if _, err := os.Stat(filepath.Join(o.out, journal.SoakFileName)); err == nil && o.out != "" {
 				return usagef("--out is %s, which holds another soak test's results; choose another folder", o.out)
 			}
 			if o.study.requests < soakWindows {
@@ -66,9 +66,6 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings, dir string) (err 
 	groups, err := bench.EngineGroups(settings.Studies, settings.EngineArgs, settings.Device, settings.ModelConfig)
 	if err != nil {
 		return err
-	}
-	if groups[0].Env != nil {
-		return errors.New("soak: set environment variables in the environment")
 	}
 	fmt.Fprintf(v.stderr, "loading %s …\n", settings.ModelName)
 	opened, err := settings.Open(ctx, groups[0].Args)

@@ -27,6 +27,10 @@ func TestSoakCommand(t *testing.T) {
 	assert.Equal(t, 2, status)
 	assert.Contains(t, stderr, "holds another soak test's results", "results are not overwritten")
 
+	t.Chdir(dir) // whose soak.jsonl does not matter without --out
+	status, _, stderr = runVllmbench(t, lib, "soak", "--requests", "1000", "--set", "max_num_seqs=8")
+	require.Zero(t, status, stderr)
+
 	// What was measured before it was stopped is printed.
 	ctx, cancel := context.WithCancelCause(t.Context())
 	calls := 0

@@ -68,6 +68,40 @@ func (s *study) addSetFlag(f *pflag.FlagSet) {
 	f.StringArrayVar(&s.set, "set", nil, "what to set for all points, `NAME=VALUE`; repeatable")
 }
 
+// checkNoEnv returns an error if an environment variable is set for all points, which the command
+// cannot do.
+func (s *study) checkNoEnv(remedy string) error {
+	for _, setting := range s.settings {
+		if strings.HasPrefix(setting.name, "env.") {
+			return usagef("--set %s is not possible here; %s", setting.name, remedy)
+		}
+	}
+	return nil
+}
+
+// checkUse returns an error when a flag would have no effect: one of a preset with a study of one's
+// own, or one of such a study with a preset.
+func (s *study) checkUse(f *pflag.FlagSet) error {
+	if f.Changed("requests") && s.requests < 1 {
+		return usagef("--requests is %d; it must be at least 1", s.requests)
+	}
+	ofPreset, ofStudy := []string{"preset", "sweep"}, []string{"name", "input-len", "output-len", "shared-prefix"}
+	if s.custom() {
+		for _, name := range ofPreset {
+			if f.Changed(name) {
+				return usagef("--%s has no effect with a study of your own (--requests, --lengths, --axis); leave one out", name)
+			}
+		}
+		return nil
+	}
+	for _, name := range ofStudy {
+		if f.Changed(name) {
+			return usagef("--%s has an effect in a study of your own only; add --requests, --lengths or --axis", name)
+		}
+	}
+	return nil
+}
+
 // custom reports whether the flags describe a study.
 func (s *study) custom() bool { return s.requests > 0 }
 

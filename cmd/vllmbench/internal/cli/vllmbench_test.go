@@ -97,6 +97,9 @@ func TestVllmbenchRun(t *testing.T) {
 
 func TestVllmbenchRefuses(t *testing.T) {
 	lib := benchtest.NewLibrary("cpu", "m")
+	empty, damaged, soaked := t.TempDir(), t.TempDir(), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(damaged, journal.FileName), []byte("{}\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(soaked, journal.SoakFileName), nil, 0o644))
 	for want, c := range map[string]struct {
 		status int
 		args   []string
@@ -110,7 +113,18 @@ func TestVllmbenchRefuses(t *testing.T) {
 		"no such file":                              {2, []string{"run", "--lengths", "none.jsonl"}},
 		"accepts 1 arg(s), received 0":              {2, []string{"replay"}},
 		"limits of goodput need --latency":          {2, []string{"run", "--goodput-ttft", "1s"}},
-		"reading the journal":                       {2, []string{"replay", t.TempDir()}},
+		"reading the journal: open " + empty:        {2, []string{"replay", empty}},
+		"the first line is not a header":            {1, []string{"replay", damaged}},
+		"none of the others can be":                 {2, []string{"replay", "--requests", "--report", empty}},
+		"--requests is -5":                          {2, []string{"run", "--requests", "-5"}},
+		"--requests is 0":                           {2, []string{"run", "--requests", "0"}},
+		"--preset has no effect with a study":       {2, []string{"run", "--preset", "full", "--axis", "requests=1,2"}},
+		"--sweep has no effect with a study":        {2, []string{"run", "--sweep", "batch-size", "--requests", "2"}},
+		"--input-len has an effect in a study":      {2, []string{"run", "--input-len", "5"}},
+		"--name has an effect in a study":           {2, []string{"run", "--name", "mine"}},
+		"--preset latency has no sweep batch-size":  {2, []string{"run", "--preset", "latency", "--sweep", "batch-size"}},
+		"--set env.X is not possible here; set it":  {2, []string{"soak", "--set", "env.X=1"}},
+		"holds another soak test's results":         {2, []string{"soak", "--out", soaked}},
 		"reading the journal: open missing":         {2, []string{"scaling", "missing"}},
 		"has no journal of a run":                   {2, []string{"replay", "--report", t.TempDir()}},
 		`--sweep is "batch"`:                        {2, []string{"run", "--sweep", "batch"}},

@@ -106,6 +106,9 @@ type record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
+// ErrInUse says that a folder has the journal of another race.
+var ErrInUse = errors.New("a race with other settings or of another machine")
+
 // openJournal opens the journal of a race and returns what it has. It returns an error if the
 // journal is of another race.
 func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
@@ -120,8 +123,7 @@ func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
 	case !sameRace(past.Header, header):
-		err := fmt.Errorf("race: %s is of a race with other settings or of another machine; "+
-			"choose another folder", path)
+		err := fmt.Errorf("race: %s is of %w; choose another folder", path, ErrInUse)
 		return nil, nil, errors.Join(err, w.Close())
 	}
 	return w, past, nil

@@ -18,7 +18,7 @@ import (
 // Run returns an error when the settings are wrong or the journal cannot be written. When ctx ends,
 // Run closes the contenders and returns the cause; the journal has what was measured by then.
 func Run(ctx context.Context, s Settings) (err error) {
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return err
 	}
 	groups, err := bench.EngineGroups(s.Studies, s.EngineArgs, s.Device, s.Model)

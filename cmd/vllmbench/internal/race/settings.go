@@ -56,13 +56,13 @@ type Settings struct {
 	Progress io.Writer
 }
 
-// check returns an error that says which setting is wrong.
-func (s Settings) check() error {
+// Check returns an error that says which setting is wrong.
+func (s Settings) Check() error {
 	if len(s.Contenders) == 0 {
 		return errors.New("race: there are no contenders; name at least one")
 	}
 	if s.Rounds < 1 || s.ProcessRounds < 0 {
-		return fmt.Errorf("race: %d rounds and %d process rounds; they must be at least 1 and 0",
+		return fmt.Errorf("race: %d rounds and %d process rounds (--rounds, --process-rounds); they must be at least 1 and 0",
 			s.Rounds, s.ProcessRounds)
 	}
 	names := map[string]bool{}
@@ -71,7 +71,7 @@ func (s Settings) check() error {
 			return fmt.Errorf("race: %w", err)
 		}
 		if names[c.Name] {
-			return fmt.Errorf("race: two contenders are called %s; give them different names", c.Name)
+			return fmt.Errorf("race: two contenders are called %s; give them different names: NAME:KIND", c.Name)
 		}
 		names[c.Name] = true
 		if n := len(s.Contenders); s.Reload && s.rounds(c)%n != 0 {
