@@ -21,7 +21,7 @@ type goFunc struct {
 }
 
 // Func makes a Python callable of a Go function. The function runs on the thread that calls it,
-// which holds the interpreter, and lives as long as the callable does. Its [Py.Context] is that of
+// which holds the interpreter, and is kept while the callable is. Its [Py.Context] is that of
 // the Do that runs on the thread.
 //
 // An error that it returns is raised in Python: a Python exception as itself, another error as

@@ -122,7 +122,7 @@ func (p realPython) shared(libdir string) map[string]any {
 }
 
 // TestConda: conda's interpreter is static, so that sysconfig names libpython3.X.a only; the shared
-// library lies beside it all the same. An active environment comes first on PATH.
+// library lies next to it all the same. An active environment comes first on PATH.
 func TestConda(t *testing.T) {
 	real := findRealPython(t)
 	prefix := filepath.Join(t.TempDir(), "envs", "work")

@@ -9,8 +9,8 @@ import "runtime"
 
 // LockThread locks the calling goroutine to its OS thread, as runtime.LockOSThread does, and makes
 // the thread known to Python. [Thread.Do] and [Interpreter.Do] then run their function in the
-// goroutine itself, without handing it to another thread, which makes small calls ten times as
-// fast. [Thread.Close] undoes both. A second LockThread in the same goroutine, or one inside a Do,
+// goroutine itself, without handing it to another thread, which takes most of the time of a small
+// call. [Thread.Close] undoes both. A second LockThread in the same goroutine, or one inside a Do,
 // panics.
 //
 //	thread := rt.LockThread()

@@ -8,7 +8,7 @@ import (
 )
 
 // TestTorchTensors shares memory with torch CPU tensors both ways, where torch is installed, as it
-// is beside vLLM.
+// is next to vLLM.
 func TestTorchTensors(t *testing.T) {
 	do(t, func(py *Py) error {
 		spec, err := py.Eval("__import__('importlib.util').util.find_spec('torch') is not None")

@@ -4,7 +4,7 @@
 class HandedOver(BaseException):
     """Raised out of LLM.generate between two steps, or while it adds requests: they go on in the step loop.
 
-    It is no Exception, since LLM.generate removes its requests from the engine after one.
+    It is not an Exception, since LLM.generate removes its requests from the engine after one.
     """
 
 

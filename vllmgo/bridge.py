@@ -28,7 +28,7 @@ class ModelNotFound(Refused):
 class Cancelled(BaseException):
     """Raised where an engine loads, or between two of its steps, when the caller's context has ended.
 
-    It is no Exception, which logging and others would catch.
+    It is not an Exception, which logging and others would catch.
     """
 
 
@@ -391,7 +391,7 @@ def load_tokenizer(arguments):
 
 def tokenizer_ids(tokenizer):
     special = {int(token) for token in tokenizer.all_special_ids if token is not None}
-    # Most special tokens are no roles such as BOS but added ones: tool calls, images, reserved places.
+    # Most special tokens are not roles such as BOS but added ones: tool calls, images, reserved places.
     added = getattr(tokenizer, "added_tokens_decoder", {})
     special |= {int(index) for index, token in added.items() if getattr(token, "special", False)}
     roles = {}

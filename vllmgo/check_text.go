@@ -17,7 +17,7 @@ var (
 // []byte that is not a json.RawMessage. The error says where.
 func checkText(v any) error { return checkValue(reflect.ValueOf(v), 0) }
 
-// maxDepth is far deeper than any value that is no cycle. encoding/json reports cycles.
+// maxDepth is far deeper than any value that is not a cycle. encoding/json reports cycles.
 const maxDepth = 1000
 
 func checkValue(v reflect.Value, depth int) error {

@@ -70,7 +70,7 @@ func reference(t *testing.T, jobs ...referenceJob) []json.RawMessage {
 	t.Helper()
 	calls := 0
 	for i := range jobs {
-		jobs[i].Args.EngineMode = vllmgo.EngineModeAuto // which is no argument of vLLM's
+		jobs[i].Args.EngineMode = vllmgo.EngineModeAuto // which is not an argument of vLLM's
 		calls += len(jobs[i].Calls)
 	}
 	encoded, err := json.Marshal(jobs)

@@ -119,8 +119,8 @@ func badCalls(t *testing.T) []badCall {
 			p.StructuredOutputs = &vllmgo.StructuredOutputs{Choice: []string{"caf\xe9"}}
 		})},
 		{"a tool's broken JSON", "prompt", tool(json.RawMessage(`{"type":`)), greedy},
-		{"a tool that is no JSON", "unsupported type", tool(make(chan int)), greedy},
-		{"a variable that is no JSON", "unsupported type",
+		{"a tool that is not JSON", "unsupported type", tool(make(chan int)), greedy},
+		{"a variable that is not JSON", "unsupported type",
 			chat(func(c *vllmgo.Chat) { c.TemplateKwargs = map[string]any{"x": make(chan int)} }), greedy},
 		{"a broken template", "vLLM", chat(func(c *vllmgo.Chat) { c.Template = "{% if %}" }), greedy},
 		{"a template that raises", "vLLM", chat(func(c *vllmgo.Chat) { c.Template = "{{ raise_exception('no') }}" }), greedy},

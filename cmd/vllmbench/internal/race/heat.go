@@ -104,7 +104,7 @@ func (h *heat) measure(ctx context.Context, c *racer, p drawnPoint, round int) e
 }
 
 // dropOut takes a contender out of the group and records the reason. It returns the cause when ctx
-// has ended, which is no failure of the contender.
+// has ended, which is not a failure of the contender.
 func (h *heat) dropOut(ctx context.Context, c *racer, reason error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
