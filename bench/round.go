@@ -165,8 +165,8 @@ func (e *engineRun) begin(p *pointRun, trial int) error {
 	)
 }
 
-// failed records that a point failed. It returns the cause when ctx has ended, which is not a failure,
-// and errEngineLost after an error of the engine.
+// failed records that a point failed. It returns the cause when ctx has ended, which is not a
+// failure, and errEngineLost after an error of the engine.
 func (e *engineRun) failed(ctx context.Context, p *pointRun, trial int, reason error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
