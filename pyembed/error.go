@@ -17,7 +17,8 @@ import (
 // error that the exception stands for, errors.Is and errors.As find that error, too.
 //
 // An Error keeps the exception, with its traceback. It drops the local variables of the traceback's
-// frames, which would otherwise stay in memory with it.
+// frames, which would otherwise stay in memory with it. What nested functions and generator
+// expressions refer to stays: setting the exception's __traceback__ to None drops that, too.
 type Error struct {
 	// Type is the exception's class, qualified by its module unless that is builtins: "ValueError",
 	// "json.decoder.JSONDecodeError".

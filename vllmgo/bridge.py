@@ -448,6 +448,17 @@ def settle():
         pass
 
 
+def drop_tracebacks(error):
+    """Drops the tracebacks of an exception and of those that it comes from, once Go has their lines.
+
+    Frames of nested functions keep what these refer to, such as a model that did not load, even when they are cleared.
+    """
+    chain = [error]
+    for each in chain:
+        each.__traceback__ = None
+        chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]
+
+
 def guard_children(path):
     """Makes every process that vLLM spawns run the code at path first; see die_with_parent.py.
 

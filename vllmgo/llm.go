@@ -96,6 +96,10 @@ func (l *LLM) load(ctx context.Context, kwargs string, mode EngineMode) error {
 		if _, settleErr := l.bridge.module.CallMethod(py, "settle"); settleErr != nil {
 			return errors.Join(err, settleErr)
 		}
+		if exception, ok := errors.AsType[*pyembed.Error](err); ok {
+			_, dropErr := l.bridge.module.CallMethod(py, "drop_tracebacks", exception.Exception())
+			return errors.Join(err, dropErr)
+		}
 		if err != nil {
 			return err
 		}
