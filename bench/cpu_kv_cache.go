@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
+	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -22,6 +24,20 @@ const (
 	// CPU, in whole GiB for each rank (vllm/platforms/cpu.py).
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
+
+// planCPUCacheHere is [planCPUCache] with this machine's memory and environment, for a model in the
+// dtype of args.
+func planCPUCacheHere(
+	args vllmgo.EngineArgs,
+	points []workload.Point,
+	model vllmgo.ModelConfig,
+) (vllmgo.EngineArgs, string, error) {
+	available, err := machine.AvailableMemory()
+	if err != nil {
+		return args, "", err
+	}
+	return planCPUCache(args, points, model.WithDtype(args.Dtype), available, os.Getenv(kvSpaceVariable))
+}
 
 // planCPUCache returns args with a KV cache that suffices for the most demanding of the points. On
 // a CPU, gpu_memory_utilization would take that fraction of the machine's memory. available is the

@@ -8,7 +8,6 @@ import (
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
@@ -36,18 +35,7 @@ func EngineGroups(
 		return groups, err
 	}
 	for i, g := range groups {
-		available, err := machine.AvailableMemory()
-		if err != nil {
-			return nil, err
-		}
-		groups[i].Args, _, err = planCPUCache(
-			g.Args,
-			g.Points,
-			model.WithDtype(g.Args.Dtype),
-			available,
-			os.Getenv(kvSpaceVariable),
-		)
-		if err != nil {
+		if groups[i].Args, _, err = planCPUCacheHere(g.Args, g.Points, model); err != nil {
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"time"
 
 	"vllmgo/bench/journal"
@@ -112,21 +111,11 @@ func (r *runner) plan(o opening) (rec journal.Engine, err error) {
 	if r.Device != "cpu" {
 		return rec, nil
 	}
-	available, err := machine.AvailableMemory()
-	if err != nil {
-		return rec, err
-	}
 	var points []workload.Point
 	for _, p := range o.points {
 		points = append(points, p.Point)
 	}
-	rec.Args, rec.Notice, err = planCPUCache(
-		o.args,
-		points,
-		r.ModelConfig.WithDtype(o.args.Dtype),
-		available,
-		os.Getenv(kvSpaceVariable),
-	)
+	rec.Args, rec.Notice, err = planCPUCacheHere(o.args, points, r.ModelConfig)
 	if err == nil {
 		r.progress.line("%s", rec.Notice)
 	}

@@ -453,10 +453,16 @@ def drop_tracebacks(error):
 
     Frames of nested functions keep what these refer to, such as a model that did not load, even when they are cleared.
     """
+    for each in chained(error):
+        each.__traceback__ = None
+
+
+def chained(error):
+    """An exception and those that it comes from."""
     chain = [error]
     for each in chain:
-        each.__traceback__ = None
         chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]
+    return chain
 
 
 def guard_children(path):

@@ -5,6 +5,8 @@ import os
 import threading
 import traceback
 
+from vllmgo_bridge import chained
+
 
 def mixes_adapters():
     """Whether vLLM computes requests with and without LoRA adapters right in one batch.
@@ -109,7 +111,5 @@ def describe(config):
 
 def clear_frames(error):
     """Frees the local variables of an exception's frames, and of those that it comes from."""
-    chain = [error]
-    for each in chain:
+    for each in chained(error):
         traceback.clear_frames(each.__traceback__)
-        chain += [e for e in (each.__cause__, each.__context__) if e is not None and e not in chain]

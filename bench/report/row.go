@@ -148,15 +148,11 @@ func (r Row) times() []time.Duration {
 
 // median returns the median of a figure of the trials; 0 when there are no trials.
 func (r Row) median(figure func(journal.Trial) float64) float64 {
-	if len(r.Trials) == 0 {
-		return 0
-	}
 	var values []float64
 	for _, t := range r.Trials {
 		values = append(values, figure(t))
 	}
-	slices.Sort(values)
-	return stat.Quantile(values, 0.5)
+	return stat.Median(values).Value
 }
 
 // A rate returns the tokens a second of a pass of a point that took a time:

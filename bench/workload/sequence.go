@@ -45,16 +45,9 @@ func (q Requests) CheckSequence(p Point) error {
 		return err
 	}
 	shortest := slices.MinFunc(p.EachLength(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
-	// The birthday bound, n² / (2·V^length).
-	if log := 2*math.Log(
-		float64(p.Requests),
-	) - float64(
-		shortest,
-	)*math.Log(
-		float64(q.Vocabulary.Size()),
-	); log > math.Log(
-		2e-9,
-	) {
+	// The birthday bound, n² / (2·V^length), in logarithms.
+	prompts := float64(shortest) * math.Log(float64(q.Vocabulary.Size()))
+	if 2*math.Log(float64(p.Requests))-prompts > math.Log(2e-9) {
 		return fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", p.Requests, shortest)
 	}
 	return nil
