@@ -27,7 +27,7 @@ race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench thr
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
 # A Python without vLLM, and none of the tests that start dozens of processes: make test runs those.
-SLOW = TestEnvironmentIsObeyed|TestNothingLeaks|TestCancellationIsRaisedAgain|TestLargeResultsDoNotPileUp|$\
+SLOW = TestEnvironmentIsObeyed|TestNothingLeaks|TestCancellationIsRaisedAgain|TestCancellationLeavesNoLockHeld|TestLargeResultsDoNotPileUp|$\
 TestWaitingForTheGILObeysContext|TestReports|TestCancellationSparesImports|TestStress|TestOutputAtStart|$\
 TestFinalizerStorm|TestCallInAnotherProcessOfPython|TestConda|TestUV|TestManyGoroutinesFewThreads|$\
 TestFaulthandlerLeavesFaultsToGo|TestNoLocaleIsUTF8|TestOutputOfPthFile|TestWhatEndsPythonsStartIsAnError|$\
@@ -37,16 +37,19 @@ check: ## Check what needs no vLLM, in seconds
 	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) go test -short -skip '^($(SLOW))$$' $(ARGS) ./... | \
 		{ grep -v 'no test files' || true; }
 
+# It names the tests that failed once more at the end, where the output of engines cannot bury them.
+gotestsum = go tool gotestsum --format pkgname-and-test-fails --hide-summary output,skipped -- -race -count=1 -timeout 60m
+
 # One package at a time, since each may load an engine.
 test: ## Run all tests
 	@scripts/setup --test >/dev/null
 	@$(MAKE) --no-print-directory lint
 	@scripts/test-setup
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python scripts/test-pythons $(TEST_PYTHONS)
-	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python go test -race -count=1 -p 1 -timeout 60m $(ARGS) ./...
+	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python $(gotestsum) -p 1 $(ARGS) ./...
 
 test-0.24: ## Run vllmgo's tests with the oldest vLLM that is supported
-	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python go test -race -count=1 -timeout 60m $(ARGS) ./vllmgo
+	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python $(gotestsum) $(ARGS) ./vllmgo
 
 lint: ## Check formatting and run the static checks
 	@unformatted=$$(find . -name '.?*' -prune -o -name '*.go' -print | xargs -r gofmt -l); \

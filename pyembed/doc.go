@@ -105,9 +105,11 @@
 //
 // When the context of a Do ends, the exception _pyembed.Interrupted is raised in the Python code
 // that runs there. Only code that catches every BaseException can catch it. Such code gets another
-// one after a second, and then again and again, wherever it tries to go on, until the Do ends. An
-// import is never interrupted, since it would leave a module half made: the exception comes when it
-// ends.
+// one after a second, and then again and again, wherever it tries to go on, until the Do ends.
+//
+// Some moments are spared, and the exception comes when they are over: imports, which would leave a
+// module half made, and moments in which Python's own library takes or gives back a lock for its
+// callers, since the lock would stay taken for ever; see [Py.Interrupt].
 //
 // An exception arrives at the next bytecode. So these cannot be interrupted: C code that does not
 // return, and waits in C, which are most waits: time.sleep, a lock, queue.get, a read. End a wait

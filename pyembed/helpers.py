@@ -96,15 +96,9 @@ def lend(address, size, fmt, owner):
     return memoryview(array).cast("B").cast(fmt)
 
 
-def importing(ident):
-    """Whether the thread is in the middle of an import."""
-    frame = sys._current_frames().get(ident)
-    while frame is not None:
-        code = frame.f_code
-        if code.co_name == "_find_and_load" and code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
+# What Interrupt looks at: where each thread is, and where Python's own library is.
+current_frames = sys._current_frames
+library = os.path.dirname(os.__file__) + os.sep
 
 
 def switch_interval(seconds):

@@ -45,6 +45,9 @@ type Interpreter struct {
 	// interrupted and insistent are the exceptions that it raises, first the one and then the
 	// other.
 	interrupted, insistent *Object
+	// currentFrames is sys._current_frames, and library the folder of Python's own library.
+	currentFrames *Object
+	library       string
 }
 
 // Python returns the Python that runs.

@@ -3,7 +3,6 @@
 With engine.py and packing.py, these are the only lines of vllmgo that know vLLM's Python API.
 """
 
-import ctypes
 import dataclasses
 import difflib
 import inspect
@@ -434,13 +433,8 @@ def import_vllm():
     return current_platform.device_type, vllm.LLM.__name__  # both are imported on first use
 
 
-# Raises an exception in another thread, which gets it between two of its instructions.
-raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
-raise_in_thread.argtypes = ctypes.c_ulong, ctypes.py_object
-
-
 def settle():
-    """Takes an exception that raise_in_thread has raised in this thread and that has not come yet."""
+    """Takes an exception that was raised for this thread and that has not come yet."""
     try:
         for _ in range(1000):
             pass

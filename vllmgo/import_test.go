@@ -59,10 +59,10 @@ func cancelEverywhere(mode vllmgo.EngineMode) error {
 	}
 	step := 100 * time.Millisecond
 	if mode == vllmgo.OwnProcess {
-		step = 1200 * time.Millisecond
+		step = 2400 * time.Millisecond
 	}
 	stopped := 0
-	for limit := step; limit <= 24*step; limit += step {
+	for limit := step; limit <= 16*step; limit += step {
 		err := limited(limit, func(ctx context.Context) error {
 			llm, err := vllmgo.New(ctx, args)
 			if err == nil {
