@@ -2,7 +2,6 @@ package bench
 
 // What tests outside the package look at.
 var (
-	PassesFor        = passesFor
 	WatchCounters    = watchCounters
 	CountersInterval = countersInterval
 )

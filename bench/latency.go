@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
@@ -14,28 +14,13 @@ import (
 )
 
 const (
-	// latencyRequests is the number of requests after which a point has enough passes.
-	latencyRequests = 100
-	// latencyPasses is the most passes of a point.
-	latencyPasses = 10
 	// countersInterval is the time between two readings of the scheduler's counts.
 	countersInterval = 20 * time.Millisecond
 )
 
-// passesFor returns the number of latency passes of a point.
-func passesFor(p workload.Point) int {
-	return min(latencyPasses, (latencyRequests+p.Requests-1)/p.Requests)
-}
-
-// timed reports whether a point needs no latency passes: it has them all, or it has failed.
-func timed(j *journal.Journal, p workload.Point) bool {
-	return j.Passes(p.ID()) >= passesFor(p) ||
-		slices.ContainsFunc(j.Failures, func(f journal.Failure) bool { return f.Point != nil && *f.Point == p.ID() })
-}
-
-// runLatencies measures the latencies of a group's points in one engine with statistics. It returns
+// timeRequests measures the latencies of a group's points in one engine with statistics. It returns
 // the points that need another engine.
-func (r *runner) runLatencies(ctx context.Context, g EngineGroup) (left []workload.Point, err error) {
+func (r *runner) timeRequests(ctx context.Context, g engines.Group) (left []workload.Point, err error) {
 	args := g.Args
 	args.DisableLogStats = new(false)
 	var points []*pointRun
@@ -84,7 +69,7 @@ func (e *engineRun) latencies(ctx context.Context, p *pointRun) error {
 		}
 		return nil
 	}
-	e.progress.line("%s: latencies of %s", p, format.Count(p.Requests*passesFor(p.Point), "request"))
+	e.progress.line("%s: latencies of %s", p, format.Count(p.Requests*engines.LatencyPasses(p.Point), "request"))
 	return nil
 }
 
@@ -97,7 +82,7 @@ func (e *engineRun) timePoint(ctx context.Context, p *pointRun) error {
 	if _, err := warmUp(ctx, e.limited(), p, true, e.terms(p), func(int, time.Duration) {}); err != nil {
 		return err
 	}
-	for pass := e.past.Passes(p.ID()); pass < passesFor(p.Point); pass++ {
+	for pass := e.past.Passes(p.ID()); pass < engines.LatencyPasses(p.Point); pass++ {
 		requests, err := p.requests.Trial(ctx, pass+1)
 		if err != nil {
 			return err

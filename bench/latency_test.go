@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/workload"
@@ -96,7 +97,7 @@ func TestLatency(t *testing.T) {
 		for _, row := range rowsOf(r) {
 			l := row.Latency
 			require.NotNil(t, l)
-			assert.Equal(t, bench.PassesFor(row.Point)*row.Requests, l.Requests)
+			assert.Equal(t, engines.LatencyPasses(row.Point)*row.Requests, l.Requests)
 			assert.Equal(t, 5*time.Millisecond, l.ITL.P99)
 			assert.Equal(t, 5*time.Millisecond, l.TPOT.P50)
 			assert.Equal(t, 10*time.Millisecond+l.Queue.P50, l.TTFT.P50)

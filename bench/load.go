@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
@@ -115,7 +116,7 @@ func (r *runner) plan(o opening) (rec journal.Engine, err error) {
 	for _, p := range o.points {
 		points = append(points, p.Point)
 	}
-	rec.Args, rec.Notice, err = planCPUCacheHere(o.args, points, r.ModelConfig)
+	rec.Args, rec.Notice, err = engines.WithCPUCache(o.args, points, r.ModelConfig)
 	if err == nil {
 		r.progress.line("%s", rec.Notice)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
@@ -35,7 +36,7 @@ type workLeft struct {
 }
 
 // newProgress returns the progress of the points of groups, after what was measured in the past.
-func newProgress(w io.Writer, groups []EngineGroup, s stat.Stopping, past *journal.Journal) *progress {
+func newProgress(w io.Writer, groups []engines.Group, s stat.Stopping, past *journal.Journal) *progress {
 	if w == nil {
 		w = io.Discard
 	}
@@ -67,7 +68,7 @@ const stepCost = 40
 // deadline returns the deadline of the first group's trials; zero when there is no budget. ready is
 // the time that the group's engine took until its trials began, and each other engine is taken to
 // need as much. What is then left of the budget is shared by what the groups have to compute.
-func (p *progress) deadline(groups []EngineGroup, ready time.Duration) time.Time {
+func (p *progress) deadline(groups []engines.Group, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end
 	}
@@ -138,7 +139,7 @@ func (p *progress) trialDone(point workload.Point, times []time.Duration) {
 	latest := times[len(times)-1]
 	text := fmt.Sprintf("%s generated tok/s, %s s", format.Rate(point.GeneratedRate(latest)), format.Seconds(latest))
 	if median.Confidence >= stat.Confidence {
-		text += fmt.Sprintf(", median within %.1f %%", 100*median.Precision())
+		text += ", median within " + format.Percent(median.Precision(), 1)
 	}
 	if d, ok := p.eta.left(steps, tokens); ok && trials > 0 {
 		if !p.end.IsZero() {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
@@ -14,7 +15,7 @@ import (
 
 // Engines share the budget by their work: so many steps of 40 units and so many tokens.
 func TestBudgetShares(t *testing.T) {
-	groups := []EngineGroup{
+	groups := []engines.Group{
 		{Args: vllmgo.EngineArgs{MaxNumSeqs: 8}, Points: []workload.Point{point(1, 100, 10)}},
 		{Args: vllmgo.EngineArgs{MaxNumSeqs: 8}, Points: []workload.Point{point(2, 200, 20), point(4, 310, 40)}},
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"vllmgo/bench/journal"
-	"vllmgo/bench/workload"
 )
 
 // openJournal begins the run's journal or, with Resume, continues the one that is there.
@@ -73,41 +72,4 @@ func members(h journal.Header) (map[string]json.RawMessage, error) {
 	}
 	var m map[string]json.RawMessage
 	return m, json.Unmarshal(text, &m)
-}
-
-// RecordCrash marks the work in progress as failed, in the journal of a results directory whose
-// process has died for the given reason. A resumed run then goes on with the rest. The work in
-// progress is a point or, when an engine was loading, all points that need it. Without the call a
-// resumed run tries again.
-func RecordCrash(dir, reason string) error {
-	w, past, err := journal.Continue(filepath.Join(dir, journal.FileName))
-	if err != nil {
-		return err
-	}
-	if begun := past.UnderWay; begun != nil {
-		for _, p := range begun.Points {
-			err = errors.Join(err, w.Append(journal.Record{Failure: &journal.Failure{
-				Engine: begun.Engine, Point: &p, Trial: begun.Trial, Latency: begun.Latency, Reason: reason,
-			}}))
-		}
-	}
-	return errors.Join(err, w.Close())
-}
-
-// NextEnv returns the environment variables that the next engine of an unfinished run needs before
-// Python starts; nil when it needs none.
-func NextEnv(j *journal.Journal) map[string]string {
-	groups, err := groupByEngine(j.Header.Studies, j.Header.EngineArgs)
-	if err != nil {
-		return nil // a run with such settings never began
-	}
-	for _, g := range unfinished(groups, j) {
-		return g.Env
-	}
-	for _, g := range groups {
-		if j.Header.Latency && slices.ContainsFunc(g.Points, func(p workload.Point) bool { return !timed(j, p) }) {
-			return g.Env
-		}
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/stat"
@@ -160,7 +161,7 @@ func TestRecordCrash(t *testing.T) {
 				lab.Fault, lab.OpenErr = nil, nil
 				want := []report.Status{report.Measured, report.Measured, report.Measured}
 				if recorded {
-					require.NoError(t, bench.RecordCrash(s.Dir, "the process was killed"))
+					require.NoError(t, engines.RecordCrash(s.Dir, "the process was killed"))
 					want = c.statuses
 				}
 				require.NoError(t, bench.Run(t.Context(), s))
@@ -173,7 +174,7 @@ func TestRecordCrash(t *testing.T) {
 			})
 		}
 	}
-	assert.ErrorIs(t, bench.RecordCrash(t.TempDir(), "x"), os.ErrNotExist)
+	assert.ErrorIs(t, engines.RecordCrash(t.TempDir(), "x"), os.ErrNotExist)
 }
 
 func TestTimeout(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/machine"
@@ -25,27 +26,27 @@ type engineRun struct {
 	rec *journal.Engine
 	// points are those that are not done. At the end, they need another engine.
 	points   []*pointRun
-	groups   []EngineGroup // the engine's group, and those that follow
-	began    time.Time     // when loading began
-	deadline time.Time     // of the trials; zero means none
+	groups   []engines.Group // the engine's group, and those that follow
+	began    time.Time       // when loading began
+	deadline time.Time       // of the trials; zero means none
 }
 
-// measure warms all points up and measures them in rounds, until all are done, the budget is spent,
+// runRounds warms all points up and measures them in rounds, until all are done, the budget is spent,
 // or the engine is lost.
-func (e *engineRun) measure(ctx context.Context) error {
+func (e *engineRun) runRounds(ctx context.Context) error {
 	for _, p := range slices.Clone(e.points) {
-		if err := e.warmUp(ctx, p); err != nil {
+		if err := e.warmUpPoint(ctx, p); err != nil {
 			return err
 		}
 	}
 	e.deadline = e.progress.deadline(e.groups, time.Since(e.began))
 	for round := 1; len(e.points) > 0; round++ {
 		for _, p := range e.order(round) {
-			measure := e.trial
+			next := e.trial
 			if e.tooLong(p) {
-				measure = e.outOfBudget
+				next = e.outOfBudget
 			}
-			if err := measure(ctx, p); err != nil {
+			if err := next(ctx, p); err != nil {
 				return err
 			}
 		}
@@ -82,8 +83,8 @@ func (e *engineRun) outOfBudget(_ context.Context, p *pointRun) error {
 	return e.journal.Append(journal.Record{Done: new(p.ID())})
 }
 
-// warmUp warms a point up.
-func (e *engineRun) warmUp(ctx context.Context, p *pointRun) error {
+// warmUpPoint warms a point up and records it.
+func (e *engineRun) warmUpPoint(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: warming up, %s …", p, p.Shape())
 	if longest, _ := p.Longest(); longest > e.rec.Info.MaxModelLen {
 		return e.failed(

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 )
@@ -35,7 +36,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 	if past.Ended {
 		return nil
 	}
-	groups, err := groupByEngine(s.Studies, s.EngineArgs)
+	groups, err := engines.Groups(s.Studies, s.EngineArgs)
 	if err != nil {
 		return err
 	}
@@ -43,20 +44,20 @@ func Run(ctx context.Context, s Settings) (err error) {
 	if err := r.measureLimits(ctx); err != nil {
 		return err
 	}
-	if left, err := r.throughputs(ctx, unfinished(groups, past)); left || err != nil {
+	if left, err := r.measureThroughput(ctx, engines.Unfinished(groups, past)); left || err != nil {
 		return err
 	}
 	if s.Latency {
-		if left, err := r.latencies(ctx, groups); left || err != nil {
+		if left, err := r.measureLatency(ctx, groups); left || err != nil {
 			return err
 		}
 	}
 	return w.Append(journal.Record{End: &journal.End{At: time.Now().UTC()}})
 }
 
-// throughputs measures the points of groups. It reports whether OneEngine leaves some to another
+// measureThroughput measures the points of groups. It reports whether OneEngine leaves some to another
 // call.
-func (r *runner) throughputs(ctx context.Context, groups []EngineGroup) (left bool, err error) {
+func (r *runner) measureThroughput(ctx context.Context, groups []engines.Group) (left bool, err error) {
 	for i, g := range groups {
 		if r.mustWait(g) {
 			return true, nil
@@ -78,20 +79,19 @@ func (r *runner) throughputs(ctx context.Context, groups []EngineGroup) (left bo
 	return false, nil
 }
 
-// latencies measures the latencies that the journal does not have. It reports whether OneEngine
+// measureLatency measures the latencies that the journal does not have. It reports whether OneEngine
 // leaves some to another call.
-func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool, err error) {
+func (r *runner) measureLatency(ctx context.Context, groups []engines.Group) (left bool, err error) {
 	loaded := r.engines > r.past.LastEngine
 	if r.past, err = journal.ReadFile(filepath.Join(r.Dir, journal.FileName)); err != nil {
 		return false, err
 	}
-	for _, g := range groups {
-		g.Points = slices.DeleteFunc(slices.Clone(g.Points), func(p workload.Point) bool { return timed(r.past, p) })
+	for _, g := range engines.Untimed(groups, r.past) {
 		for len(g.Points) > 0 {
 			if r.OneEngine && loaded || r.mustWait(g) {
 				return true, nil
 			}
-			if g.Points, err = r.runLatencies(ctx, g); err != nil {
+			if g.Points, err = r.timeRequests(ctx, g); err != nil {
 				return false, err
 			}
 			loaded = true
@@ -102,7 +102,7 @@ func (r *runner) latencies(ctx context.Context, groups []EngineGroup) (left bool
 
 // runEngine measures points in one engine with the settings of the first group. It returns the
 // points that need another engine.
-func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*pointRun) ([]*pointRun, error) {
+func (r *runner) runEngine(ctx context.Context, groups []engines.Group, points []*pointRun) ([]*pointRun, error) {
 	e := &engineRun{runner: r, points: slices.Clone(points), groups: groups, began: time.Now()}
 	args := groups[0].Args
 	err := r.withEngine(ctx, opening{
@@ -116,7 +116,7 @@ func (r *runner) runEngine(ctx context.Context, groups []EngineGroup, points []*
 		points: points,
 		use: func(engine Engine, rec *journal.Engine) error {
 			e.Engine, e.rec = engine, rec
-			if err := e.measure(ctx); !errors.Is(err, errEngineLost) {
+			if err := e.runRounds(ctx); !errors.Is(err, errEngineLost) {
 				return err
 			}
 			return nil

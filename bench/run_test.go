@@ -110,7 +110,7 @@ func TestRunTrials(t *testing.T) {
 	assert.Equal(t, row.Trials[0].Elapsed+30e6, row.Elapsed.High)
 	assert.Equal(t, []int{1, 2, 3}, []int{row.Trials[0].Trial, row.Trials[1].Trial, row.Trials[2].Trial})
 	assert.Empty(t, row.Notes)
-	assert.Equal(t, "most trials reached", row.Stopped)
+	assert.Equal(t, stat.MostTrials, row.Stopped)
 	assert.True(t, r.Complete())
 }
 
@@ -157,7 +157,7 @@ func TestRunUntilPrecise(t *testing.T) {
 	assert.Len(t, rows[0].Trials, 6, "always the same time")
 	assert.Greater(t, len(rows[2].Trials), 6)
 	for _, row := range rows {
-		assert.Equal(t, "target reached", row.Stopped)
+		assert.Equal(t, stat.TargetReached, row.Stopped)
 		assert.LessOrEqual(t, row.Elapsed.Precision(), 0.008)
 	}
 }
@@ -170,7 +170,7 @@ func TestRunBudget(t *testing.T) {
 	r := readResults(t, s)
 	for _, row := range rowsOf(r) {
 		assert.Len(t, row.Trials, 1, "each point once, whatever the budget")
-		assert.Equal(t, "budget spent", row.Stopped)
+		assert.Equal(t, stat.BudgetSpent, row.Stopped)
 	}
 	assert.True(t, r.Complete())
 }
@@ -217,7 +217,7 @@ func TestRunGoesOnAfterFailures(t *testing.T) {
 	assert.Equal(t, []report.Status{report.Measured, report.Failed, report.Measured}, []report.Status{rows[0].Status, rows[1].Status, rows[2].Status})
 	assert.Equal(t, []string{"request 2 of 2: 3 tokens were generated, 4 were asked for"}, rows[1].Notes)
 	assert.Equal(t, []string{"request 4 of 4: the engine saw other prompt tokens than were sent", "figures from the 1 trial before it failed"}, rows[2].Notes)
-	assert.Equal(t, "failed", rows[2].Stopped)
+	assert.Equal(t, stat.TrialFailed, rows[2].Stopped)
 	assert.False(t, r.Complete())
 	assert.Equal(t, 1, len(r.Engines), "the engine is sound")
 	assert.Equal(t, "close 1024", lab.Events[len(lab.Events)-1])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
@@ -22,10 +23,10 @@ type runner struct {
 }
 
 // newRunner returns the runner of the groups that past leaves.
-func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []EngineGroup) *runner {
+func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []engines.Group) *runner {
 	return &runner{
 		Settings: s, journal: w, past: past, engines: past.LastEngine, onGPUs: machine.PIDs{},
-		progress: newProgress(s.Progress, unfinished(groups, past), s.Stopping, past),
+		progress: newProgress(s.Progress, engines.Unfinished(groups, past), s.Stopping, past),
 	}
 }
 
@@ -39,11 +40,11 @@ type pointRun struct {
 
 // draw prepares the requests of a group's points. A point whose requests do not exist fails, and so
 // does one whose environment the process does not have.
-func (r *runner) draw(ctx context.Context, g EngineGroup) ([]*pointRun, error) {
+func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error) {
 	var points []*pointRun
 	for _, p := range g.Points {
 		requests, err := r.Requests.Point(ctx, p)
-		if missing := g.missing(); missing != "" {
+		if missing := g.Missing(); missing != "" {
 			err = fmt.Errorf(
 				"it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)",
 				missing,
@@ -64,7 +65,7 @@ func (r *runner) draw(ctx context.Context, g EngineGroup) ([]*pointRun, error) {
 }
 
 // mustWait reports whether a group needs a process with another environment.
-func (r *runner) mustWait(g EngineGroup) bool { return r.OneEngine && g.missing() != "" }
+func (r *runner) mustWait(g engines.Group) bool { return r.OneEngine && g.Missing() != "" }
 
 // measureLimits measures the limits of the device once for a run. Without them the run only lacks
 // its speed of light, so an error of theirs is a line of progress.

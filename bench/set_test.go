@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/workload"
@@ -79,7 +80,7 @@ func TestRunEnv(t *testing.T) {
 		require.NoError(t, bench.Run(t.Context(), s))
 		journal, err := journal.ReadFile(filepath.Join(s.Dir, journal.FileName))
 		require.NoError(t, err)
-		assert.Equal(t, c.next, bench.NextEnv(journal))
+		assert.Equal(t, c.next, engines.NextEnv(journal))
 	}
 	assert.True(t, readResults(t, s).Complete())
 }

@@ -23,8 +23,8 @@ type Settings struct {
 	// lost. All other settings must be as they were, and so must the machine.
 	Resume bool
 	// OneEngine loads at most one engine and leaves the rest to a further call with Resume. If
-	// each call runs in a process of its own, the crash of an engine loses only the current point;
-	// see [RecordCrash].
+	// each call runs in a process of its own, the crash of an engine does not end the run, and the
+	// point that it was measuring is tried again. The package [vllmgo/bench/vllm] does this.
 	OneEngine bool
 
 	// Studies are what to measure. Required.

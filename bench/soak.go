@@ -40,7 +40,7 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 			s.Windows,
 		)
 	}
-	warmUp := s.warmUp(2 * engine.Info().MaxNumSeqs)
+	warmUp := s.withRequests(2 * engine.Info().MaxNumSeqs)
 	for _, point := range []workload.Point{s.Point, warmUp.Point} {
 		if err := s.Requests.CheckSequence(point); err != nil {
 			return "", err
@@ -67,8 +67,8 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 	return soak.hash.String(), err
 }
 
-// warmUp returns the settings with so many requests of the point's lengths.
-func (s SoakSettings) warmUp(requests int) SoakSettings {
+// withRequests returns the settings with so many requests of the point's lengths.
+func (s SoakSettings) withRequests(requests int) SoakSettings {
 	s.Point.Requests = requests
 	if lengths := s.Point.Lengths; lengths != nil {
 		s.Point.Lengths = make([]workload.RequestLength, requests)

@@ -169,3 +169,8 @@ func TestTrialEngineError(t *testing.T) {
 var _ Engine = (*fake.Engine)(nil)
 
 var _ OpenFunc = fake.Opener[Engine](&fake.Lab{})
+
+// point returns a point of so many requests.
+func point(requests, inputLen, outputLen int) workload.Point {
+	return workload.Point{Study: string(workload.BatchSize), Value: requests, Requests: requests, InputLen: inputLen, OutputLen: outputLen}
+}

@@ -35,8 +35,8 @@ func Kinds() []Kind { return []Kind{VLLMGo, Python, HTTP, Throughput, Throughput
 // perPoint reports whether the kind loads a process for each point.
 func (k Kind) perPoint() bool { return k == Throughput || k == ThroughputWarm }
 
-// NeedsTokenizer reports whether the kind does not run without a tokenizer.
-func (k Kind) NeedsTokenizer() bool { return k.perPoint() || k == HTTP }
+// needsTokenizer reports whether the kind does not run without a tokenizer.
+func (k Kind) needsTokenizer() bool { return k.perPoint() || k == HTTP }
 
 // Contender takes part in a race.
 type Contender struct {

@@ -103,8 +103,8 @@ func FuzzParseContender(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := Settings{Dir: "dir"}
-		for _, path := range []string{s.logPath(c, 1), filepath.Join(s.Dir, c.resultFile())} {
+		s := prepared{dir: "dir"}
+		for _, path := range []string{s.logPath(c, 1), filepath.Join(s.dir, c.resultFile())} {
 			name, inside := strings.CutPrefix(path, "dir/")
 			if !inside || filepath.Base(name) != name || !filepath.IsLocal(name) || name == JournalName || name == "race.json" {
 				t.Errorf("%q has the file %q", text, path)
@@ -115,24 +115,30 @@ func FuzzParseContender(f *testing.F) {
 
 // A race with wrong settings ends before it writes or removes a file.
 func TestRunRefuses(t *testing.T) {
-	for message, change := range map[string]func(s *Settings){
-		"there are no contenders":                 func(s *Settings) { s.Contenders = nil },
-		`contender "../precious": the name`:       func(s *Settings) { s.Contenders[0] = Contender{Name: "../precious", Kind: Throughput} },
-		`kind "rust" is not one of`:               func(s *Settings) { s.Contenders[0].Kind = "rust" },
-		"two contenders are called python":        func(s *Settings) { s.Contenders[0].Name = "python" },
-		"0 rounds and 2 process rounds":           func(s *Settings) { s.Rounds = 0 },
-		"6 rounds and -1 process rounds":          func(s *Settings) { s.ProcessRounds = -1 },
-		"5 rounds for vllmgo":                     func(s *Settings) { s.Rounds, s.Reload = 5, true },
-		"points of a race cannot set environment": func(s *Settings) { s.Studies[0].Points[0].Set.Env = map[string]string{"A": "b"} },
+	for message, change := range map[string]func(s *prepared){
+		"there are no contenders":                 func(s *prepared) { s.Contenders = nil },
+		`contender "../precious": the name`:       func(s *prepared) { s.Contenders[0] = Contender{Name: "../precious", Kind: Throughput} },
+		`kind "rust" is not one of`:               func(s *prepared) { s.Contenders[0].Kind = "rust" },
+		"two contenders are called python":        func(s *prepared) { s.Contenders[0].Name = "python" },
+		"0 rounds and 2 process rounds":           func(s *prepared) { s.Rounds = 0 },
+		"6 rounds and -1 process rounds":          func(s *prepared) { s.ProcessRounds = -1 },
+		"5 rounds for vllmgo":                     func(s *prepared) { s.Rounds, s.Reload = 5, true },
+		"Settings.VLLM.Dir is empty":              func(s *prepared) { s.VLLM.Dir = "" },
+		"points of a race cannot set environment": func(s *prepared) { s.studies[0].Points[0].Set.Env = map[string]string{"A": "b"} },
 	} {
 		t.Run(message, func(t *testing.T) {
-			s := testSettings(t, "vllmgo", "python")
-			precious := filepath.Join(s.Dir, "precious.json")
+			s := testRace(t, "vllmgo", "python")
+			precious := filepath.Join(s.dir, "precious.json")
 			require.NoError(t, os.WriteFile(precious, []byte("{}"), 0o600))
-			s.Dir = filepath.Join(s.Dir, "results")
+			s.dir = filepath.Join(s.dir, "results")
+			s.VLLM.Dir = s.dir
 			change(&s)
-			require.ErrorContains(t, Run(t.Context(), s), message)
-			assert.NoDirExists(t, s.Dir)
+			run := func() error { return Run(t.Context(), s.Settings) }
+			if s.studies[0].Points[0].Set.Env != nil {
+				run = func() error { return s.run(t.Context()) }
+			}
+			require.ErrorContains(t, run(), message)
+			assert.NoDirExists(t, s.dir)
 			assert.FileExists(t, precious)
 		})
 	}

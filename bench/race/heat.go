@@ -23,7 +23,7 @@ func (r *runner) runHeat(ctx context.Context, g *group, first, last int) error {
 	for i := range r.Contenders {
 		c := r.Contenders[(first-1+i)%len(r.Contenders)]
 		if h.needs(c) {
-			h.racers = append(h.racers, &racer{Contender: c, settings: r.Settings, group: g.number, args: g.Args})
+			h.racers = append(h.racers, &racer{Contender: c, settings: r.prepared, group: g.number, args: g.Args})
 		}
 	}
 	defer h.close()
@@ -68,7 +68,7 @@ func (h *heat) runRound(ctx context.Context, round int) error {
 			if !h.lacks(c.Contender, p, round) {
 				continue
 			}
-			if err := h.measure(ctx, c, p, round); err != nil {
+			if err := h.runTrial(ctx, c, p, round); err != nil {
 				return err
 			}
 		}
@@ -79,7 +79,7 @@ func (h *heat) runRound(ctx context.Context, round int) error {
 // order returns the source of the random order of a round. It depends on the seed, the group and
 // the round alone.
 func (h *heat) order(round int) *rand.Rand {
-	key := fmt.Appendf(nil, "vllmgo/race order seed=%d group=%d round=%d", h.Requests.Seed, h.number, round)
+	key := fmt.Appendf(nil, "vllmgo/race order seed=%d group=%d round=%d", h.requests.Seed, h.number, round)
 	return rand.New(rand.NewChaCha8(sha256.Sum256(key)))
 }
 
@@ -90,9 +90,9 @@ func shuffled[T any](random *rand.Rand, values []T) []T {
 	return values
 }
 
-// measure measures a point once with a contender and records the trial. It starts nothing once ctx
+// runTrial measures a point once with a contender and records the trial. It starts nothing once ctx
 // has ended.
-func (h *heat) measure(ctx context.Context, c *racer, p drawnPoint, round int) error {
+func (h *heat) runTrial(ctx context.Context, c *racer, p drawnPoint, round int) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ type Journal struct {
 	Loaded   []Loaded
 	Trials   []Trial
 	Failures []Failure
+	// Damaged is true when the last line was damaged and left out, as after a crash.
+	Damaged bool
 }
 
 // Header is the first line of the file: what was known before anything was measured. The fields
@@ -37,7 +39,7 @@ type Header struct {
 	Schema        int               `json:"schema"`
 	Started       time.Time         `json:"started"`
 	Command       []string          `json:"command"`
-	Model         string            `json:"model"` // Settings.Name
+	Model         string            `json:"model"` // its name
 	RandomWeights bool              `json:"random_weights"`
 	Preset        string            `json:"preset"`
 	Device        string            `json:"device"`
@@ -111,11 +113,11 @@ var ErrInUse = errors.New("a race with other settings or of another machine")
 
 // openJournal opens the journal of a race and returns what it has. It returns an error if the
 // journal is of another race.
-func openJournal(s Settings) (*logfile.Writer, *Journal, error) {
-	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+func openJournal(p prepared) (*logfile.Writer, *Journal, error) {
+	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("race: %w", err)
 	}
-	path, header, past := filepath.Join(s.Dir, JournalName), s.header(), new(Journal)
+	path, header, past := filepath.Join(p.dir, JournalName), p.header(), new(Journal)
 	w, err := logfile.Continue(path, past.add)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -164,9 +166,11 @@ func asJSON(h Header) (any, error) {
 // ReadJournal reads a race's journal. It leaves out a last line that is damaged or cut short.
 func ReadJournal(path string) (*Journal, error) {
 	j := new(Journal)
-	if _, err := logfile.ReadFile(path, j.add); err != nil {
+	damaged, err := logfile.ReadFile(path, j.add)
+	if err != nil {
 		return nil, fmt.Errorf("race: %s: %w", path, err)
 	}
+	j.Damaged = damaged
 	return j, nil
 }
 

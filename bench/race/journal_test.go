@@ -59,3 +59,19 @@ func FuzzJournal(f *testing.F) {
 		_ = r.Write(io.Discard) // an error is as good as a table
 	})
 }
+
+// The tables of committed races are made from their journals, byte for byte.
+func TestCommittedRaces(t *testing.T) {
+	journals, err := filepath.Glob("../../docs/results/*/" + JournalName)
+	require.NoError(t, err)
+	require.NotEmpty(t, journals)
+	for _, path := range journals {
+		j, err := ReadJournal(path)
+		require.NoError(t, err)
+		var got bytes.Buffer
+		require.NoError(t, NewResult(j).Write(&got))
+		want, err := os.ReadFile(filepath.Join(filepath.Dir(path), "race.txt"))
+		require.NoError(t, err)
+		assert.Equal(t, string(want), got.String(), path)
+	}
+}

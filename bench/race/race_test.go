@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench"
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
@@ -28,7 +28,7 @@ import (
 // TestMain is also the main function of every contender: the tests run this program in place of
 // Python and of vllmbench.
 func TestMain(m *testing.M) {
-	switch kind := Kind(os.Getenv(Variable)); {
+	switch kind := Kind(os.Getenv(kindVariable)); {
 	case kind == "":
 		os.Exit(m.Run())
 	case kind.perPoint():
@@ -107,7 +107,7 @@ func fakeThroughput(args []string) {
 	}
 }
 
-func testSettings(t *testing.T, contenders ...string) Settings {
+func testRace(t *testing.T, contenders ...string) prepared {
 	t.Helper()
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each contender takes a second to end
 	program, err := os.Executable()
@@ -118,10 +118,11 @@ func testSettings(t *testing.T, contenders ...string) Settings {
 	require.NoError(t, err)
 	other, err := workload.NewStudy("other", workload.Point{Requests: 2, InputLen: 4, OutputLen: 2, Set: workload.Set{Engine: map[string]any{"max_num_seqs": 8}}})
 	require.NoError(t, err)
-	s := Settings{
-		Dir: t.TempDir(), Studies: []workload.Study{study, other}, Device: "none", Python: program, Tokenizer: "tokenizer",
-		EngineArgs: vllmgo.EngineArgs{Model: "model", SkipTokenizerInit: true, EngineMode: vllmgo.InProcess}, Name: "model", Preset: "test",
-		Requests: workload.Requests{Vocabulary: vocabulary}, Rounds: 6, ProcessRounds: 2, Progress: io.Discard,
+	s := prepared{
+		dir: t.TempDir(), studies: []workload.Study{study, other}, device: "none", python: program, tokenizer: "tokenizer",
+		args: vllmgo.EngineArgs{Model: "model", SkipTokenizerInit: true, EngineMode: vllmgo.InProcess}, model: "model", preset: "test",
+		requests: workload.Requests{Vocabulary: vocabulary}, progress: io.Discard,
+		Settings: Settings{Rounds: 6, ProcessRounds: 2},
 	}
 	for _, text := range contenders {
 		c, err := ParseContender(text)
@@ -131,10 +132,10 @@ func testSettings(t *testing.T, contenders ...string) Settings {
 	return s
 }
 
-func run(t *testing.T, s Settings) *Result {
+func run(t *testing.T, s prepared) *Result {
 	t.Helper()
-	require.NoError(t, Run(t.Context(), s))
-	j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+	require.NoError(t, s.run(t.Context()))
+	j, err := ReadJournal(filepath.Join(s.dir, JournalName))
 	require.NoError(t, err)
 	return NewResult(j)
 }
@@ -144,7 +145,7 @@ func TestRace(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	for _, together := range []bool{false, true} {
-		s := testSettings(t, "vllmgo", "python", "http", "throughput")
+		s := testRace(t, "vllmgo", "python", "http", "throughput")
 		s.LoadTogether = together
 		r := run(t, s)
 		require.Len(t, r.Points, 3)
@@ -169,7 +170,7 @@ func TestRace(t *testing.T) {
 
 		var text strings.Builder
 		require.NoError(t, r.Write(&text))
-		require.NoError(t, r.WriteFiles(s.Dir))
+		require.NoError(t, r.writeFiles(s.dir))
 		for _, part := range []string{"vllmgo, in-process", "http, own-process", "2.000 [2.000, 2.000]", "5.000 [5.000, 5.000] (50 %)", "≤ 1.00 % (requests=16)", "18 of 18 passes"} {
 			assert.Contains(t, text.String(), part)
 		}
@@ -180,15 +181,20 @@ func TestRaceGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	s := testSettings(t, "vllmgo", "python")
+	s := testRace(t, "vllmgo", "python")
 	s.Rounds = 2
 	run(t, s)
-	path := filepath.Join(s.Dir, JournalName)
+	path := filepath.Join(s.dir, JournalName)
 	before, err := ReadJournal(path)
 	require.NoError(t, err)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, text[:len(text)-5], 0o600)) // as a crash leaves it
+	cut, err := ReadJournal(path)
+	require.NoError(t, err)
+	var tables strings.Builder
+	require.NoError(t, NewResult(cut).Write(&tables))
+	assert.Contains(t, tables.String(), "The last line of the journal was damaged")
 
 	s.Rounds = 3
 	run(t, s)
@@ -202,21 +208,21 @@ func TestRaceGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, again.Loaded, loaded, "nothing was left to do")
 
-	s.Requests.Seed = 1
-	assert.ErrorContains(t, Run(t.Context(), s), "another machine; choose another folder")
+	s.requests.Seed = 1
+	assert.ErrorContains(t, s.run(t.Context()), "another machine; choose another folder")
 }
 
 func TestRaceReload(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	s := testSettings(t, "vllmgo", "python", "broken:python,env.FAULT=no start")
+	s := testRace(t, "vllmgo", "python", "broken:python,env.FAULT=no start")
 	s.Rounds, s.Reload = 3, true
 	r := run(t, s)
 	assert.Equal(t, "0 or more of 3 rounds, loaded anew for each", r.rounds())
 	assert.Equal(t, 1, r.Overall[1].Ratio.N, "the rounds in which each was loaded first once give one ratio")
 	assert.Len(t, r.Failures, 2, "a contender that failed is not tried again with the same engine settings")
-	path := filepath.Join(s.Dir, JournalName)
+	path := filepath.Join(s.dir, JournalName)
 	j, err := ReadJournal(path)
 	require.NoError(t, err)
 	var loaded []string
@@ -227,7 +233,7 @@ func TestRaceReload(t *testing.T) {
 		"2 vllmgo", "2 python", "2 python", "2 vllmgo", "2 vllmgo", "2 python"}, loaded)
 
 	s.Rounds = 4
-	require.ErrorContains(t, Run(t.Context(), s), "4 rounds for vllmgo: with engines loaded anew for each, it must be a multiple of 3")
+	require.ErrorContains(t, s.Check(), "4 rounds for vllmgo: with engines loaded anew for each, the number of rounds must be a multiple of 3")
 	s.Rounds = 6
 	r = run(t, s)
 	assert.Equal(t, "0 or more of 6 rounds, loaded anew for each", r.rounds())
@@ -262,7 +268,7 @@ func TestRaceFaults(t *testing.T) {
 			if fault == "count" {
 				reason = "generated 3; 4 and 2 were asked for"
 			}
-			r := run(t, testSettings(t, "vllmgo", "broken:python,env.FAULT="+fault, "http"))
+			r := run(t, testRace(t, "vllmgo", "broken:python,env.FAULT="+fault, "http"))
 			require.NotEmpty(t, r.Failures)
 			assert.Equal(t, "broken", r.Failures[0].Contender)
 			assert.Contains(t, r.Failures[0].Reason, reason)
@@ -277,21 +283,21 @@ func TestRaceLeavesNoProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	s := testSettings(t, "vllmgo,env.FAULT=child")
+	s := testRace(t, "vllmgo,env.FAULT=child")
 	run(t, s)
 	requireEnded(t, s.logPath(s.Contenders[0], 1))
 }
 
 // The contenders' processes also end when the race cannot go on.
 func TestRaceEndsWithoutItsJournal(t *testing.T) {
-	s := testSettings(t, "vllmgo,env.FAULT=child", "python")
+	s := testRace(t, "vllmgo,env.FAULT=child", "python")
 	s.LoadTogether = true
 	journal, past, err := openJournal(s)
 	require.NoError(t, err)
 	require.NoError(t, journal.Close())
-	groups, err := bench.EngineGroups(s.Studies, s.EngineArgs, s.Device, s.Model)
+	groups, err := engines.Plan(s.studies, s.args, s.device, s.config)
 	require.NoError(t, err)
-	r := &runner{Settings: s, journal: journal, past: past}
+	r := &runner{prepared: s, journal: journal, past: past}
 	require.ErrorIs(t, r.raceGroup(t.Context(), 1, groups[0]), os.ErrClosed)
 	requireEnded(t, s.logPath(s.Contenders[0], 1))
 }
@@ -316,14 +322,14 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 		t.Skip("takes seconds")
 	}
 	if dir := os.Getenv(killedVariable); dir != "" {
-		s := testSettings(t, "vllmgo,env.FAULT=child", "python,env.FAULT=child")
-		s.Dir, s.Progress = dir, writerFunc(func(text []byte) {
+		s := testRace(t, "vllmgo,env.FAULT=child", "python,env.FAULT=child")
+		s.dir, s.progress = dir, writerFunc(func(text []byte) {
 			if strings.Contains(string(text), "round 1") {
 				fmt.Println("round 1")
 				select {}
 			}
 		})
-		require.NoError(t, Run(t.Context(), s))
+		require.NoError(t, s.run(t.Context()))
 	}
 	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGABRT} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -366,14 +372,14 @@ func isZombie(pid int) bool {
 func TestRaceInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stopped := errors.New("stopped")
-	s := testSettings(t, "vllmgo", "python")
-	s.Progress = writerFunc(func(text []byte) {
+	s := testRace(t, "vllmgo", "python")
+	s.progress = writerFunc(func(text []byte) {
 		if strings.Contains(string(text), "round 1") {
 			cancel(stopped)
 		}
 	})
-	require.ErrorIs(t, Run(ctx, s), stopped)
-	j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+	require.ErrorIs(t, s.run(ctx), stopped)
+	j, err := ReadJournal(filepath.Join(s.dir, JournalName))
 	require.NoError(t, err)
 	assert.Len(t, j.Trials, 4, "what was measured is there")
 }
@@ -383,15 +389,15 @@ func TestRaceInterruptedWhileLoading(t *testing.T) {
 	for _, together := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stopped := errors.New("stopped")
-		s := testSettings(t, "vllmgo,env.FAULT=child", "python", "http")
+		s := testRace(t, "vllmgo,env.FAULT=child", "python", "http")
 		s.LoadTogether = together
-		s.Progress = writerFunc(func(text []byte) {
+		s.progress = writerFunc(func(text []byte) {
 			if strings.Contains(string(text), "loading python") {
 				cancel(stopped)
 			}
 		})
-		require.ErrorIs(t, Run(ctx, s), stopped)
-		j, err := ReadJournal(filepath.Join(s.Dir, JournalName))
+		require.ErrorIs(t, s.run(ctx), stopped)
+		j, err := ReadJournal(filepath.Join(s.dir, JournalName))
 		require.NoError(t, err)
 		assert.Empty(t, j.Failures)
 		assert.Empty(t, j.Trials)
@@ -408,7 +414,7 @@ func (f writerFunc) Write(text []byte) (int, error) {
 
 // A contender runs its own program. The programs here do nothing.
 func TestProgram(t *testing.T) {
-	r := run(t, testSettings(t, "vllmgo", "idle:vllmgo,program=true", "idle-throughput:throughput,program=true"))
+	r := run(t, testRace(t, "vllmgo", "idle:vllmgo,program=true", "idle-throughput:throughput,program=true"))
 	require.Len(t, r.Failures, 4, "each engine's settings are tried")
 	for _, f := range r.Failures {
 		wants := map[string]string{"idle": "its process gave no answer", "idle-throughput": "vllm bench throughput: exit status 0"}
@@ -432,10 +438,10 @@ print(d.hexdigest())`).Output()
 }
 
 func TestJournalIsJSON(t *testing.T) {
-	s := testSettings(t, "vllmgo")
+	s := testRace(t, "vllmgo")
 	s.Rounds = 1
 	run(t, s)
-	text, err := os.ReadFile(filepath.Join(s.Dir, JournalName))
+	text, err := os.ReadFile(filepath.Join(s.dir, JournalName))
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
 		var r record

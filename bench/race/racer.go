@@ -36,7 +36,7 @@ const grace = 30 * time.Second
 // each point have one during a trial only.
 type racer struct {
 	Contender
-	settings Settings
+	settings prepared
 	group    int
 	args     vllmgo.EngineArgs
 
@@ -52,18 +52,18 @@ type racer struct {
 func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 	loaded := Loaded{Contender: c.Name, Group: c.group}
 	var err error
-	if c.Kind.NeedsTokenizer() && c.args.SkipTokenizerInit {
-		c.args.SkipTokenizerInit, c.args.Tokenizer = false, c.settings.Tokenizer
+	if c.Kind.needsTokenizer() && c.args.SkipTokenizerInit {
+		c.args.SkipTokenizerInit, c.args.Tokenizer = false, c.settings.tokenizer
 	}
 	if c.args, err = c.Contender.args(c.args); err != nil || c.Kind.perPoint() {
 		return loaded, err
 	}
-	program, args := c.settings.Python, []string{"-c", contenderScript}
+	program, args := c.settings.python, []string{"-c", contenderScript}
 	if c.Kind != Python {
 		if program, err = os.Executable(); err != nil {
 			return loaded, err
 		}
-		args = nil
+		args = os.Args[1:] // to the same call of Run
 	}
 	program = cmp.Or(c.Program, program)
 	if err := c.launch(program, args); err != nil {
@@ -72,7 +72,7 @@ func (c *racer) start(ctx context.Context, p drawnPoint) (Loaded, error) {
 	began := time.Now()
 	mode := c.args.EngineMode
 	if mode == "" {
-		mode = c.settings.EngineArgs.EngineMode
+		mode = c.settings.args.EngineMode
 	}
 	a, err := c.ask(ctx, start{Args: c.args, Mode: mode, Detokenize: !c.args.SkipTokenizerInit})
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *racer) launch(program string, args []string) error {
 
 // environ returns the environment of the contender's processes.
 func (c *racer) environ() []string {
-	env := append(os.Environ(), Variable+"="+string(c.Kind), pythonVariable+"="+c.settings.Python, "VLLM_NO_USAGE_STATS=1")
+	env := append(os.Environ(), kindVariable+"="+string(c.Kind), pythonVariable+"="+c.settings.python, "VLLM_NO_USAGE_STATS=1")
 	for name, value := range c.Env {
 		env = append(env, name+"="+value)
 	}
@@ -225,18 +225,18 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 	if err != nil {
 		return t, err
 	}
-	result := filepath.Join(c.settings.Dir, c.resultFile())
+	result := filepath.Join(c.settings.dir, c.resultFile())
 	defer func() { _ = os.Remove(result) }() // which is not there when the benchmark failed
 	args := append([]string{"-c", throughputScript, "--dataset-name=random", "--output-json=" + result,
 		fmt.Sprintf("--num-prompts=%d", p.Requests), fmt.Sprintf("--random-input-len=%d", p.InputLen),
 		fmt.Sprintf("--random-output-len=%d", p.OutputLen), fmt.Sprintf("--seed=%d", round)}, flags...)
-	if c.settings.EngineArgs.SkipTokenizerInit {
+	if c.settings.args.SkipTokenizerInit {
 		args = append(args, "--disable-detokenize")
 	}
 	if c.Kind == ThroughputWarm {
 		args = append(args, fmt.Sprintf("--num-warmups=%d", p.Requests))
 	}
-	if err := c.launch(cmp.Or(c.Program, c.settings.Python), args); err != nil {
+	if err := c.launch(cmp.Or(c.Program, c.settings.python), args); err != nil {
 		return t, err
 	}
 	defer c.close()

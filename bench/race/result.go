@@ -16,6 +16,8 @@ type Result struct {
 	Overall []Overall `json:"overall"`
 	// Failures are the contenders that dropped out of a group.
 	Failures []Failure `json:"failures,omitempty"`
+	// Damaged is true when the last line of the journal was damaged and left out, as after a crash.
+	Damaged bool `json:"damaged,omitempty"`
 }
 
 // PointResult is a point with its contenders, in the header's order.
@@ -68,7 +70,7 @@ type Overall struct {
 
 // NewResult computes a race's results from its journal.
 func NewResult(j *Journal) *Result {
-	r := &Result{Header: j.Header, Failures: j.Failures}
+	r := &Result{Header: j.Header, Failures: j.Failures, Damaged: j.Damaged}
 	m := newMeasured(j)
 	for _, p := range m.points {
 		row := PointResult{Point: p}

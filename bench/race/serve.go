@@ -15,12 +15,12 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Variable is the environment variable that tells a contender's process its kind.
-const Variable = "VLLMGO_RACE_CONTENDER"
+// kindVariable is the environment variable that tells a contender's process its kind.
+const kindVariable = "VLLMGO_RACE_CONTENDER"
 
-// Serve is the main function of a contender's process, for the kinds that are written in Go. It
+// serveKind is the main function of a contender's process, for the kinds that are written in Go. It
 // returns the exit status.
-func Serve(kind Kind) int {
+func serveKind(kind Kind) int {
 	// Ctrl-C is the race's own, which then closes its contenders.
 	signal.Ignore(syscall.SIGINT)
 	var open func(context.Context, start) (contestant, string, error)

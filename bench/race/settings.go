@@ -3,32 +3,23 @@ package race
 import (
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
-	"time"
+	"slices"
 
+	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
-	"vllmgo/vllmgo"
 )
 
-// Settings describe a race.
+// Settings say what [Run] compares.
 type Settings struct {
-	// Dir is the results directory. If it has the journal of the same race, Run continues that
-	// race.
-	Dir string
+	// VLLM says what to measure, on which engines, as for [vllm.Run]. If its Dir holds the journal
+	// of the same race, Run continues that race; Resume is not needed. GPUMemoryUtilization 0 means
+	// an equal share of 0.90 for each contender, because they share the GPU. The settings of a run's
+	// trials, such as Stopping and Latency, have no effect.
+	VLLM vllm.Settings
+	// Points are the points to measure. nil means all points of the studies.
+	Points []workload.PointID
 	// Contenders take part. The others are compared with the first. Their names differ.
 	Contenders []Contender
-	// Studies have the points to measure.
-	Studies []workload.Study
-	// EngineArgs are the settings of all engines, apart from those of the studies and of
-	// contenders. EngineMode must not be empty.
-	EngineArgs vllmgo.EngineArgs
-	// Model is the model's configuration, and Device the platform, as for bench.Run.
-	Model  vllmgo.ModelConfig
-	Device string
-	// Requests describe the prompts.
-	Requests workload.Requests
 	// Rounds is how often each contender measures each point.
 	Rounds int
 	// ProcessRounds is the same for contenders that load a process for each point, which takes
@@ -40,30 +31,16 @@ type Settings struct {
 	// Reload loads all contenders for each round, each time with another one first. The number of
 	// contenders must divide Rounds and ProcessRounds.
 	Reload bool
-	// Python is the path of the Python that has vLLM.
-	Python string
-	// Tokenizer is the tokenizer of contenders that need one when EngineArgs.SkipTokenizerInit is
-	// set.
-	Tokenizer string
-
-	// Name is the model's name and Preset that of the points. RandomWeights tells whether the
-	// weights are random. Tables show them.
-	Name, Preset  string
-	RandomWeights bool
-	// Command is the command line, for the record.
-	Command []string
-	// Progress receives lines that tell what happens.
-	Progress io.Writer
 }
 
-// Check returns an error that says which setting is wrong.
+// Check returns an error that says which setting is wrong. It does not look at VLLM and Points,
+// which need the model.
 func (s Settings) Check() error {
 	if len(s.Contenders) == 0 {
 		return errors.New("race: there are no contenders; name at least one")
 	}
 	if s.Rounds < 1 || s.ProcessRounds < 0 {
-		return fmt.Errorf("race: %d rounds and %d process rounds (--rounds, --process-rounds); they must be at least 1 and 0",
-			s.Rounds, s.ProcessRounds)
+		return fmt.Errorf("race: %d rounds and %d process rounds; they must be at least 1 and 0", s.Rounds, s.ProcessRounds)
 	}
 	names := map[string]bool{}
 	for _, c := range s.Contenders {
@@ -75,8 +52,8 @@ func (s Settings) Check() error {
 		}
 		names[c.Name] = true
 		if n := len(s.Contenders); s.Reload && s.rounds(c)%n != 0 {
-			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, it must be a multiple of %d, "+
-				"the number of contenders, so that each is loaded first as often as the others (--rounds, --process-rounds)",
+			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, the number of rounds must be a "+
+				"multiple of %d, the number of contenders, so that each is loaded first as often as the others",
 				s.rounds(c), c.Name, n)
 		}
 	}
@@ -91,20 +68,27 @@ func (s Settings) rounds(c Contender) int {
 	return s.Rounds
 }
 
-// header returns the first line of the race's journal.
-func (s Settings) header() Header {
-	args := s.EngineArgs
-	args.Model = s.Name // the folder of a built-in shape differs each time
-	return Header{
-		Schema: schema, Started: time.Now().UTC(), Command: s.Command, Model: s.Name,
-		RandomWeights: s.RandomWeights, Preset: s.Preset, Device: s.Device, Contenders: s.Contenders,
-		Seed: s.Requests.Seed, Rounds: s.Rounds, ProcessRounds: s.ProcessRounds, Reload: s.Reload,
-		EngineArgs: args, Studies: s.Studies, Machine: machine.Describe(),
+// chosen returns the studies with the given points; all when points is nil.
+func chosen(studies []workload.Study, points []workload.PointID) ([]workload.Study, error) {
+	if points == nil {
+		return studies, nil
 	}
-}
-
-// logPath returns the path of the file with the output of a contender's processes. Engine groups
-// count from 1.
-func (s Settings) logPath(c Contender, group int) string {
-	return filepath.Join(s.Dir, fmt.Sprintf("%s-%d.log", c.Name, group))
+	var rest []workload.Study
+	left := slices.Clone(points)
+	for _, s := range studies {
+		var kept []workload.Point
+		for _, p := range s.Points {
+			if slices.Contains(points, p.ID()) {
+				kept = append(kept, p)
+				left = slices.DeleteFunc(left, func(id workload.PointID) bool { return id == p.ID() })
+			}
+		}
+		if s.Points = kept; kept != nil {
+			rest = append(rest, s)
+		}
+	}
+	if len(left) > 0 {
+		return nil, fmt.Errorf("race: %w: %s", ErrNoPoint, left[0])
+	}
+	return rest, nil
 }

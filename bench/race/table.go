@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ func (r *Result) Write(w io.Writer) error {
 	for _, f := range r.Failures {
 		fmt.Fprintf(&text, "%s did not take part to the end: %s\n", f.Contender, f.Reason)
 	}
+	if r.Damaged {
+		text.WriteString("The last line of the journal was damaged, as after a crash, and is not part of this.\n")
+	}
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -37,66 +41,62 @@ func (r *Result) title() string {
 // writeRates prints each contender's rate and ratio at each point.
 func (r *Result) writeRates(w io.Writer) error {
 	h, first := r.Header, r.first()
-	header, mean := []string{"point"}, []string{"geometric mean"}
+	var columns format.Columns[rateRow]
+	columns.Add("point", func(row rateRow) string { return row.name })
 	for i, c := range h.Contenders {
-		header, mean = append(header, c.Name+", "+r.mode(c)), append(mean, "")
+		columns.Add(c.Name+", "+r.mode(c), func(row rateRow) string { return row.rate(i) })
 		if i > 0 {
-			header, mean = append(header, first+" ÷ "+c.Name), append(mean, formatRatio(r.Overall[i].Ratio))
+			columns.Add(first+" ÷ "+c.Name, func(row rateRow) string { return format.Estimate(row.ratio(i), format.Ratio) })
 		}
 	}
-	var rows [][]string
+	var rows []rateRow
 	for _, p := range r.Points {
-		row := []string{p.Point.String()}
-		for i, f := range p.Contenders {
-			row = append(row, formatRate(f.Rate))
-			if i > 0 {
-				row = append(row, formatRatio(f.Ratio))
-			}
-		}
-		rows = append(rows, row)
+		rows = append(rows, rateRow{
+			p.Point.String(),
+			func(i int) string {
+				return format.Known(p.Contenders[i].Rate.N > 0, format.Rate(p.Contenders[i].Rate.Value))
+			},
+			func(i int) stat.Estimate[float64] { return p.Contenders[i].Ratio },
+		})
 	}
+	rows = append(rows, rateRow{
+		"geometric mean",
+		func(int) string { return "" },
+		func(i int) stat.Estimate[float64] { return r.Overall[i].Ratio },
+	})
 	each := "round for round"
 	if h.Reload {
 		each = fmt.Sprintf("for each %d rounds, in which each contender is loaded first once", len(h.Contenders))
 	}
 	caption := fmt.Sprintf("Generated tok/s, medians over the rounds, and how many times faster %s is, %s, "+
-		"with 95 %% intervals", first, each)
-	return format.Table(w, caption, header, append(rows, mean), 1)
+		"with %s intervals", first, each, format.Percent(stat.Confidence, 0))
+	return columns.WriteTable(w, caption, rows, 1)
 }
 
-// costColumn is a column of the table of what the contenders cost.
-type costColumn struct {
-	header string
-	cell   func(o Overall) string
+// rateRow is a row of the table of rates: its name, and the figures of a contender.
+type rateRow struct {
+	name  string
+	rate  func(contender int) string
+	ratio func(contender int) stat.Estimate[float64]
 }
 
 // writeCosts prints what each contender cost over all points.
 func (r *Result) writeCosts(w io.Writer) error {
-	columns := []costColumn{
-		{"contender", func(o Overall) string { return o.Contender }},
-		{"points", func(o Overall) string { return fmt.Sprint(o.Points) }},
-		{"table s", func(o Overall) string { return formatSeconds(o.Table) }},
-		{"load s", func(o Overall) string { return formatSeconds(o.Load) }},
-		{"first token s", func(o Overall) string { return formatSeconds(o.FirstToken) }},
-		{"front end MiB", func(o Overall) string { return formatMiB(o.FrontEndMemory) }},
-		{"CPU ms a token", func(o Overall) string { return formatMilliseconds(o.CPUPerToken) }},
-		{"outside LLM.generate", func(o Overall) string { return r.outside(o.Contender) }},
-		{"same tokens as " + r.first(), func(o Overall) string { return r.same(o.Contender) }},
-	}
-	var header []string
-	for _, c := range columns {
-		header = append(header, c.header)
-	}
-	var rows [][]string
-	for _, o := range r.Overall {
-		var row []string
-		for _, c := range columns {
-			row = append(row, c.cell(o))
-		}
-		rows = append(rows, row)
-	}
+	seconds := func(d time.Duration) string { return format.Known(d != 0, format.Seconds(d)) }
+	var columns format.Columns[Overall]
+	columns.Add("contender", func(o Overall) string { return o.Contender })
+	columns.Add("points", func(o Overall) string { return strconv.Itoa(o.Points) })
+	columns.Add("table s", func(o Overall) string { return seconds(o.Table) })
+	columns.Add("load s", func(o Overall) string { return seconds(o.Load) })
+	columns.Add("first token s", func(o Overall) string { return seconds(o.FirstToken) })
+	columns.Add("front end MiB", func(o Overall) string {
+		return format.Known(o.FrontEndMemory != 0, format.MiB(o.FrontEndMemory))
+	})
+	columns.Add("CPU ms a token", func(o Overall) string { return format.Milliseconds(o.CPUPerToken) })
+	columns.Add("outside LLM.generate", func(o Overall) string { return r.outside(o.Contender) })
+	columns.Add("same tokens as "+r.first(), func(o Overall) string { return r.same(o.Contender) })
 	const caption = "The whole table once, start-up to an engine and to its first token, and what was used"
-	return format.Table(w, caption, header, rows, 1)
+	return columns.WriteTable(w, caption, r.Overall, 1)
 }
 
 // first returns the name of the contender that the others are compared with.
@@ -148,7 +148,7 @@ func (r *Result) outside(contender string) string {
 	if point == "" {
 		return format.None
 	}
-	return fmt.Sprintf("≤ %.2f %% (%s)", 100*most, point)
+	return fmt.Sprintf("≤ %s (%s)", format.Percent(most, 2), point)
 }
 
 // same describes in how many passes the contender generated the same tokens as the first.
@@ -165,42 +165,4 @@ func (r *Result) same(contender string) string {
 		return format.None
 	}
 	return fmt.Sprintf("%d of %d passes", same, compared)
-}
-
-// formatRate returns a rate with three digits, or more if it has more before the point.
-func formatRate(e stat.Estimate[float64]) string {
-	switch {
-	case e.N == 0:
-		return format.None
-	case e.Value >= 100:
-		return fmt.Sprintf("%.0f", e.Value)
-	}
-	return fmt.Sprintf("%.3g", e.Value)
-}
-
-// formatRatio returns a ratio with its interval, and the interval's confidence if that is below 95
-// %.
-func formatRatio(e stat.Estimate[float64]) string {
-	return format.Estimate(e, func(v float64) string { return fmt.Sprintf("%.3f", v) })
-}
-
-// formatSeconds returns a time in seconds with one decimal.
-func formatSeconds(d time.Duration) string {
-	if d == 0 {
-		return format.None
-	}
-	return fmt.Sprintf("%.1f", d.Seconds())
-}
-
-// formatMilliseconds returns a time in milliseconds with two decimals.
-func formatMilliseconds(d time.Duration) string {
-	return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond))
-}
-
-// formatMiB returns a size in whole MiB, rounded down.
-func formatMiB(bytes int64) string {
-	if bytes == 0 {
-		return format.None
-	}
-	return fmt.Sprint(bytes >> 20)
 }

@@ -96,8 +96,8 @@ func checkLoad(j *journal.Journal, row Row) Check {
 		}
 		if e.Number == 1 && e.OtherLoadAverage > loadBefore*cores(j) {
 			seen = append(seen, fmt.Sprintf(
-				"in the minute before engine 1 was loaded, others' load average was %.2f, above %.0f %% of %s",
-				e.OtherLoadAverage, 100*loadBefore, format.Count(j.Header.Machine.Cores, "core")))
+				"in the minute before engine 1 was loaded, others' load average was %.2f, above %s of %s",
+				e.OtherLoadAverage, format.Percent(loadBefore, 0), format.Count(j.Header.Machine.Cores, "core")))
 		}
 	}
 	return newCheck(journal.CheckLoad, seen)
@@ -128,8 +128,8 @@ func otherCPUUse(j *journal.Journal, noun string, usages []journal.Usage) []stri
 		return nil
 	}
 	return []string{fmt.Sprintf(
-		"in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %.1f %%, a quota held back %.1f %%",
-		times, format.Count(len(usages), noun), worst.OtherCores, 100*worst.Steal, 100*worst.Throttled)}
+		"in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %s, a quota held back %s",
+		times, format.Count(len(usages), noun), worst.OtherCores, format.Percent(worst.Steal, 1), format.Percent(worst.Throttled, 1))}
 }
 
 // otherGPUUse is the part of otherUse on GPUs.

@@ -1,10 +1,10 @@
 package report
 
 import (
-	"fmt"
 	"time"
 
 	"vllmgo/bench/journal"
+	"vllmgo/internal/format"
 )
 
 // Cold is the time of a point when it is measured once, after a warm-up of a single request of the
@@ -42,5 +42,5 @@ func (c Cold) String() string {
 	if c.StartUp < 0.05 {
 		return "under 5 % was start-up"
 	}
-	return fmt.Sprintf("%.0f %% was start-up", 100*c.StartUp)
+	return format.Percent(c.StartUp, 0) + " was start-up"
 }

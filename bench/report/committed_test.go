@@ -57,11 +57,11 @@ func TestCommittedResults(t *testing.T) {
 		return nil
 	}))
 	for _, model := range []string{"llama-8b", "opt-125m"} {
-		var sizes []Run
+		var sizes []ScalingRun
 		for _, size := range []string{"-tp1", "-tp2"} {
 			name := "h100x2-scaling/" + model + size
 			require.Contains(t, runs, name)
-			sizes = append(sizes, Run{"docs/results/" + name, runs[name]})
+			sizes = append(sizes, ScalingRun{"docs/results/" + name, runs[name]})
 		}
 		scaling, err := NewScaling(sizes...)
 		require.NoError(t, err)

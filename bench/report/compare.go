@@ -134,7 +134,7 @@ func verdict(c stat.Comparison) string {
 	case !c.Differ:
 		return "not shown to differ"
 	case c.Ratio > 1:
-		return fmt.Sprintf("%.1f %% slower", 100*(c.Ratio-1))
+		return format.Percent(c.Ratio-1, 1) + " slower"
 	}
-	return fmt.Sprintf("%.1f %% faster", 100*(1-c.Ratio))
+	return format.Percent(1-c.Ratio, 1) + " faster"
 }

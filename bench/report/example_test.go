@@ -114,8 +114,8 @@ func ExampleCompare() {
 
 func ExampleNewScaling() {
 	scaling, err := report.NewScaling(
-		report.Run{Name: "results/tp1", Results: report.New(exampleJournal(1, 640, 660, 700))},
-		report.Run{Name: "results/tp2", Results: report.New(exampleJournal(2, 430, 400, 380))},
+		report.ScalingRun{Name: "results/tp1", Results: report.New(exampleJournal(1, 640, 660, 700))},
+		report.ScalingRun{Name: "results/tp2", Results: report.New(exampleJournal(2, 430, 400, 380))},
 	)
 	if err != nil {
 		log.Fatal(err)

@@ -55,7 +55,7 @@ func batchEfficiency(rows []Row) string {
 	var parts []string
 	for _, r := range rows {
 		efficiency := r.GeneratedPerSecond / first.GeneratedPerSecond / float64(r.Value)
-		parts = append(parts, fmt.Sprintf("%d: %.0f %%", r.Value, 100*efficiency))
+		parts = append(parts, fmt.Sprintf("%d: %s", r.Value, format.Percent(efficiency, 0)))
 	}
 	return "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: " + strings.Join(parts, ", ") + "."
 }
@@ -72,7 +72,7 @@ func doublings(rows []Row) string {
 		}
 		doubling := fmt.Sprintf("%d→%d", before.Value, after.Value)
 		gain := after.GeneratedPerSecond/before.GeneratedPerSecond - 1
-		gains = append(gains, fmt.Sprintf("%s: %+.0f %%", doubling, 100*gain))
+		gains = append(gains, fmt.Sprintf("%s: %s", doubling, format.Change(gain, 0)))
 		if gain >= doublingPays {
 			stops = ""
 		} else if stops == "" {
@@ -82,10 +82,10 @@ func doublings(rows []Row) string {
 	if len(gains) == 0 {
 		return "No two measured rows are a doubling apart."
 	}
-	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %.0f %%", stops, 100*doublingPays)
+	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %s", stops, format.Percent(doublingPays, 0))
 	if stops == "" {
-		verdict = fmt.Sprintf("the last adds at least %.0f %%, so doubling pays as far as this sweep goes",
-			100*doublingPays)
+		verdict = fmt.Sprintf("the last adds at least %s, so doubling pays as far as this sweep goes",
+			format.Percent(doublingPays, 0))
 	}
 	return fmt.Sprintf("Gains by doubling: %s; %s.", strings.Join(gains, ", "), verdict)
 }
@@ -97,8 +97,8 @@ func sequenceLengthFinding(rows []Row) string {
 	if len(rows) == 1 {
 		return text + "; it is the only row with figures."
 	}
-	return fmt.Sprintf("%s; the slowest is %d, with %s, %.0f %% less.", text, worst.Value,
-		format.Rate(worst.GeneratedPerSecond), 100*(1-worst.GeneratedPerSecond/best.GeneratedPerSecond))
+	return fmt.Sprintf("%s; the slowest is %d, with %s, %s less.", text, worst.Value,
+		format.Rate(worst.GeneratedPerSecond), format.Percent(1-worst.GeneratedPerSecond/best.GeneratedPerSecond, 0))
 }
 
 // peakAndDips returns the row with the most throughput, and the rows that are slower than the row
@@ -112,16 +112,16 @@ func peakAndDips(rows []Row) string {
 		before := rows[i]
 		loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond
 		if loss > dip && after.slowerThan(before) {
-			dips = append(dips, fmt.Sprintf("%s (%.0f %% below %s)", after.Name(), 100*loss, before.Name()))
+			dips = append(dips, fmt.Sprintf("%s (%s below %s)", after.Name(), format.Percent(loss, 0), before.Name()))
 			why += explainDip(before, after)
 		}
 	}
 	if len(dips) == 0 {
-		return text + fmt.Sprintf("No dips: no row is more than %.0f %% below the row before, beyond the intervals.",
-			100*dip)
+		return text + fmt.Sprintf("No dips: no row is more than %s below the row before, beyond the intervals.",
+			format.Percent(dip, 0))
 	}
-	return text + fmt.Sprintf("Dips, more than %.0f %% below the row before, beyond the intervals: %s.%s",
-		100*dip, format.List(dips), why)
+	return text + fmt.Sprintf("Dips, more than %s below the row before, beyond the intervals: %s.%s",
+		format.Percent(dip, 0), format.List(dips), why)
 }
 
 // byRate orders rows by their generated tokens a second.

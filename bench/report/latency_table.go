@@ -25,10 +25,10 @@ func (r *Results) writeLatencyTable(w io.Writer, s StudyResult) error {
 	columns.Add("E2E", func(row Row) string { return percentilesCell(row.Latency.E2E) })
 	if r.Header.Goodput != (journal.Goodput{}) {
 		columns.Add("good requests/s", func(row Row) string {
-			return fmt.Sprintf("%s (%.0f %%)", format.Rate(row.Latency.GoodPerSecond), 100*row.Latency.Good)
+			return fmt.Sprintf("%s (%s)", format.Rate(row.Latency.GoodPerSecond), format.Percent(row.Latency.Good, 0))
 		})
 	}
-	columns.Add("cost", func(row Row) string { return fmt.Sprintf("%+.1f %%", 100*row.Latency.Slowdown) })
+	columns.Add("cost", func(row Row) string { return format.Change(row.Latency.Slowdown, 1) })
 	caption := format.Title(s.Study.Parameter) + ": latencies in ms, p50/p90/p95/p99, and what measuring them cost"
 	return columns.WriteTable(w, caption, rows, 1)
 }

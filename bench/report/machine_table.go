@@ -18,9 +18,9 @@ func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 	var columns format.Columns[Row]
 	columns.Add("point", func(row Row) string { return row.Point.String() })
 	columns.Add("outside engine", func(row Row) string {
-		return fmt.Sprintf("%.1f %%", 100*row.median(func(t journal.Trial) float64 {
+		return format.Percent(row.median(func(t journal.Trial) float64 {
 			return t.Outside.Seconds() / (t.Elapsed + t.Outside).Seconds()
-		}))
+		}), 1)
 	})
 	addUsageColumns(&columns)
 	if rows[0].Light != (Light{}) {
@@ -52,14 +52,14 @@ func addUsageColumns(columns *format.Columns[Row]) {
 func addLightColumns(columns *format.Columns[Row]) {
 	columns.Add("speed of light tok/s", func(row Row) string { return format.Rate(row.GeneratedRate(row.Light.time())) })
 	columns.Add("bound by", func(row Row) string { return row.Light.bound() })
-	columns.Add("share reached", func(row Row) string { return fmt.Sprintf("%.0f %%", 100*row.Light.Share) })
+	columns.Add("share reached", func(row Row) string { return format.Percent(row.Light.Share, 0) })
 }
 
 // addGPUColumns adds the columns of the GPUs: the sums of memory and energy, and the use and the
 // lowest clock of the GPU with the most of it.
 func addGPUColumns(columns *format.Columns[Row]) {
 	columns.Add("GPU busy", func(row Row) string {
-		return fmt.Sprintf("%.0f %%", 100*row.medianGPUs(greater, func(g journal.GPUUsage) float64 { return g.Busy }))
+		return format.Percent(row.medianGPUs(greater, func(g journal.GPUUsage) float64 { return g.Busy }), 0)
 	})
 	columns.Add("GPU memory", func(row Row) string {
 		return format.Bytes(int64(row.medianGPUs(sum, func(g journal.GPUUsage) float64 { return float64(g.Memory) })))

@@ -34,12 +34,12 @@ func (r *Row) noteLight() {
 func (r *Row) noteTimes() {
 	times := r.times()
 	for _, i := range stat.Outliers(times) {
-		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %+.0f %% against the median", r.Trials[i].Trial,
-			format.Seconds(times[i]), 100*(times[i].Seconds()/r.Elapsed.Value.Seconds()-1)))
+		r.addNote(fmt.Sprintf("outlier: trial %d took %s s, %s against the median", r.Trials[i].Trial,
+			format.Seconds(times[i]), format.Change(times[i].Seconds()/r.Elapsed.Value.Seconds()-1, 0)))
 	}
 	if r.Trend.Drifts() {
-		r.addNote(fmt.Sprintf("drift: the time changed by %+.1f %% from the first trial to the last "+
-			"(Mann-Kendall, p = %.2g)", 100*r.Trend.Change, r.Trend.P))
+		r.addNote(fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
+			"(Mann-Kendall, p = %.2g)", format.Change(r.Trend.Change, 1), r.Trend.P))
 	}
 	if r.Modes.Several() {
 		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",

@@ -100,15 +100,15 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 		format.Seconds(leanest.Elapsed.Value),
 		loadCost(r.engine(leanest)),
 	)
-	text += fmt.Sprintf(" Of the rows with at least %.0f %% of the most throughput it demands the least: "+
+	text += fmt.Sprintf(" Of the rows with at least %s of the most throughput it demands the least: "+
 		"%s generated tok/s",
-		100*nearFastest, format.Rate(leanest.GeneratedPerSecond))
+		format.Percent(nearFastest, 0), format.Rate(leanest.GeneratedPerSecond))
 	names := []string{leanest.Point.String()}
 	if leanest.ID() == best.ID() {
 		text += ", which is the most."
 	} else {
-		text += fmt.Sprintf(", %.0f %% of %s, which demands %d KV tokens and completes in %s s.",
-			100*leanest.GeneratedPerSecond/best.GeneratedPerSecond, best.Point, best.PeakKVTokens,
+		text += fmt.Sprintf(", %s of %s, which demands %d KV tokens and completes in %s s.",
+			format.Percent(leanest.GeneratedPerSecond/best.GeneratedPerSecond, 0), best.Point, best.PeakKVTokens,
 			format.Seconds(best.Elapsed.Value))
 		names = append(names, best.Point.String())
 	}

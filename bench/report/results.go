@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
 )
@@ -60,7 +61,7 @@ func New(j *journal.Journal) *Results {
 // latencies, and no trial failed.
 func (r *Results) Complete() bool {
 	return !slices.ContainsFunc(r.rows(), func(row Row) bool {
-		return !row.measured() || row.Stopped == "failed" || row.Stopped == "interrupted" ||
+		return !row.measured() || row.Stopped == stat.TrialFailed || row.Stopped == stat.Interrupted ||
 			r.Header.Latency && row.Latency == nil
 	})
 }

@@ -35,8 +35,8 @@ type Row struct {
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see [workload.Point.PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
-	// Stopped says why there are no more trials: "failed" or what [stat.Stopping.Reason] returns.
-	Stopped string `json:"stopped,omitempty"`
+	// Stopped says why there are no more trials.
+	Stopped stat.StopReason `json:"stopped,omitempty"`
 	// Cold is the time after a warm-up of a single request, with all that a shape needs only once.
 	Cold Cold `json:"cold,omitzero"`
 	// Engine is the number of the engine that measured the point first.
@@ -110,7 +110,7 @@ func (r *Row) addTrials(j *journal.Journal) {
 	case len(r.Trials) == 0:
 		return
 	case r.Status == Failed:
-		r.Stopped = "failed"
+		r.Stopped = stat.TrialFailed
 		r.noteFailedLater()
 	default:
 		r.Stopped = j.Header.Stopping.Reason(r.times(), slices.Contains(j.OutOfBudget, r.ID()))

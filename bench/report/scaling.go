@@ -13,8 +13,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Run is the results of a run, and what messages call it, such as its directory.
-type Run struct {
+// ScalingRun is the results of a run, and what messages call it, such as its directory.
+type ScalingRun struct {
 	Name string
 	*Results
 }
@@ -27,7 +27,7 @@ type Scaling struct {
 	// Notes say what else differs between the runs and may matter, such as versions.
 	Notes []string
 
-	runs   []Run
+	runs   []ScalingRun
 	common *Results // the first run's header, and the engines of all
 }
 
@@ -74,7 +74,7 @@ type ScalingRow struct {
 // says what differs. It also returns an error when a point was measured twice with one size, or no
 // point with two sizes. Versions and machines may differ; the notes then say so. A point has no
 // row for a run that lacks it.
-func NewScaling(runs ...Run) (*Scaling, error) {
+func NewScaling(runs ...ScalingRun) (*Scaling, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: scaling over devices needs a run")
 	}
@@ -101,7 +101,7 @@ func NewScaling(runs ...Run) (*Scaling, error) {
 }
 
 // addRun takes in a run.
-func (s *Scaling) addRun(run Run) error {
+func (s *Scaling) addRun(run ScalingRun) error {
 	if err := s.compareSettings(s.runs[0], run); err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (s *Scaling) addRun(run Run) error {
 }
 
 // addRow takes in a row of a run.
-func (s *Scaling) addRow(run Run, study workload.Study, row Row) error {
+func (s *Scaling) addRow(run ScalingRun, study workload.Study, row Row) error {
 	args, err := study.EngineArgs(run.Header.EngineArgs, row.Point)
 	if err != nil {
 		return err

@@ -38,29 +38,27 @@ func (s *Scaling) WriteCSV(w io.Writer) error {
 
 // addScalingFigures adds the columns of what was measured.
 func addScalingFigures(columns *format.Columns[scalingLine]) {
-	add := func(header string, figure func(scalingLine) float64) {
-		columns.Add(header, whenMeasured(func(l scalingLine) string { return strconv.FormatFloat(figure(l), 'g', 6, 64) }))
-	}
-	add("elapsed_s", func(l scalingLine) float64 { return l.Elapsed.Value.Seconds() })
-	add("elapsed_low_s", func(l scalingLine) float64 { return l.Elapsed.Low.Seconds() })
-	add("elapsed_high_s", func(l scalingLine) float64 { return l.Elapsed.High.Seconds() })
-	add("confidence", func(l scalingLine) float64 { return l.Elapsed.Confidence })
-	add("generated_tokens_per_s", func(l scalingLine) float64 { return l.GeneratedPerSecond })
-	add("speedup", func(l scalingLine) float64 { return l.Speedup })
-	add("speedup_low", func(l scalingLine) float64 { return l.SpeedupLow })
-	add("speedup_high", func(l scalingLine) float64 { return l.SpeedupHigh })
-	add("efficiency", func(l scalingLine) float64 { return l.Efficiency })
-	columns.Add("gpu_memory_bytes", whenMeasured(func(l scalingLine) string {
+	add := func(header string, cell func(scalingLine) string) { columns.Add(header, whenMeasured(cell)) }
+	add("elapsed_s", func(l scalingLine) string { return csvSeconds(l.Elapsed.Value) })
+	add("elapsed_low_s", func(l scalingLine) string { return csvSeconds(l.Elapsed.Low) })
+	add("elapsed_high_s", func(l scalingLine) string { return csvSeconds(l.Elapsed.High) })
+	add("confidence", func(l scalingLine) string { return csvFraction(l.Elapsed.Confidence) })
+	add("generated_tokens_per_s", func(l scalingLine) string { return csvRate(l.GeneratedPerSecond) })
+	add("speedup", func(l scalingLine) string { return csvFraction(l.Speedup) })
+	add("speedup_low", func(l scalingLine) string { return csvFraction(l.SpeedupLow) })
+	add("speedup_high", func(l scalingLine) string { return csvFraction(l.SpeedupHigh) })
+	add("efficiency", func(l scalingLine) string { return csvFraction(l.Efficiency) })
+	add("gpu_memory_bytes", func(l scalingLine) string {
 		if l.gpuMemory() <= 0 {
 			return ""
 		}
 		return strconv.FormatInt(l.gpuMemory(), 10)
-	}))
-	columns.Add("joules_per_token", whenMeasured(func(l scalingLine) string {
+	})
+	add("joules_per_token", func(l scalingLine) string {
 		if l.JoulesPerToken <= 0 {
 			return ""
 		}
-		return strconv.FormatFloat(l.JoulesPerToken, 'g', 6, 64)
-	}))
-	add("load_s", func(l scalingLine) float64 { return l.Engine.LoadTime.Seconds() })
+		return csvFraction(l.JoulesPerToken)
+	})
+	add("load_s", func(l scalingLine) string { return csvSeconds(l.Engine.LoadTime) })
 }

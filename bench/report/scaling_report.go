@@ -102,7 +102,7 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	})
 	columns.Add("trials", func(l scalingLine) string { return fmt.Sprint(len(l.Trials)) })
 	figure("speed-up", func(l scalingLine) string { return fmt.Sprintf("%.2f", l.Speedup) })
-	figure("efficiency", func(l scalingLine) string { return fmt.Sprintf("%.0f %%", 100*l.Efficiency) })
+	figure("efficiency", func(l scalingLine) string { return format.Percent(l.Efficiency, 0) })
 	hasMemory := func(l scalingLine) bool { return l.gpuMemory() > 0 }
 	if slices.ContainsFunc(lines, hasMemory) {
 		columns.Add("memory a GPU", func(l scalingLine) string {

@@ -14,7 +14,7 @@ import (
 
 // A size whose points failed has a row without figures among rows that have the memory of GPUs.
 func TestScalingOnGPUsWithoutFigures(t *testing.T) {
-	var runs []Run
+	var runs []ScalingRun
 	for i, rates := range [][]float64{{100, 200}, {0, 300}, {300, 0}} {
 		study := preset(t, "full")[0]
 		study.Points = study.Points[:2]
@@ -23,7 +23,7 @@ func TestScalingOnGPUsWithoutFigures(t *testing.T) {
 		for k := range j.Trials {
 			j.Trials[k].Usage.GPUs = []journal.GPUUsage{{Memory: 10 << 30}}
 		}
-		runs = append(runs, Run{fmt.Sprint("tp", 1<<i), New(j)})
+		runs = append(runs, ScalingRun{fmt.Sprint("tp", 1<<i), New(j)})
 	}
 	s, err := NewScaling(runs...)
 	require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestScalingOnGPUsWithoutFigures(t *testing.T) {
 }
 
 func TestScalingOnGPUs(t *testing.T) {
-	run := func(size int, rate, last, joules float64) Run {
+	run := func(size int, rate, last, joules float64) ScalingRun {
 		j := journalOf(preset(t, "full")[:1], []float64{rate, rate, rate, rate, rate, last})
 		j.Engines[0].Args.TensorParallelSize, j.Engines[0].Info.TensorParallelSize = size, size
 		j.Header.EngineArgs.TensorParallelSize = size
@@ -44,7 +44,7 @@ func TestScalingOnGPUs(t *testing.T) {
 					Energy: joules * float64(j.Trials[i].Ledger.OutputTokens)})
 			}
 		}
-		return Run{"tp", New(j)}
+		return ScalingRun{"tp", New(j)}
 	}
 	s, err := NewScaling(run(1, 100, 100, 2), run(2, 160, 190, 1.5))
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 
 // compareSettings returns an error when a run was asked for other things than the first, or ran on
 // another device or engine. It notes what else differs.
-func (s *Scaling) compareSettings(first, run Run) error {
+func (s *Scaling) compareSettings(first, run ScalingRun) error {
 	if different := differing(first, run, asked(first.Header), asked(run.Header)); different != nil {
 		return fmt.Errorf("bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
 			format.List(different))
@@ -36,7 +36,7 @@ func (s *Scaling) compareSettings(first, run Run) error {
 type facts map[string]string
 
 // differing returns the names of the facts that two runs do not agree on, with both values.
-func differing(first, run Run, a, b facts) []string {
+func differing(first, run ScalingRun, a, b facts) []string {
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	var different []string

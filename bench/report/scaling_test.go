@@ -23,7 +23,7 @@ import (
 
 // scalingRun measures points with a fake whose times are faster by a factor for each
 // tensor_parallel_size.
-func scalingRun(t *testing.T, size int, factor map[int]float64, change func(*bench.Settings)) Run {
+func scalingRun(t *testing.T, size int, factor map[int]float64, change func(*bench.Settings)) ScalingRun {
 	t.Helper()
 	var args vllmgo.EngineArgs
 	lab := &fake.Lab{
@@ -42,7 +42,7 @@ func scalingRun(t *testing.T, size int, factor map[int]float64, change func(*ben
 		change(&s)
 	}
 	require.NoError(t, bench.Run(t.Context(), s))
-	return Run{s.Dir, resultsOf(t, s)}
+	return ScalingRun{s.Dir, resultsOf(t, s)}
 }
 
 var factors = map[int]float64{1: 1, 2: 1.5, 4: 2}

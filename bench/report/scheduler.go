@@ -65,8 +65,8 @@ func explainDip(before, after Row) string {
 	var causes []string
 	if is.Preemptions > was.Preemptions {
 		causes = append(causes, fmt.Sprintf("%s, after which requests had to start again, against %d at %s, "+
-			"with up to %.0f %% of the KV cache in use",
-			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), 100*is.MostKVUse))
+			"with up to %s of the KV cache in use",
+			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), format.Percent(is.MostKVUse, 0)))
 	}
 	if is.Full > was.Full {
 		sequences := after.Requests * after.Completions()
@@ -80,9 +80,9 @@ func explainDip(before, after Row) string {
 		return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
 	}
 	return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; "+
-		"%.1f requests running on average, against %.1f; up to %.0f %% of the KV cache in use.",
+		"%.1f requests running on average, against %.1f; up to %s of the KV cache in use.",
 		after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(),
-		after.Latency.Running, before.Latency.Running, 100*is.MostKVUse)
+		after.Latency.Running, before.Latency.Running, format.Percent(is.MostKVUse, 0))
 }
 
 // scheduler returns what the scheduler did; nil when it was not watched.

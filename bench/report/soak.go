@@ -2,8 +2,10 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +14,17 @@ import (
 	"vllmgo/bench/stat"
 	"vllmgo/internal/format"
 )
+
+// PublishSoak writes the report of the soak test in a directory to w, and to soak.txt in the
+// directory. It reads the journal there. It is what a program does after a soak test.
+func PublishSoak(dir string, w io.Writer) error {
+	s, err := journal.ReadSoak(filepath.Join(dir, journal.SoakFileName))
+	if err != nil {
+		return err
+	}
+	write := func(w io.Writer) error { return WriteSoak(w, s) }
+	return errors.Join(writeFiles(dir, []file{{"soak.txt", write}}), write(w))
+}
 
 // WriteSoak writes the report of a soak test: its setting, a table of its windows, and how
 // throughput and memory changed from the second window to the last but one. The first and the last
@@ -31,6 +44,9 @@ func WriteSoak(w io.Writer, s *journal.Soak) error {
 	}
 	if s.End != nil {
 		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", s.End.PromptsSHA256)
+	}
+	if s.Damaged {
+		b.WriteString("The last line of the journal was damaged, as after a crash, and is not part of this.\n")
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -65,8 +81,8 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 	columns.Add("generated tok/s", func(r soakRow) string { return r.perSecond(float64(r.OutputTokens)) })
 	columns.Add("total tok/s", func(r soakRow) string { return r.perSecond(float64(r.InputTokens + r.OutputTokens)) })
 	columns.Add("Go heap MiB", func(r soakRow) string { return fmt.Sprintf("%.1f", float64(r.GoHeap)/(1<<20)) })
-	columns.Add("process MiB", func(r soakRow) string { return strconv.FormatInt(r.Process>>20, 10) })
-	columns.Add("children MiB", func(r soakRow) string { return strconv.FormatInt(r.Children>>20, 10) })
+	columns.Add("process MiB", func(r soakRow) string { return format.MiB(r.Process) })
+	columns.Add("children MiB", func(r soakRow) string { return format.MiB(r.Children) })
 	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(),
 		format.ModelTitle(h.Model, h.RandomWeights), h.Engine.Dtype, h.Engine.Device,
 		h.Engine.TensorParallelSize, h.Engine.EngineMode)
@@ -82,8 +98,8 @@ func writeChange(b *bytes.Buffer, rows []soakRow) {
 	trend := stat.NewTrend(times)
 	first, last := rows[0], rows[len(rows)-1]
 	change := func(before, after int64) string { return fmt.Sprintf("%+.1f MiB", float64(after-before)/(1<<20)) }
-	fmt.Fprintf(b, "from request %d to %d: time for a request %+.1f %% (Theil-Sen; Mann-Kendall: p = %.2g), "+
+	fmt.Fprintf(b, "from request %d to %d: time for a request %s (Theil-Sen; Mann-Kendall: p = %.2g), "+
 		"Go heap %s, process %s, children %s\n",
-		first.Requests, last.Requests, 100*trend.Change, trend.P, change(first.GoHeap, last.GoHeap),
+		first.Requests, last.Requests, format.Change(trend.Change, 1), trend.P, change(first.GoHeap, last.GoHeap),
 		change(first.Process, last.Process), change(first.Children, last.Children))
 }

@@ -43,7 +43,7 @@ func addPointColumns(columns *format.Columns[Row]) {
 	columns.Add("output_tokens", func(row Row) string { return strconv.Itoa(row.OutputTokens()) })
 	columns.Add("status", func(row Row) string { return string(row.Status) })
 	columns.Add("trials", func(row Row) string { return strconv.Itoa(len(row.Trials)) })
-	columns.Add("stopped", func(row Row) string { return row.Stopped })
+	columns.Add("stopped", func(row Row) string { return string(row.Stopped) })
 }
 
 // addTimeColumns adds the columns of a point's times.
@@ -136,7 +136,7 @@ func whenMeasured[R interface{ measured() bool }](cell func(R) string) func(R) s
 	}
 }
 
-// csvSeconds, csvRate and csvFraction return figures of a study as its CSV file has them.
+// csvSeconds, csvRate and csvFraction return figures as CSV files have them.
 func csvSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 func csvRate(perSecond float64) string  { return strconv.FormatFloat(perSecond, 'f', 3, 64) }
 func csvFraction(f float64) string      { return strconv.FormatFloat(f, 'g', 4, 64) }

@@ -58,18 +58,33 @@ func (s Stopping) Done(times []time.Duration) bool {
 	return len(times) >= s.MaxTrials || s.reached(times)
 }
 
-// Reason returns why a point with trials of the given times has no more: "target reached", "most
-// trials reached", "budget spent" or, when it needs more, "interrupted".
-func (s Stopping) Reason(times []time.Duration, outOfBudget bool) string {
+// StopReason is the reason why a point has no more trials.
+type StopReason string
+
+const (
+	// TargetReached means that the interval is within the target.
+	TargetReached StopReason = "target reached"
+	// MostTrials means that the point has MaxTrials trials.
+	MostTrials StopReason = "most trials reached"
+	// BudgetSpent means that another trial would have exceeded the budget.
+	BudgetSpent StopReason = "budget spent"
+	// Interrupted means that the point needs more trials and the run ended.
+	Interrupted StopReason = "interrupted"
+	// TrialFailed means that a trial failed.
+	TrialFailed StopReason = "failed"
+)
+
+// Reason returns why a point with trials of the given times has no more, if none failed.
+func (s Stopping) Reason(times []time.Duration, outOfBudget bool) StopReason {
 	switch {
 	case s.reached(times):
-		return "target reached"
+		return TargetReached
 	case len(times) >= s.MaxTrials:
-		return "most trials reached"
+		return MostTrials
 	case outOfBudget:
-		return "budget spent"
+		return BudgetSpent
 	}
-	return "interrupted"
+	return Interrupted
 }
 
 // reached reports whether the interval is within the target.

@@ -18,7 +18,7 @@ import (
 // chooses what s leaves open, and refuses engine settings that cannot work. It loads no engine.
 // cleanup removes what it made on disk; it is not nil.
 func Prepare(ctx context.Context, s Settings) (prepared bench.Settings, cleanup func(), err error) {
-	p := &preparation{Settings: s, lib: s.Library.complete(), log: cmp.Or[io.Writer](s.Progress, io.Discard)}
+	p := &preparation{Settings: s, lib: s.Library.complete(), log: orDiscard(s.Progress)}
 	cleanup = func() { p.model.remove() }
 	defer func() {
 		if err != nil {
@@ -57,11 +57,11 @@ func (p *preparation) chooseDefaults(ctx context.Context) error {
 	case p.Studies != nil && p.Preset == "":
 		p.Preset = "none"
 	case p.Preset == "" && device == "cpu":
-		p.Preset = "quick"
+		p.Preset = workload.PresetQuick
 	case p.Preset == "":
-		p.Preset = "full"
+		p.Preset = workload.PresetFull
 	}
-	if p.WarmUp == "" && p.Preset == "notebook" && p.Repeat == nil {
+	if p.WarmUp == "" && p.Preset == workload.PresetNotebook && p.Repeat == nil {
 		p.WarmUp = journal.WarmUpNotebook
 	}
 	p.out = bench.Settings{

@@ -100,7 +100,7 @@ func work(ctx context.Context, s Settings) int {
 	s.Progress, s.Resume = os.Stderr, true
 	ctx, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore) // so that a second signal ends the process at once
-	err := measure(ctx, s, true)
+	err := runHere(ctx, s, true)
 	if err == nil {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"vllmgo/bench"
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 )
 
@@ -36,13 +37,13 @@ func Run(ctx context.Context, s Settings) error {
 	setDefaultEnv("VLLM_LOGGING_LEVEL", "WARNING") // before Python starts
 	s.Resume = true                                // what the first process began
 	if s.OneProcess {
-		return measure(ctx, s, false)
+		return runHere(ctx, s, false)
 	}
 	return supervise(ctx, s.Dir, func(env map[string]string) error { return s.runWorker(ctx, env) })
 }
 
-// measure measures in this process: the points of one engine, or all.
-func measure(ctx context.Context, s Settings, oneEngine bool) error {
+// runHere measures in this process: the points of one engine, or all.
+func runHere(ctx context.Context, s Settings, oneEngine bool) error {
 	settings, cleanup, err := Prepare(ctx, s)
 	defer cleanup()
 	if err != nil {
@@ -52,17 +53,17 @@ func measure(ctx context.Context, s Settings, oneEngine bool) error {
 	return bench.Run(ctx, settings)
 }
 
-// supervise calls measure, which measures the points of one engine in a given environment, until
+// supervise calls runEngine, which measures the points of one engine in a given environment, until
 // the run in dir has ended. A crash is a failure of the work in progress, and the rest goes on.
 // supervise returns other errors.
-func supervise(ctx context.Context, dir string, measure func(env map[string]string) error) error {
+func supervise(ctx context.Context, dir string, runEngine func(env map[string]string) error) error {
 	path := filepath.Join(dir, journal.FileName)
 	var env map[string]string
 	for {
 		before := size(path)
-		err := measure(env)
+		err := runEngine(env)
 		if died, ok := errors.AsType[crash](err); ok && ctx.Err() == nil && size(path) > 0 {
-			err = bench.RecordCrash(dir, died.Error())
+			err = engines.RecordCrash(dir, died.Error())
 			if err == nil && size(path) == before {
 				err = died // it does nothing but crash
 			}
@@ -74,7 +75,7 @@ func supervise(ctx context.Context, dir string, measure func(env map[string]stri
 		if err != nil || recorded.Ended {
 			return err
 		}
-		if env = bench.NextEnv(recorded); size(path) == before {
+		if env = engines.NextEnv(recorded); size(path) == before {
 			return fmt.Errorf("the run in %s makes no progress", dir)
 		}
 	}

@@ -37,7 +37,8 @@ type Settings struct {
 
 	// Studies are what to measure. nil means those of Preset.
 	Studies []workload.Study
-	// Preset is the name of a preset. Empty means "quick" on a CPU and "full" on other devices.
+	// Preset is the name of a preset. Empty means [workload.PresetQuick] on a CPU and
+	// [workload.PresetFull] on other devices.
 	Preset string
 	// Sweeps are the sweeps of the preset to measure. nil means all.
 	Sweeps []workload.Sweep
@@ -129,9 +130,9 @@ func stopping(s stat.Stopping, preset string) stat.Stopping {
 	switch {
 	case s.MinTrials > 0:
 		return s
-	case s.Budget == 0 && preset == "notebook":
+	case s.Budget == 0 && preset == workload.PresetNotebook:
 		return stat.FixedTrials(1)
-	case s.Budget == 0 && preset == "quick":
+	case s.Budget == 0 && preset == workload.PresetQuick:
 		s.Budget = 3*time.Minute + 30*time.Second
 	case s.Budget == 0:
 		s.Budget = 30 * time.Minute

@@ -7,43 +7,54 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Presets returns the names that [Preset] knows.
-func Presets() []string { return []string{"notebook", "full", "quick", "throughput", "latency"} }
+// The names of presets; see [Preset].
+const (
+	PresetNotebook   = "notebook"
+	PresetFull       = "full"
+	PresetQuick      = "quick"
+	PresetThroughput = "throughput"
+	PresetLatency    = "latency"
+)
+
+// Presets returns the names of all presets.
+func Presets() []string {
+	return []string{PresetNotebook, PresetFull, PresetQuick, PresetThroughput, PresetLatency}
+}
 
 // Preset returns the studies of a preset.
 //
-//   - "full": the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64
+//   - [PresetFull]: the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64
 //     output tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, the
 //     same for input and output, with 64 requests and 4096; request count 10, 50, 100, 200, 500
 //     with 128 input and 64 output tokens and 4096. max_num_seqs is 256.
-//   - "notebook": the same points, which programs measure as the notebook does: once, after one
+//   - [PresetNotebook]: the same points, which programs measure as the notebook does: once, after one
 //     request.
-//   - "quick": the same values of what is swept, with less of what is fixed, for a run of minutes
+//   - [PresetQuick]: the same values of what is swept, with less of what is fixed, for a run of minutes
 //     on two cores. Study.Scaled says with how much less.
-//   - "throughput": what vllm bench throughput measures by default: 1000 requests of 1024 input and
+//   - [PresetThroughput]: what vllm bench throughput measures by default: 1000 requests of 1024 input and
 //     128 output tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs
 //     256, which are vLLM's defaults on most devices (vllm/engine/arg_utils.py).
-//   - "latency": what vllm bench latency measures by default: 8 requests of 32 input and 128 output
+//   - [PresetLatency]: what vllm bench latency measures by default: 8 requests of 32 input and 128 output
 //     tokens, sampled at temperature 1.
 //
 // Any other name is an error.
 func Preset(name string) ([]Study, error) {
 	switch name {
-	case "notebook", "full":
+	case PresetNotebook, PresetFull:
 		return []Study{
 			batchSizeStudy(64, ""),
 			sequenceLengthStudy(64, ""),
 			requestCountStudy(128, 64, ""),
 		}, nil
-	case "quick":
+	case PresetQuick:
 		return []Study{
 			batchSizeStudy(16, "16 output tokens a request instead of 64"),
 			sequenceLengthStudy(4, "4 requests instead of 64"),
 			requestCountStudy(16, 4, "16 input and 4 output tokens a request instead of 128 and 64"),
 		}, nil
-	case "throughput":
+	case PresetThroughput:
 		return vllmBench(name, Point{Requests: 1000, InputLen: 1024, OutputLen: 128})
-	case "latency":
+	case PresetLatency:
 		return vllmBench(name, Point{Requests: 8, InputLen: 32, OutputLen: 128})
 	}
 	return nil, fmt.Errorf("bench: no preset %q; there are %s", name, format.List(Presets()))

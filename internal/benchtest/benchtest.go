@@ -23,7 +23,7 @@ import (
 // Settings are a run of the preset quick on a fake engine, in a new directory.
 func Settings(t *testing.T, lab *fake.Lab) bench.Settings {
 	t.Helper()
-	studies, err := workload.Preset("quick")
+	studies, err := workload.Preset(workload.PresetQuick)
 	require.NoError(t, err)
 	machine.Stub(func() journal.Usage { return journal.Usage{Cores: 1} })
 	return bench.Settings{
@@ -35,7 +35,7 @@ func Settings(t *testing.T, lab *fake.Lab) bench.Settings {
 		Requests:    workload.Requests{Vocabulary: Vocabulary(t, 50272, 1, 2)},
 		Studies:     studies,
 		ModelName:   "facebook/opt-125m",
-		Preset:      "quick",
+		Preset:      workload.PresetQuick,
 		Command:     []string{"all"},
 	}
 }

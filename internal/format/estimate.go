@@ -34,5 +34,5 @@ func doubt(confidence float64) string {
 	if confidence >= stat.Confidence {
 		return ""
 	}
-	return fmt.Sprintf(" (%.0f %%)", 100*confidence)
+	return " (" + Percent(confidence, 0) + ")"
 }

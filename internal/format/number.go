@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -24,6 +25,23 @@ func Bytes(n int64) string {
 	}
 	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
 }
+
+// MiB returns a size in whole MiB, without the unit.
+func MiB(n int64) string { return strconv.FormatInt(n>>20, 10) }
+
+// Percent returns a fraction in percent, such as "95 %", with so many digits after the point.
+func Percent(fraction float64, digits int) string {
+	return strconv.FormatFloat(100*fraction, 'f', digits, 64) + " %"
+}
+
+// Change returns a change by a fraction in percent with its sign, such as "+5 %", with so many digits
+// after the point.
+func Change(fraction float64, digits int) string {
+	return fmt.Sprintf("%+.*f %%", digits, 100*fraction)
+}
+
+// Ratio returns a ratio with three digits after the point.
+func Ratio(r float64) string { return strconv.FormatFloat(r, 'f', 3, 64) }
 
 // Rate returns a rate with three digits or more.
 func Rate(perSecond float64) string {

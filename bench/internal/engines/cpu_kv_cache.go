@@ -1,4 +1,4 @@
-package bench
+package engines
 
 import (
 	"cmp"
@@ -25,9 +25,9 @@ const (
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
 
-// planCPUCacheHere is [planCPUCache] with this machine's memory and environment, for a model in the
-// dtype of args.
-func planCPUCacheHere(
+// WithCPUCache returns args with the KV cache that points need on a CPU, on this machine and in this
+// environment, for a model in the dtype of args. The notice says what was chosen.
+func WithCPUCache(
 	args vllmgo.EngineArgs,
 	points []workload.Point,
 	model vllmgo.ModelConfig,

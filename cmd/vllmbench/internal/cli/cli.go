@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench/vllm"
-	"vllmgo/cmd/vllmbench/internal/race"
 )
 
 // The exit statuses. A program that a signal stopped has 128 plus the signal's number: 130 after
@@ -32,9 +31,6 @@ the signal's number, and what was measured by then is printed.`
 
 // Main runs the command line and ends the process.
 func Main() {
-	if kind := os.Getenv(race.Variable); kind != "" {
-		os.Exit(race.Serve(race.Kind(kind)))
-	}
 	v := vllmbench{args: os.Args, stdout: os.Stdout, stderr: os.Stderr}
 	os.Exit(v.execute(withSignals(context.Background())))
 }

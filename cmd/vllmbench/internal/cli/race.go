@@ -4,26 +4,16 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"vllmgo/bench/vllm"
+	"vllmgo/bench/race"
 	"vllmgo/bench/workload"
-	"vllmgo/cmd/vllmbench/internal/race"
-	"vllmgo/vllmgo"
 )
-
-//go:embed tokenizer.py
-var tokenizerScript string
 
 // raceOptions are those of vllmbench race alone.
 type raceOptions struct {
@@ -32,8 +22,8 @@ type raceOptions struct {
 	together, reload      bool
 	points                []string
 
-	parsed []race.Contender
-	only   []workload.PointID // nil: all
+	parsed       []race.Contender
+	parsedPoints []workload.PointID // nil: all
 }
 
 func (v *vllmbench) raceCommand() *cobra.Command {
@@ -64,10 +54,13 @@ started again with the same --out.`,
 			if err := errors.Join(o.check(), noEnv("give it to a contender: env.NAME=VALUE"), r.check()); err != nil {
 				return err
 			}
-			if !c.Flags().Changed("gpu-memory-utilization") { // the contenders share the GPU
-				o.gpuMemoryUtilization /= float64(len(r.parsed))
+			s := r.settings()
+			s.VLLM = o.settings()
+			s.VLLM.Dir = o.folder("race-")
+			if !c.Flags().Changed("gpu-memory-utilization") {
+				s.VLLM.EngineArgs.GPUMemoryUtilization = 0 // the contenders share the GPU
 			}
-			return v.race(c.Context(), o.settings(), o.folder("race-"), r)
+			return v.race(c.Context(), s)
 		},
 	}
 	f := c.Flags()
@@ -108,7 +101,7 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 
 // check parses the flags and returns an error that says which is wrong.
 func (r *raceOptions) check() error {
-	r.parsed, r.only = nil, nil
+	r.parsed, r.parsedPoints = nil, nil
 	for _, text := range r.contenders {
 		c, err := race.ParseContender(text)
 		if err != nil {
@@ -117,7 +110,7 @@ func (r *raceOptions) check() error {
 		r.parsed = append(r.parsed, c)
 	}
 	if err := r.settings().Check(); err != nil {
-		return usageError{err}
+		return usagef("%w (--contender, --rounds, --process-rounds, --reload)", err)
 	}
 	for _, text := range r.points {
 		study, value, _ := strings.Cut(text, "=")
@@ -125,7 +118,7 @@ func (r *raceOptions) check() error {
 		if err != nil {
 			return usagef("no point %q; an example: batch-size=8", text)
 		}
-		r.only = append(r.only, workload.PointID{Study: study, Value: number})
+		r.parsedPoints = append(r.parsedPoints, workload.PointID{Study: study, Value: number})
 	}
 	return nil
 }
@@ -134,45 +127,18 @@ func (r *raceOptions) check() error {
 func (r *raceOptions) settings() race.Settings {
 	return race.Settings{
 		Contenders: r.parsed, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds),
-		LoadTogether: r.together, Reload: r.reload,
+		LoadTogether: r.together, Reload: r.reload, Points: r.parsedPoints,
 	}
 }
 
 // race runs a race and prints its tables.
-func (v *vllmbench) race(ctx context.Context, s vllm.Settings, dir string, r raceOptions) (err error) {
-	s.Command, s.Progress, s.Library = v.args, v.stderr, v.library
-	settings, cleanup, err := vllm.Prepare(ctx, s)
-	defer cleanup()
-	if err != nil {
-		return err
-	}
-	studies, err := only(settings.Studies, r.only)
-	if err != nil {
-		return err
-	}
-	args := settings.EngineArgs
-	if args.EngineMode, err = vllmgo.ResolveEngineMode(ctx, args.EngineMode); err != nil {
-		return err
-	}
-	python, err := vllmgo.Python()
-	if err != nil {
-		return err
-	}
-	tokenizer, remove, err := r.tokenizer(ctx, python, args, settings.ModelConfig.VocabSize)
-	if err != nil {
-		return err
-	}
-	defer remove()
-	run := r.settings()
-	run.Dir, run.Studies, run.EngineArgs, run.Python, run.Tokenizer = dir, studies, args, python, tokenizer
-	run.Model, run.Device, run.Requests = settings.ModelConfig, settings.Device, settings.Requests
-	run.Name, run.Preset, run.RandomWeights = settings.ModelName, settings.Preset, settings.RandomWeights
-	run.Command, run.Progress = v.args, v.stderr
-	err = race.Run(ctx, run)
-	if errors.Is(err, race.ErrInUse) {
+func (v *vllmbench) race(ctx context.Context, s race.Settings) error {
+	s.VLLM.Command, s.VLLM.Progress, s.VLLM.Library = v.args, v.stderr, v.library
+	err := race.Run(ctx, s)
+	if errors.Is(err, race.ErrInUse) || errors.Is(err, race.ErrNoPoint) {
 		return usageError{err}
 	}
-	result, reportErr := v.raceReport(dir)
+	result, reportErr := race.Publish(s.VLLM.Dir, v.stdout)
 	if !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)
 	}
@@ -182,62 +148,4 @@ func (v *vllmbench) race(ctx context.Context, s vllm.Settings, dir string, r rac
 		)
 	}
 	return err
-}
-
-// raceReport prints a race's tables and writes its files, from the journal in its folder.
-func (v *vllmbench) raceReport(dir string) (*race.Result, error) {
-	journal, err := race.ReadJournal(filepath.Join(dir, race.JournalName))
-	if err != nil {
-		return nil, err
-	}
-	result := race.NewResult(journal)
-	return result, errors.Join(result.WriteFiles(dir), result.Write(v.stdout))
-}
-
-// only returns the studies with the given points; all when there are none.
-func only(studies []workload.Study, points []workload.PointID) ([]workload.Study, error) {
-	if points == nil {
-		return studies, nil
-	}
-	var rest []workload.Study
-	left := slices.Clone(points)
-	for _, s := range studies {
-		var kept []workload.Point
-		for _, p := range s.Points {
-			if slices.Contains(points, p.ID()) {
-				kept = append(kept, p)
-				left = slices.DeleteFunc(left, func(id workload.PointID) bool { return id == p.ID() })
-			}
-		}
-		if s.Points = kept; kept != nil {
-			rest = append(rest, s)
-		}
-	}
-	if len(left) > 0 {
-		return nil, usagef("the preset has no point %s", left[0])
-	}
-	return rest, nil
-}
-
-// tokenizer makes a tokenizer for contenders that need one, when the model has none, of as many
-// words as the model has token IDs. It returns the folder, or "" when nobody needs it, and what
-// removes it.
-func (r *raceOptions) tokenizer(
-	ctx context.Context,
-	python string,
-	args vllmgo.EngineArgs,
-	size int,
-) (dir string, remove func(), err error) {
-	needed := slices.ContainsFunc(r.parsed, func(c race.Contender) bool { return c.Kind.NeedsTokenizer() })
-	if !needed || !args.SkipTokenizerInit {
-		return "", func() {}, nil
-	}
-	if dir, err = os.MkdirTemp("", "vllmgo-tokenizer-"); err != nil {
-		return "", nil, err
-	}
-	if text, err := exec.CommandContext(ctx, python, "-c", tokenizerScript, dir, strconv.Itoa(size)).
-		CombinedOutput(); err != nil {
-		return "", nil, fmt.Errorf("making a tokenizer: %w: %s", errors.Join(err, os.RemoveAll(dir)), text)
-	}
-	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"vllmgo/bench/workload"
-	"vllmgo/cmd/vllmbench/internal/race"
+	"vllmgo/bench/race"
 	"vllmgo/internal/benchtest"
 )
 
@@ -22,11 +21,11 @@ func TestRaceRefuses(t *testing.T) {
 		`no contender "rust"`:                             {2, []string{"--contender", "rust"}},
 		"two contenders are called python":                {2, []string{"--contender", "python", "--contender", "python,max_num_seqs=8"}},
 		`no setting "max_num_seqs"`:                       {2, []string{"--contender", "vllmgo,max_num_seqs"}},
-		"0 rounds and 0 process rounds (--rounds,":        {2, []string{"--rounds", "0"}},
-		"it must be a multiple of 2":                      {2, []string{"--contender", "vllmgo", "--contender", "python", "--reload", "--rounds", "3"}},
+		"0 rounds and 0 process rounds; they must be":     {2, []string{"--rounds", "0"}},
+		"must be a multiple of 2, the":                    {2, []string{"--contender", "vllmgo", "--contender", "python", "--reload", "--rounds", "3"}},
 		"--set env.X is not possible here; give it to":    {2, []string{"--set", "env.X=1"}},
 		`no point "batch-size"; an example: batch-size=8`: {2, []string{"--contender", "vllmgo", "--point", "batch-size"}},
-		"the preset has no point batch size 7":            {2, []string{"--contender", "vllmgo", "--point", "batch-size=7", "--point", "batch-size=8"}},
+		"no study has the point: batch size 7":            {2, []string{"--contender", "vllmgo", "--point", "batch-size=7", "--point", "batch-size=8"}},
 		"model not found":                                 {1, []string{"--model", "no/such"}},
 		`no setting "max_num_seqs"; an example`:           {2, []string{"--contender", "vllmgo", "--set", "max_num_seqs"}},
 	} {
@@ -36,19 +35,6 @@ func TestRaceRefuses(t *testing.T) {
 		assert.Contains(t, stderr, message)
 		assert.Empty(t, stdout)
 	}
-}
-
-func TestOnly(t *testing.T) {
-	all, err := workload.Preset("quick")
-	require.NoError(t, err)
-	same, err := only(all, nil)
-	require.NoError(t, err)
-	assert.Equal(t, all, same)
-	some, err := only(all, []workload.PointID{{Study: "request-count", Value: 50}, {Study: "batch-size", Value: 8}, {Study: "batch-size", Value: 1}})
-	require.NoError(t, err)
-	require.Len(t, some, 2)
-	assert.Equal(t, []int{1, 8}, []int{some[0].Points[0].Value, some[0].Points[1].Value})
-	assert.Equal(t, "request-count", some[1].Name)
 }
 
 // A race's tables can be made again from its journal.

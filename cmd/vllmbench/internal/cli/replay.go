@@ -11,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench/journal"
+	"vllmgo/bench/race"
+	"vllmgo/bench/report"
 	"vllmgo/bench/vllm"
-	"vllmgo/cmd/vllmbench/internal/race"
 )
 
 func (v *vllmbench) replayCommand() *cobra.Command {
@@ -45,7 +46,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 			}
 			s := o.settings()
 			s.Repeat = past
-			return v.measure(c.Context(), s)
+			return v.run(c.Context(), s)
 		},
 	}
 	f := c.Flags()
@@ -94,10 +95,10 @@ func (v *vllmbench) reportAgain(dir string) error {
 	}
 	switch {
 	case has(race.JournalName):
-		_, err := v.raceReport(dir)
+		_, err := race.Publish(dir, v.stdout)
 		return err
 	case has(journal.SoakFileName):
-		return v.soakReport(dir)
+		return report.PublishSoak(dir, v.stdout)
 	case !has(journal.FileName):
 		return usagef(
 			"%s has no journal of a run, a race or a soak test: %s, %s or %s",

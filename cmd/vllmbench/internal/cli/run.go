@@ -39,7 +39,7 @@ named
 			if err := o.study.checkUse(c.Flags()); err != nil {
 				return err
 			}
-			return v.measure(c.Context(), o.settings())
+			return v.run(c.Context(), o.settings())
 		},
 	}
 	f := c.Flags()
@@ -65,8 +65,8 @@ named
 	return c
 }
 
-// measure measures, and prints the report of what was measured.
-func (v *vllmbench) measure(ctx context.Context, s vllm.Settings) error {
+// run measures, and prints the report of what was measured.
+func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
 	s.Command, s.Progress, s.Library, s.OneProcess = v.args, v.stderr, v.library, v.oneProcess
 	err := vllm.Run(ctx, s)
 	if errors.Is(err, vllm.ErrInUse) {

@@ -32,13 +32,13 @@ for each GPU and energy a token. It needs neither vLLM nor the machine.`,
 // scaling prints how the runs in folders scale. Unless out is empty, it also writes the files of
 // that into it.
 func (v *vllmbench) scaling(folders []string, out string) error {
-	var runs []report.Run
+	var runs []report.ScalingRun
 	for _, path := range folders {
 		results, err := readRun(path)
 		if err != nil {
 			return err
 		}
-		runs = append(runs, report.Run{Name: folderOf(path), Results: results})
+		runs = append(runs, report.ScalingRun{Name: folderOf(path), Results: results})
 	}
 	s, err := report.NewScaling(runs...)
 	if err != nil {

@@ -3,19 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"vllmgo/bench"
-	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/vllm"
-	"vllmgo/internal/machine"
 )
 
 // soakWindows is the number of windows of a soak test.
@@ -37,13 +30,12 @@ twentieth of the requests.`,
 			if err := errors.Join(o.check(), o.study.checkNoEnv("set it in the environment")); err != nil {
 				return err
 			}
-			if _, err := os.Stat(filepath.Join(o.out, journal.SoakFileName)); err == nil && o.out != "" {
-				return usagef("--out is %s, which holds another soak test's results; choose another folder", o.out)
-			}
 			if o.study.requests < soakWindows {
 				return usagef("--requests is %d; it must be at least %d", o.study.requests, soakWindows)
 			}
-			return v.soak(c.Context(), o.settings(), o.folder("soak-"))
+			s := o.settings()
+			s.Dir = o.folder("soak-")
+			return v.soak(c.Context(), s)
 		},
 	}
 	f := c.Flags()
@@ -56,63 +48,14 @@ twentieth of the requests.`,
 
 // soak runs a soak test and prints its report. When the test fails, the report has the windows that
 // ended.
-func (v *vllmbench) soak(ctx context.Context, s vllm.Settings, dir string) (err error) {
+func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 	s.Command, s.Progress, s.Library = v.args, v.stderr, v.library
-	settings, cleanup, err := vllm.Prepare(ctx, s)
-	defer cleanup()
-	if err != nil {
-		return err
+	err := vllm.Soak(ctx, s, soakWindows)
+	if errors.Is(err, vllm.ErrInUse) {
+		return usagef("--out is %s, which holds another soak test's results; choose another folder", s.Dir)
 	}
-	groups, err := bench.EngineGroups(settings.Studies, settings.EngineArgs, settings.Device, settings.ModelConfig)
-	if err != nil {
-		return err
+	if reportErr := report.PublishSoak(s.Dir, v.stdout); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+		err = errors.Join(err, reportErr)
 	}
-	fmt.Fprintf(v.stderr, "loading %s …\n", settings.ModelName)
-	opened, err := settings.Open(ctx, groups[0].Args)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
-	engine, ok := opened.(bench.SeqEngine)
-	if !ok {
-		return errors.New("soak: the engine takes no sequences")
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	point := groups[0].Points[0]
-	w, err := journal.CreateSoak(filepath.Join(dir, journal.SoakFileName), journal.SoakHeader{
-		Started: time.Now().UTC(), Command: v.args, Model: settings.ModelName, RandomWeights: settings.RandomWeights,
-		Engine: engine.Info(), Point: point, Seed: s.Seed, Machine: machine.Describe(),
-	})
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	sum, err := bench.Soak(ctx, engine, bench.SoakSettings{
-		Point: point, Requests: settings.Requests, Windows: soakWindows,
-		Window: func(window journal.SoakWindow) error {
-			fmt.Fprintf(v.stderr, "%d of %d requests\n", window.Requests, point.Requests)
-			return w.Append(journal.SoakRecord{Window: &window})
-		},
-	})
-	if err == nil {
-		err = w.Append(journal.SoakRecord{End: &journal.SoakEnd{PromptsSHA256: sum}})
-	}
-	return errors.Join(err, v.soakReport(dir))
-}
-
-// soakReport prints the report of a soak test and writes it into a file, from the journal in its
-// folder.
-func (v *vllmbench) soakReport(dir string) error {
-	soak, err := journal.ReadSoak(filepath.Join(dir, journal.SoakFileName))
-	if err != nil {
-		return err
-	}
-	var b strings.Builder
-	if err := report.WriteSoak(&b, soak); err != nil {
-		return err
-	}
-	_, err = fmt.Fprint(v.stdout, b.String())
-	return errors.Join(err, os.WriteFile(filepath.Join(dir, "soak.txt"), []byte(b.String()), 0o644))
+	return err
 }

@@ -155,7 +155,7 @@ func (s *study) parse() (err error) {
 
 // presetShapes returns studies that settings can be tried on.
 func presetShapes() []workload.Study {
-	studies, _ := workload.Preset("full") // which exists
+	studies, _ := workload.Preset(workload.PresetFull) // which exists
 	return studies
 }
 
