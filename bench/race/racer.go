@@ -117,7 +117,12 @@ func (c *racer) launch(program string, args []string) error {
 
 // environ returns the environment of the contender's processes.
 func (c *racer) environ() []string {
-	env := append(os.Environ(), kindVariable+"="+string(c.Kind), pythonVariable+"="+c.settings.python, "VLLM_NO_USAGE_STATS=1")
+	env := append(
+		os.Environ(),
+		kindVariable+"="+string(c.Kind),
+		pythonVariable+"="+c.settings.python,
+		"VLLM_NO_USAGE_STATS=1",
+	)
 	for name, value := range c.Env {
 		env = append(env, name+"="+value)
 	}
@@ -138,7 +143,11 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	select {
 	case err := <-done:
 		if err != nil {
-			return a, fmt.Errorf("its process gave no answer (%s); the end of its output: %s", c.why(err), c.lastOutput())
+			return a, fmt.Errorf(
+				"its process gave no answer (%s); the end of its output: %s",
+				c.why(err),
+				c.lastOutput(),
+			)
 		}
 	case <-ctx.Done():
 		c.process.Kill()

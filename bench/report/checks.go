@@ -127,9 +127,16 @@ func otherCPUUse(j *journal.Journal, noun string, usages []journal.Usage) []stri
 	if times == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf(
-		"in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %s, a quota held back %s",
-		times, format.Count(len(usages), noun), worst.OtherCores, format.Percent(worst.Steal, 1), format.Percent(worst.Throttled, 1))}
+	return []string{
+		fmt.Sprintf(
+			"in %d of %s; at worst others kept %.2f cores busy, the hypervisor took %s, a quota held back %s",
+			times,
+			format.Count(len(usages), noun),
+			worst.OtherCores,
+			format.Percent(worst.Steal, 1),
+			format.Percent(worst.Throttled, 1),
+		),
+	}
 }
 
 // otherGPUUse is the part of otherUse on GPUs.

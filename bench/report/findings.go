@@ -82,7 +82,11 @@ func doublings(rows []Row) string {
 	if len(gains) == 0 {
 		return "No two measured rows are a doubling apart."
 	}
-	verdict := fmt.Sprintf("doubling stops paying at %s: none from there on adds %s", stops, format.Percent(doublingPays, 0))
+	verdict := fmt.Sprintf(
+		"doubling stops paying at %s: none from there on adds %s",
+		stops,
+		format.Percent(doublingPays, 0),
+	)
 	if stops == "" {
 		verdict = fmt.Sprintf("the last adds at least %s, so doubling pays as far as this sweep goes",
 			format.Percent(doublingPays, 0))

@@ -31,7 +31,10 @@ func Unfinished(groups []Group, past *journal.Journal) []Group {
 // any.
 func Untimed(groups []Group, past *journal.Journal) []Group {
 	failed := func(p workload.Point) bool {
-		return slices.ContainsFunc(past.Failures, func(f journal.Failure) bool { return f.Point != nil && *f.Point == p.ID() })
+		return slices.ContainsFunc(
+			past.Failures,
+			func(f journal.Failure) bool { return f.Point != nil && *f.Point == p.ID() },
+		)
 	}
 	return without(groups, func(p workload.Point) bool { return past.Passes(p.ID()) >= LatencyPasses(p) || failed(p) })
 }
