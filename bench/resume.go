@@ -1,17 +1,14 @@
 package bench
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
+	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
 )
 
@@ -44,32 +41,10 @@ func sameRun(past, now journal.Header) error {
 			h.EngineArgs.Model = "" // a temporary folder
 		}
 	}
-	then, err := members(past)
-	if err != nil {
+	differences, err := same.Differences(past, now)
+	if err != nil || len(differences) == 0 {
 		return err
 	}
-	here, err := members(now)
-	if err != nil {
-		return err
-	}
-	names := slices.AppendSeq(slices.Collect(maps.Keys(then)), maps.Keys(here))
-	slices.Sort(names)
-	for _, name := range names {
-		if a, b := string(then[name]), string(here[name]); a != b {
-			return fmt.Errorf("bench: the run in this folder cannot be continued: its %s was %s and is now %s; "+
-				"repeat its command on its machine, or choose another folder",
-				name, cmp.Or(a, "not set"), cmp.Or(b, "not set"))
-		}
-	}
-	return nil
-}
-
-// members returns the members of a header's JSON object.
-func members(h journal.Header) (map[string]json.RawMessage, error) {
-	text, err := json.Marshal(h)
-	if err != nil {
-		return nil, err
-	}
-	var m map[string]json.RawMessage
-	return m, json.Unmarshal(text, &m)
+	return fmt.Errorf("bench: the run in this folder cannot be continued: %s; "+
+		"repeat its command on its machine, or choose another folder", differences[0])
 }

@@ -16,7 +16,9 @@ import (
 	"vllmgo/internal/ctxerr"
 )
 
-// attach takes the GIL, and waits while another thread has it.
+// attach takes the GIL, and waits while another thread has it. A goroutine comes to a thread that
+// attaches by [Interpreter.Do], which hands its function to a thread of the pool (pool.go), or by
+// [Interpreter.LockThread].
 func (t *Thread) attach() {
 	C.py_PyEval_RestoreThread(t.state)
 	t.attached = true

@@ -1,6 +1,9 @@
 """Inputs and outputs cross between Go and Python as a few buffers, not as an object for each token.
 
 Buffers hold int32 ("i"), int64 ("q") or float64 ("d") values in the machine's byte order. packing.go has the other side.
+
+Engine.generate (engine.py) packs the outputs of a whole batch. Engine.step packs the new tokens of each step: so the
+tokens of a stream leave Python, and step_loop.go takes them and hands them to the streams.
 """
 
 import json

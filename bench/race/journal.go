@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/logfile"
@@ -124,9 +124,9 @@ func openJournal(p prepared) (*logfile.Writer, *Journal, error) {
 		return createJournal(path, header)
 	case err != nil:
 		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
-	case !sameRace(past.Header, header):
-		err := fmt.Errorf("race: %s is of %w; choose another folder", path, ErrInUse)
-		return nil, nil, errors.Join(err, w.Close())
+	}
+	if err := compareRaces(past.Header, header); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("race: %s is of %w", path, err), w.Close())
 	}
 	return w, past, nil
 }
@@ -143,24 +143,15 @@ func createJournal(path string, header Header) (*logfile.Writer, *Journal, error
 	return w, &Journal{Header: header}, nil
 }
 
-// sameRace reports whether two headers are of the same race. It ignores when and how the race was
-// started and the number of rounds.
-func sameRace(a, b Header) bool {
-	a.Started, a.Command, a.Rounds, a.ProcessRounds = b.Started, b.Command, b.Rounds, b.ProcessRounds
-	x, errX := asJSON(a)
-	y, errY := asJSON(b)
-	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
-}
-
-// asJSON returns a header as encoding/json decodes it into an any. There, 1 and 1.0 are equal.
-func asJSON(h Header) (any, error) {
-	text, err := json.Marshal(h)
-	if err != nil {
-		return nil, err
+// compareRaces returns an error when two headers are of different races. It ignores when and how the
+// race was started and the number of rounds.
+func compareRaces(past, now Header) error {
+	past.Started, past.Command, past.Rounds, past.ProcessRounds = now.Started, now.Command, now.Rounds, now.ProcessRounds
+	differences, err := same.Differences(past, now)
+	if err != nil || len(differences) == 0 {
+		return err
 	}
-	var v any
-	err = json.Unmarshal(text, &v)
-	return v, err
+	return fmt.Errorf("%w; choose another folder (%s)", ErrInUse, differences[0])
 }
 
 // ReadJournal reads a race's journal. It leaves out a last line that is damaged or cut short.

@@ -4,10 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 
+	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
 	"vllmgo/internal/format"
 )
@@ -37,14 +36,11 @@ type facts map[string]string
 
 // differing returns the names of the facts that two runs do not agree on, with both values.
 func differing(first, run ScalingRun, a, b facts) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
+	differences, _ := same.Differences(a, b) // of texts, which are JSON
 	var different []string
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if a[name] != b[name] {
-			different = append(different, fmt.Sprintf("%s: %s (%s), %s (%s)", name,
-				cmp.Or(a[name], format.None), first.Name, cmp.Or(b[name], format.None), run.Name))
-		}
+	for _, d := range differences {
+		different = append(different, fmt.Sprintf("%s: %s (%s), %s (%s)", d.Name,
+			cmp.Or(a[d.Name], format.None), first.Name, cmp.Or(b[d.Name], format.None), run.Name))
 	}
 	return different
 }

@@ -8,7 +8,7 @@ import (
 
 // Stopping is the rule that says how often points are measured. A point has MinTrials trials, and
 // then further ones until the 95 % interval of its median is within Target, or it has MaxTrials.
-// When the budget is spent, no more trials begin, but each point has one.
+// When the budget is spent, no more trials begin, but each point has one (bench/round.go).
 //
 // The rule looks at the interval after each trial and stops when it is narrow. The interval then
 // covers the true median less often than in 95 % of runs; docs/benchmarking.md says how often.

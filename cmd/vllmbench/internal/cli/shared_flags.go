@@ -34,7 +34,7 @@ type options struct {
 	resume               bool
 	timeout              time.Duration
 
-	// Of run alone.
+	// Of run alone; run.go and study_flags.go define their flags.
 	text    bool
 	latency bool
 	goodput journal.Goodput
