@@ -128,5 +128,6 @@ func (l *LLM) CollectiveRPC(ctx context.Context, method string, args []any, kwar
 		return nil, err
 	}
 	var results []any
-	return results, json.Unmarshal([]byte(text), &results)
+	err = json.Unmarshal([]byte(text), &results)
+	return results, err
 }

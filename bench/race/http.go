@@ -149,7 +149,8 @@ func (h *server) complete(ctx context.Context, r completionRequest) (c completio
 	if err != nil {
 		return c, err
 	}
-	return c, json.Unmarshal(text, &c)
+	err = json.Unmarshal(text, &c)
+	return c, err
 }
 
 // Close ends the server as Ctrl-C does, and waits for it.

@@ -16,6 +16,7 @@ import (
 
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/child"
 	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
@@ -84,10 +85,9 @@ func (p *prepared) makeTokenizer(ctx context.Context) (remove func(), err error)
 		return func() {}, err
 	}
 	remove = func() { _ = os.RemoveAll(p.tokenizer) }
-	text, err := exec.CommandContext(ctx, p.python, "-c", tokenizerScript, p.tokenizer, strconv.Itoa(p.config.VocabSize)).
-		CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("race: making a tokenizer: %w: %s", err, text)
+	size := strconv.Itoa(p.config.VocabSize)
+	if _, err = child.Output(ctx, exec.Command(p.python, "-c", tokenizerScript, p.tokenizer, size)); err != nil {
+		err = fmt.Errorf("race: making a tokenizer: %w", err)
 	}
 	return remove, err
 }

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 
 	"vllmgo/bench/journal"
+	"vllmgo/internal/child"
 	"vllmgo/vllmgo"
 )
 
@@ -32,15 +32,11 @@ func MeasureLimits(ctx context.Context, device, dtype string) (journal.Limits, e
 	if err != nil {
 		return journal.Limits{}, err
 	}
-	cmd := exec.CommandContext(ctx, python, "-c", limitsScript, device, dtype, "2")
-	text, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		lines := strings.Split(strings.TrimSpace(string(exit.Stderr)), "\n")
-		return journal.Limits{}, fmt.Errorf("measuring the device with torch: %w: %s", err, lines[len(lines)-1])
+	text, err := child.Output(ctx, exec.Command(python, "-c", limitsScript, device, dtype, "2"))
+	if err != nil {
+		return journal.Limits{}, fmt.Errorf("measuring the device with torch: %w", err)
 	}
 	var limits journal.Limits
-	if err == nil {
-		err = json.Unmarshal(text, &limits)
-	}
+	err = json.Unmarshal(text, &limits)
 	return limits, err
 }

@@ -43,7 +43,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -54,7 +53,6 @@ type Process struct {
 	guard *exec.Cmd
 	main  *os.Process
 	life  *os.File // the guard kills the tree when it reads from its other end, or when that closes
-	kill  atomic.Bool
 	done  chan struct{}
 	exit  Exit // valid once done is closed
 }
@@ -65,8 +63,6 @@ type Exit struct {
 	Code int
 	// Signal is the signal that ended the child, or 0.
 	Signal syscall.Signal
-	// Killed reports whether Kill or End killed the child.
-	Killed bool
 	// Wall is the time from the child's start to its end.
 	Wall time.Duration
 	// CPU is the processor time of the child and of those of its descendants that it waited for.
@@ -133,7 +129,6 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 		if decoder.Decode(&ended) == nil {
 			p.exit = ended.Exit
 		}
-		p.exit.Killed = p.exit.Signal == syscall.SIGKILL && p.kill.Load()
 		_ = cmd.Wait() // the guard's own end says nothing
 		reports.Close()
 		life.Close()
@@ -164,7 +159,6 @@ func (p *Process) Signal(s syscall.Signal) {
 // Kill kills the child and all its descendants, stopped or not. It does not wait for their end.
 // Descendants get SIGTERM first, so that they can remove their files, and two seconds for it.
 func (p *Process) Kill() {
-	p.kill.Store(true)
 	_, _ = p.life.Write([]byte{0}) // the only error is that all of them have ended
 }
 

@@ -2,6 +2,8 @@ package child
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -88,7 +90,7 @@ func TestAfterTheEnd(t *testing.T) {
 	p.Signal(syscall.SIGTERM)
 	p.Kill()
 	assert.Equal(t, 3, p.End(time.Minute, syscall.SIGTERM).Code)
-	assert.False(t, p.Wait().Killed)
+	assert.Zero(t, p.Wait().Signal)
 	assert.Empty(t, p.PIDs())
 }
 
@@ -150,7 +152,7 @@ func TestStreamsClose(t *testing.T) {
 		require.NoError(t, err)
 	}
 	p.Kill()
-	assert.True(t, p.Wait().Killed)
+	assert.Equal(t, syscall.SIGKILL, p.Wait().Signal)
 }
 
 func TestOwnProcessGroup(t *testing.T) {
@@ -227,7 +229,7 @@ func TestStopWhileForking(t *testing.T) {
 func TestEnd(t *testing.T) {
 	const gentle, stubborn = "trap 'exit 7' TERM; echo ready; while true; do sleep 0.01; done",
 		"trap '' TERM; echo ready; while true; do sleep 0.01; done"
-	killed := Exit{Code: -1, Signal: syscall.SIGKILL, Killed: true}
+	killed := Exit{Code: -1, Signal: syscall.SIGKILL}
 	for _, c := range []struct {
 		name, script string
 		end          func(*Process) Exit
@@ -295,4 +297,20 @@ func withCommandLine(text string) []string {
 		}
 	}
 	return found
+}
+
+func TestOutput(t *testing.T) {
+	text, err := Output(t.Context(), exec.Command("sh", "-c", "echo out; echo no >&2"))
+	require.NoError(t, err)
+	assert.Equal(t, "out\n", string(text))
+	_, err = Output(t.Context(), exec.Command("sh", "-c", "echo first >&2; echo why >&2; exit 3"))
+	assert.EqualError(t, err, "exit status 3: why")
+	_, err = Output(t.Context(), exec.Command("/no/such/program"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+
+	stopped := errors.New("stopped")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(100*time.Millisecond, func() { cancel(stopped) })
+	_, err = Output(ctx, exec.Command("sh", "-c", "sleep 1000 & wait"))
+	assert.ErrorIs(t, err, stopped)
 }

@@ -240,7 +240,7 @@ func TestTreeInATree(t *testing.T) {
 				p.Stop()
 			}
 			p.Kill()
-			assert.True(t, p.Wait().Killed)
+			assert.Equal(t, syscall.SIGKILL, p.Wait().Signal)
 			assert.Empty(t, marked(token), "Wait waits for all of them")
 		})
 	}

@@ -47,5 +47,6 @@ func members(value any) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 	var m map[string]json.RawMessage
-	return m, json.Unmarshal(text, &m)
+	err = json.Unmarshal(text, &m)
+	return m, err
 }
