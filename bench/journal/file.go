@@ -3,7 +3,6 @@ package journal
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"vllmgo/internal/logfile"
 )
@@ -29,12 +28,13 @@ func Read(r io.Reader) (*Journal, error) {
 
 // ReadFile reads the journal in a file; see [Read].
 func ReadFile(path string) (*Journal, error) {
-	file, err := os.Open(path)
+	j := new(Journal)
+	damaged, err := logfile.ReadFile(path, j.add)
 	if err != nil {
-		return nil, fmt.Errorf("bench: reading the journal: %w", err)
+		return nil, fmt.Errorf("bench: %w", err)
 	}
-	defer file.Close()
-	return Read(file)
+	j.Damaged = damaged
+	return j, nil
 }
 
 // Writer appends records to a journal's file. Each is on disk when Append returns, so that a crash

@@ -6,18 +6,15 @@ import (
 	"slices"
 	"strings"
 
+	"vllmgo/bench/internal/same"
 	"vllmgo/vllmgo"
 )
 
 // commandLine returns engine arguments as flags of vLLM's programs, sorted by name. EngineMode has
 // no flag.
 func commandLine(args vllmgo.EngineArgs) ([]string, error) {
-	text, err := json.Marshal(args)
+	values, err := same.Members(args)
 	if err != nil {
-		return nil, err
-	}
-	values := map[string]json.RawMessage{}
-	if err := json.Unmarshal(text, &values); err != nil {
 		return nil, err
 	}
 	delete(values, "engine_mode")

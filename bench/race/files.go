@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
+
+	"vllmgo/bench/internal/files"
 )
 
 // Publish computes the results of the race in a directory from its journal. It writes its tables to
@@ -22,14 +22,10 @@ func Publish(dir string, w io.Writer) (*Result, error) {
 
 // writeFiles writes the results to race.json and their tables to race.txt in a directory.
 func (r *Result) writeFiles(dir string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
+	writeJSON := func(w io.Writer) error {
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(r)
 	}
-	var tables strings.Builder
-	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "race.json"), append(text, '\n'), 0o644),
-		r.Write(&tables),
-		os.WriteFile(filepath.Join(dir, "race.txt"), []byte(tables.String()), 0o644),
-	)
+	return files.Write(dir, []files.File{{Name: "race.json", Write: writeJSON}, {Name: "race.txt", Write: r.Write}})
 }

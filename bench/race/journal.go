@@ -123,7 +123,7 @@ func openJournal(p prepared) (*logfile.Writer, *Journal, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return createJournal(path, header)
 	case err != nil:
-		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
+		return nil, nil, fmt.Errorf("race: %w", err)
 	}
 	if err := compareRaces(past.Header, header); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("race: %s is of %w", path, err), w.Close())
@@ -135,7 +135,7 @@ func openJournal(p prepared) (*logfile.Writer, *Journal, error) {
 func createJournal(path string, header Header) (*logfile.Writer, *Journal, error) {
 	w, err := logfile.Create(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("race: %s: %w", path, err)
+		return nil, nil, fmt.Errorf("race: %w", err)
 	}
 	if err := w.Append(record{Header: &header}); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("race: %s: %w", path, err), w.Close())
@@ -159,7 +159,7 @@ func ReadJournal(path string) (*Journal, error) {
 	j := new(Journal)
 	damaged, err := logfile.ReadFile(path, j.add)
 	if err != nil {
-		return nil, fmt.Errorf("race: %s: %w", path, err)
+		return nil, fmt.Errorf("race: %w", err)
 	}
 	j.Damaged = damaged
 	return j, nil

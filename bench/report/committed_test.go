@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/bench/journal"
 )
 
@@ -24,17 +25,17 @@ var older = []string{"cpu-latency/report.txt", "cpu-opt-125m-quick/report.txt", 
 // sameAsCommitted makes those files that are committed in a directory, and compares them with the
 // committed ones byte for byte. It leaves out results.json, which has the members of the version
 // that wrote it.
-func sameAsCommitted(t *testing.T, dir string, files []file) {
+func sameAsCommitted(t *testing.T, dir string, all []files.File) {
 	t.Helper()
 	compared := 0
-	for _, f := range files {
-		path := filepath.Join(dir, f.name)
+	for _, f := range all {
+		path := filepath.Join(dir, f.Name)
 		want, err := os.ReadFile(filepath.Join(committed, path))
-		if err != nil || f.name == "results.json" || slices.Contains(older, path) {
+		if err != nil || f.Name == "results.json" || slices.Contains(older, path) {
 			continue
 		}
 		var got bytes.Buffer
-		require.NoError(t, f.write(&got))
+		require.NoError(t, f.Write(&got))
 		assert.True(t, bytes.Equal(want, got.Bytes()), "%s is made from its journal otherwise than it was", path)
 		compared++
 	}

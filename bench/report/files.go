@@ -3,11 +3,10 @@ package report
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/bench/journal"
 )
 
@@ -38,15 +37,17 @@ func Publish(dir string, w io.Writer) (*Results, error) {
 //	NAME.png            a study's throughput, when a row was measured
 //	NAME-latency.png    a study's latencies, when requests were timed
 //	NAME-scheduler.png  what the scheduler did, when it was watched
-func (r *Results) WriteFiles(dir string) error { return writeFiles(dir, r.files()) }
+func (r *Results) WriteFiles(dir string) error { return files.Write(dir, r.files()) }
 
 // files returns the files of the results.
-func (r *Results) files() []file {
-	files := []file{{"results.json", r.WriteJSON}, {"report.txt", r.WriteReport}}
+func (r *Results) files() []files.File {
+	all := []files.File{{Name: "results.json", Write: r.WriteJSON}, {Name: "report.txt", Write: r.WriteReport}}
 	for _, s := range r.Studies {
 		add := func(suffix string, rows []Row, write func(io.Writer, StudyResult) error) {
 			if len(rows) > 0 {
-				files = append(files, file{s.Study.Name + suffix, func(w io.Writer) error { return write(w, s) }})
+				all = append(all, files.File{
+					Name: s.Study.Name + suffix, Write: func(w io.Writer) error { return write(w, s) },
+				})
 			}
 		}
 		add(".csv", s.Rows, r.WriteCSV)
@@ -54,7 +55,7 @@ func (r *Results) files() []file {
 		add("-latency.png", timed(s.Rows), r.WriteLatencyPlot)
 		add("-scheduler.png", watched(s.Rows), r.WriteSchedulerPlot)
 	}
-	return files
+	return all
 }
 
 // WriteJSON writes all results as an indented JSON object: settings, versions, machine, and every
@@ -63,25 +64,4 @@ func (r *Results) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
-}
-
-// file is a file of a results directory: its name, and what writes it.
-type file struct {
-	name  string
-	write func(io.Writer) error
-}
-
-// writeFiles writes files into a directory. It goes on after an error, and returns all errors.
-func writeFiles(dir string, files []file) error {
-	var errs error
-	for _, f := range files {
-		to, err := os.Create(filepath.Join(dir, f.name))
-		if err == nil {
-			err = errors.Join(f.write(to), to.Close())
-		}
-		if err != nil {
-			errs = errors.Join(errs, fmt.Errorf("bench: writing %s: %w", f.name, err))
-		}
-	}
-	return errs
 }

@@ -9,24 +9,25 @@ import (
 	"slices"
 	"strings"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/format"
 )
 
 // WriteFiles writes everything into files of a directory, and replaces those that are there:
 // scaling.txt, scaling.csv and, for each study, scaling-NAME.png.
-func (s *Scaling) WriteFiles(dir string) error { return writeFiles(dir, s.files()) }
+func (s *Scaling) WriteFiles(dir string) error { return files.Write(dir, s.files()) }
 
 // files returns the files of the comparison.
-func (s *Scaling) files() []file {
-	files := []file{{"scaling.txt", s.WriteReport}, {"scaling.csv", s.WriteCSV}}
+func (s *Scaling) files() []files.File {
+	all := []files.File{{Name: "scaling.txt", Write: s.WriteReport}, {Name: "scaling.csv", Write: s.WriteCSV}}
 	for _, study := range s.Studies {
 		if slices.ContainsFunc(study.Points, func(p ScalingPoint) bool { return len(p.measured()) > 1 }) {
 			write := func(w io.Writer) error { return s.WritePlot(w, study) }
-			files = append(files, file{"scaling-" + study.Study.Name + ".png", write})
+			all = append(all, files.File{Name: "scaling-" + study.Study.Name + ".png", Write: write})
 		}
 	}
-	return files
+	return all
 }
 
 // WriteReport writes the setting, a table and a finding for each study, and what differs between

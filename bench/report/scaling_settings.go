@@ -55,10 +55,8 @@ func asked(h journal.Header) facts {
 	}
 	args := h.EngineArgs
 	args.TensorParallelSize = 0
-	text, _ := json.Marshal(args) // which came from JSON
-	var settings map[string]json.RawMessage
-	_ = json.Unmarshal(text, &settings)
-	delete(settings, "model") // a directory of random weights has another name each time
+	settings, _ := same.Members(args) // which came from JSON
+	delete(settings, "model")         // a directory of random weights has another name each time
 	for name, value := range settings {
 		facts[name] = string(value)
 	}

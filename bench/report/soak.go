@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/internal/format"
@@ -17,13 +18,13 @@ import (
 
 // PublishSoak writes the report of the soak test in a directory to w, and to soak.txt in the
 // directory. It reads the journal there. It is what a program does after a soak test.
-func PublishSoak(dir string, w io.Writer) error {
+func PublishSoak(dir string, w io.Writer) (*journal.Soak, error) {
 	s, err := journal.ReadSoak(filepath.Join(dir, journal.SoakFileName))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	write := func(w io.Writer) error { return WriteSoak(w, s) }
-	return errors.Join(writeFiles(dir, []file{{"soak.txt", write}}), write(w))
+	return s, errors.Join(files.Write(dir, []files.File{{Name: "soak.txt", Write: write}}), write(w))
 }
 
 // WriteSoak writes the report of a soak test: its setting, a table of its windows, and how

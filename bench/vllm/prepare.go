@@ -10,6 +10,7 @@ import (
 
 	"vllmgo/bench"
 	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
@@ -53,7 +54,7 @@ func (p *preparation) chooseDefaults(ctx context.Context) error {
 	}
 	switch {
 	case p.Repeat != nil:
-		p.Preset = p.Repeat.Header.Preset
+		p.likeRepeat()
 	case p.Studies != nil && p.Preset == "":
 		p.Preset = "none"
 	case p.Preset == "" && device == "cpu":
@@ -85,6 +86,22 @@ func (p *preparation) chooseDefaults(ctx context.Context) error {
 	return nil
 }
 
+// likeRepeat takes from the run that is repeated what its requests depend on, and what the settings
+// leave open.
+func (p *preparation) likeRepeat() {
+	h := p.Repeat.Header
+	p.Preset, p.Seed, p.Text = h.Preset, h.Seed, h.Text
+	p.WarmUp = cmp.Or(p.WarmUp, h.WarmUp)
+	if p.Stopping == (stat.Stopping{}) && h.Stopping.MinTrials == h.Stopping.MaxTrials {
+		p.Stopping = h.Stopping
+	}
+	args := &p.EngineArgs
+	args.Model = cmp.Or(args.Model, h.Model)
+	args.Dtype = cmp.Or(args.Dtype, h.EngineArgs.Dtype)
+	args.TensorParallelSize = cmp.Or(args.TensorParallelSize, h.EngineArgs.TensorParallelSize)
+	args.EngineMode = cmp.Or(args.EngineMode, h.EngineMode)
+}
+
 // chooseModel finds the model and completes the engine's settings.
 func (p *preparation) chooseModel(ctx context.Context) (err error) {
 	if p.model, err = findModel(ctx, cmp.Or(p.EngineArgs.Model, DefaultModel), p.log, p.lib); err != nil {
@@ -100,7 +117,7 @@ func (p *preparation) chooseModel(ctx context.Context) (err error) {
 	}
 	if args.Dtype == "auto" && p.out.Device == "cpu" && config.Dtype == "float16" && !p.lib.HasFloat16() {
 		fmt.Fprintln(p.log, "dtype bfloat16 instead of the model's float16, for which this processor has no arithmetic "+
-			"(--dtype float16 insists on it)")
+			"(set dtype to float16 to keep it)")
 		args.Dtype, config.Dtype = "bfloat16", "bfloat16"
 	}
 	p.out.EngineArgs, p.out.ModelConfig, p.out.ModelSize = args, config, ModelSize(config)
@@ -156,6 +173,9 @@ func (p *preparation) chooseStudies(ctx context.Context) error {
 		}
 		if p.Sweeps != nil {
 			studies = slices.DeleteFunc(studies, func(s workload.Study) bool { return !slices.Contains(p.Sweeps, s.Sweep) })
+			if len(studies) == 0 {
+				return fmt.Errorf("the preset %s has none of the sweeps %v", p.Preset, p.Sweeps)
+			}
 		}
 	}
 	if p.Plan != nil {
@@ -207,14 +227,14 @@ func (p *preparation) checkEngines(ctx context.Context) error {
 }
 
 // VerifyRequests draws the requests of all trials of a run again and compares them with its
-// journal; see [journal.Journal.VerifyRequests]. It loads the model's tokenizer when the prompts
+// journal; see [journal.Journal.VerifyRequests]. An empty modelName means the run's own. It loads the model's tokenizer when the prompts
 // were texts, and needs no vLLM when they were token IDs.
 func VerifyRequests(ctx context.Context, j *journal.Journal, modelName string, lib Library) (trials int, err error) {
 	if !j.Header.Text {
 		return j.VerifyRequests(ctx, nil)
 	}
 	lib = lib.complete()
-	m, err := findModel(ctx, modelName, io.Discard, lib)
+	m, err := findModel(ctx, cmp.Or(modelName, j.Header.Model), io.Discard, lib)
 	if err != nil {
 		return 0, err
 	}

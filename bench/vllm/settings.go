@@ -46,7 +46,8 @@ type Settings struct {
 	// choosing them needs the tokenizer. The tokenizer is nil when the model has none.
 	Plan func(ctx context.Context, studies []workload.Study, t workload.Tokenizer) ([]workload.Study, error)
 	// Repeat is a run whose requests are measured again. nil means that new requests are drawn. It
-	// takes the place of Studies, Preset, Sweeps and Plan.
+	// takes the place of Studies, Preset, Sweeps, Plan, Seed and Text. Its model, dtype,
+	// tensor_parallel_size, engine mode, warm-up and a fixed number of trials are the defaults.
 	Repeat *journal.Journal
 
 	// Seed is the number that all prompts are drawn from.

@@ -19,8 +19,8 @@ import (
 // journal of a soak test into s.Dir: a window for each of so many equal parts of the requests. See
 // [bench.Soak] for what is checked.
 //
-// The point is the first of the studies. The settings of a run's trials, such as Stopping and
-// Latency, have no effect, and a soak test cannot be resumed. When Soak returns an error, the
+// The studies must have one point. The settings of a run's trials, such as Stopping and Latency, have
+// no effect, and a soak test cannot be resumed. When Soak returns an error, the
 // journal has the windows that ended.
 func Soak(ctx context.Context, s Settings, windows int) (err error) {
 	path := filepath.Join(s.Dir, journal.SoakFileName)
@@ -33,9 +33,16 @@ func Soak(ctx context.Context, s Settings, windows int) (err error) {
 	if err != nil {
 		return err
 	}
+	if n := len(settings.Studies); n != 1 || len(settings.Studies[0].Points) != 1 {
+		return fmt.Errorf("bench: a soak test has one point; these are %d studies, of which the first has %d points",
+			n, len(settings.Studies[0].Points))
+	}
 	groups, err := engines.Plan(settings.Studies, settings.EngineArgs, settings.Device, settings.ModelConfig)
 	if err != nil {
 		return err
+	}
+	if missing := groups[0].Missing(); missing != "" {
+		return fmt.Errorf("bench: the point needs %s in the environment; set it before the program starts", missing)
 	}
 	point, progress := groups[0].Points[0], orDiscard(s.Progress)
 	fmt.Fprintf(progress, "loading %s …\n", settings.ModelName)

@@ -47,7 +47,11 @@ func ReadFile(path string, add func(line []byte) error) (damaged bool, err error
 		return false, fmt.Errorf("reading the journal: %w", err)
 	}
 	defer file.Close()
-	return Read(file, add)
+	damaged, err = Read(file, add)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return damaged, err
 }
 
 // Writer appends records to a file.
@@ -70,7 +74,7 @@ func Continue(path string, add func(line []byte) error) (*Writer, error) {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
 	if err := continueFile(file, add); err != nil {
-		return nil, errors.Join(fmt.Errorf("continuing the journal: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("continuing the journal %s: %w", path, err), file.Close())
 	}
 	return &Writer{file}, nil
 }

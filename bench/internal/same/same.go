@@ -13,19 +13,23 @@ import (
 // for a member that is not there.
 type Difference struct{ Name, First, Second string }
 
-// String returns the difference as what was before and what is now.
+// String returns the difference as what was before and what is now. It leaves long values out.
 func (d Difference) String() string {
+	const most = 80
+	if len(d.First)+len(d.Second) > 2*most {
+		return fmt.Sprintf("its %s have changed", d.Name)
+	}
 	return fmt.Sprintf("its %s was %s and is now %s", d.Name, cmp.Or(d.First, "not set"), cmp.Or(d.Second, "not set"))
 }
 
 // Differences returns the members that the JSON objects of two values do not agree on, by name.
 // Numbers are compared as JSON texts.
 func Differences(first, second any) ([]Difference, error) {
-	a, err := members(first)
+	a, err := Members(first)
 	if err != nil {
 		return nil, err
 	}
-	b, err := members(second)
+	b, err := Members(second)
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +44,8 @@ func Differences(first, second any) ([]Difference, error) {
 	return differences, nil
 }
 
-// members returns the members of a value's JSON object.
-func members(value any) (map[string]json.RawMessage, error) {
+// Members returns the members of a value's JSON object.
+func Members(value any) (map[string]json.RawMessage, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"io/fs"
 	"strconv"
@@ -138,13 +137,18 @@ func (v *vllmbench) race(ctx context.Context, s race.Settings) error {
 	if errors.Is(err, race.ErrInUse) || errors.Is(err, race.ErrNoPoint) {
 		return usageError{err}
 	}
-	result, reportErr := race.Publish(s.VLLM.Dir, v.stdout)
-	if !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+	if reportErr := v.raceReport(s.VLLM.Dir); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)
 	}
+	return err
+}
+
+// raceReport prints a race's tables and writes its files, from the journal in its folder.
+func (v *vllmbench) raceReport(dir string) error {
+	result, err := race.Publish(dir, v.stdout)
 	if err == nil && !result.Complete() {
 		err = errors.New(
-			"not every contender measured every point; the end of the tables says why, and the same command tries again",
+			"not every contender measured every point; the end of the tables says why, and the same race tries again",
 		)
 	}
 	return err

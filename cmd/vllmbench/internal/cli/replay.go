@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/race"
-	"vllmgo/bench/report"
 	"vllmgo/bench/vllm"
 )
 
@@ -23,10 +22,10 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
 		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's
-SHA-256, and measures them here. The model, dtype, seed, devices, engine mode, warm-up and a fixed
+SHA-256, and measures them here. The model, dtype, devices, engine mode, warm-up and a fixed
 number of trials are those of that run unless flags say otherwise. Races and soak tests can only be reported again.`,
 		Example: `  vllmbench replay results/20260101T120000                   # measure again
-  vllmbench replay --requests results/20260101T120000        # only compare the requests; needs no vLLM
+  vllmbench replay --check-requests results/20260101T120000  # only compare the requests; needs no vLLM
   vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -37,14 +36,17 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 			if err != nil {
 				return err
 			}
-			likeJournal(c, &o, past.Header)
+			if c.Flags().Changed("seed") {
+				return usagef("--seed has no effect: the requests are those of the run that is replayed; leave it out")
+			}
 			if err := errors.Join(o.check(), o.checkTrials()); err != nil {
 				return err
 			}
-			if onlyRequests {
-				return v.verify(c.Context(), o, past)
-			}
 			s := o.settings()
+			unset(c.Flags(), &s)
+			if onlyRequests {
+				return v.verify(c.Context(), s.EngineArgs.Model, past)
+			}
 			s.Repeat = past
 			return v.run(c.Context(), s)
 		},
@@ -52,9 +54,9 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 	f := c.Flags()
 	o.addFlags(f)
 	o.addTrialFlags(f)
-	f.BoolVar(&onlyRequests, "requests", false, "only draw the requests again and compare them with the journal")
+	f.BoolVar(&onlyRequests, "check-requests", false, "only draw the requests again and compare them with the journal")
 	f.BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
-	c.MarkFlagsMutuallyExclusive("requests", "report")
+	c.MarkFlagsMutuallyExclusive("check-requests", "report")
 	return c
 }
 
@@ -66,25 +68,19 @@ func folderOf(path string) string {
 	return path
 }
 
-// likeJournal takes what the flags do not say from the header of a journal.
-func likeJournal(c *cobra.Command, o *options, h journal.Header) {
-	take := func(name, value string) {
-		if f := c.Flags().Lookup(name); !f.Changed && value != "" {
-			_ = f.Value.Set(value) // a run that had it checked it
+// unset clears the settings whose flags are not given, so that those of the run that is replayed are
+// taken.
+func unset(f *pflag.FlagSet, s *vllm.Settings) {
+	for name, clear := range map[string]func(){
+		"model":                func() { s.EngineArgs.Model = "" },
+		"dtype":                func() { s.EngineArgs.Dtype = "" },
+		"tensor-parallel-size": func() { s.EngineArgs.TensorParallelSize = 0 },
+		"target":               func() { s.Stopping.Target = 0 },
+	} {
+		if !f.Changed(name) {
+			clear()
 		}
 	}
-	take("model", h.Model)
-	take("dtype", h.EngineArgs.Dtype)
-	take("seed", strconv.FormatUint(h.Seed, 10))
-	take("engine-mode", string(h.EngineMode))
-	take("warmup", string(h.WarmUp))
-	if n := h.EngineArgs.TensorParallelSize; n > 0 {
-		take("tensor-parallel-size", strconv.Itoa(n))
-	}
-	if h.Stopping.MinTrials == h.Stopping.MaxTrials && !c.Flags().Changed("target") && !c.Flags().Changed("budget") {
-		take("trials", strconv.Itoa(h.Stopping.MaxTrials))
-	}
-	o.text = h.Text
 }
 
 // reportAgain makes the report of a run, a race or a soak test again.
@@ -95,10 +91,9 @@ func (v *vllmbench) reportAgain(dir string) error {
 	}
 	switch {
 	case has(race.JournalName):
-		_, err := race.Publish(dir, v.stdout)
-		return err
+		return v.raceReport(dir)
 	case has(journal.SoakFileName):
-		return report.PublishSoak(dir, v.stdout)
+		return v.soakReport(dir)
 	case !has(journal.FileName):
 		return usagef(
 			"%s has no journal of a run, a race or a soak test: %s, %s or %s",
@@ -112,8 +107,8 @@ func (v *vllmbench) reportAgain(dir string) error {
 }
 
 // verify draws a run's requests again and compares them with its journal.
-func (v *vllmbench) verify(ctx context.Context, o options, past *journal.Journal) error {
-	n, err := vllm.VerifyRequests(ctx, past, o.model, v.library)
+func (v *vllmbench) verify(ctx context.Context, model string, past *journal.Journal) error {
+	n, err := vllm.VerifyRequests(ctx, past, model, v.library)
 	if err == nil {
 		fmt.Fprintf(v.stdout, "the prompts of all %d trials are those of the journal\n", n)
 	}

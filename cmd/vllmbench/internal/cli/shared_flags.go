@@ -152,13 +152,13 @@ func (o *options) checkTrials() error {
 	case o.goodput != journal.Goodput{} && !o.latency:
 		return usagef("limits of goodput need --latency, which times each request")
 	case o.trials < 0:
-		return usagef("--trials is %d; it must be at least 1", o.trials)
+		return usagef("--trials is %d; it must be at least 1, or left out", o.trials)
 	case !(o.target > 0):
 		return usagef("--target is %v; it must be above 0", o.target)
 	case o.budget < 0:
-		return usagef("--budget is %v; it must be above 0", o.budget)
+		return usagef("--budget is %v; it must be above 0, or left out", o.budget)
 	case o.timeout < 0:
-		return usagef("--timeout is %v; it must be above 0", o.timeout)
+		return usagef("--timeout is %v; it must be above 0, or left out", o.timeout)
 	case o.resume && o.out == "":
 		return usagef("--resume needs --out, the folder of the run to go on with")
 	case o.warmUp != "" && o.warmUp != string(journal.WarmUpFull) && o.warmUp != string(journal.WarmUpNotebook):

@@ -54,8 +54,18 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 	if errors.Is(err, vllm.ErrInUse) {
 		return usagef("--out is %s, which holds another soak test's results; choose another folder", s.Dir)
 	}
-	if reportErr := report.PublishSoak(s.Dir, v.stdout); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+	if reportErr := v.soakReport(s.Dir); err == nil || !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
 		err = errors.Join(err, reportErr)
+	}
+	return err
+}
+
+// soakReport prints the report of a soak test and writes it into a file, from the journal in its
+// folder.
+func (v *vllmbench) soakReport(dir string) error {
+	soak, err := report.PublishSoak(dir, v.stdout)
+	if err == nil && soak.End == nil {
+		err = errors.New("the soak test did not come to its end")
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func TestVllmbenchRun(t *testing.T) {
 			c.check(t, j)
 			assert.Contains(t, stdout, "Results summary")
 
-			status, stdout, stderr = runVllmbench(t, lib, "replay", "--requests", out)
+			status, stdout, stderr = runVllmbench(t, lib, "replay", "--check-requests", out)
 			require.Zero(t, status, stderr)
 			assert.Contains(t, stdout, "are those of the journal")
 			again := out + "-again"
@@ -115,7 +115,7 @@ func TestVllmbenchRefuses(t *testing.T) {
 		"limits of goodput need --latency":          {2, []string{"run", "--goodput-ttft", "1s"}},
 		"reading the journal: open " + empty:        {2, []string{"replay", empty}},
 		"the first line is not a header":            {1, []string{"replay", damaged}},
-		"none of the others can be":                 {2, []string{"replay", "--requests", "--report", empty}},
+		"none of the others can be":                 {2, []string{"replay", "--check-requests", "--report", empty}},
 		"--requests is -5":                          {2, []string{"run", "--requests", "-5"}},
 		"--requests is 0":                           {2, []string{"run", "--requests", "0"}},
 		"--preset has no effect with a study":       {2, []string{"run", "--preset", "full", "--axis", "requests=1,2"}},
