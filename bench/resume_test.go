@@ -97,7 +97,7 @@ func TestResumeRefusesAnotherRun(t *testing.T) {
 		"its cold was true and is now not set": func(s *bench.Settings) { s.Cold = false },
 		"its goodput was":                      func(s *bench.Settings) { s.Goodput = journal.Goodput{} },
 		`its vocabulary was {"size":50272`:     func(s *bench.Settings) { s.Requests.Vocabulary = benchtest.Vocabulary(t, 100) },
-		"its studies have changed":                      func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
+		"its studies have changed":             func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
 		`its engine_args was {"model"`:         func(s *bench.Settings) { s.EngineArgs.Dtype = "float32" },
 		"its warm_up was \"full\" and is now":  func(s *bench.Settings) { s.WarmUp = journal.WarmUpNotebook },
 	} {
