@@ -102,7 +102,8 @@ func TestOtherModule(t *testing.T) {
 	assert.Contains(t, string(output), "Paris")
 }
 
-// otherModule builds a program in a module of its own, made as the README says, and returns its folder.
+// otherModule builds a program in a module of its own, made as the README says, and returns its
+// folder.
 func otherModule(t *testing.T, program string) (dir string) {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -132,8 +133,8 @@ func block(t *testing.T, readme, opening string) string {
 	return text
 }
 
-// TestStudy builds and runs a program of another module that measures a study: with a process for each engine, latencies
-// and the speed of light. A second call has nothing left to measure.
+// TestStudy builds and runs a program of another module that measures a study: with a process for
+// each engine, latencies and the speed of light. A second call has nothing left to measure.
 func TestStudy(t *testing.T) {
 	model := testenv.SmolLM2(t)
 	program, err := os.ReadFile("study/main.go")
@@ -162,8 +163,8 @@ requests=16: \d+ generated`, first)
 	assert.Equal(t, string(journal), string(again))
 }
 
-// TestInterrupt presses Ctrl-C after the first trial: as in a terminal, all of the program's processes get SIGINT. What was
-// measured is printed.
+// TestInterrupt presses Ctrl-C after the first trial: as in a terminal, all of the program's
+// processes get SIGINT. What was measured is printed.
 func TestInterrupt(t *testing.T) {
 	testenv.VLLM(t)
 	for name, c := range map[string]struct {

@@ -206,8 +206,8 @@ func TestNothingLeaks(t *testing.T) {
 					}
 					return nil
 				}))
-				// Objects that only the garbage collector can release: it runs until it finds no more, and
-				// until what it found has been dropped.
+				// Objects that only the garbage collector can release: it runs until it finds no
+				// more, and until what it found has been dropped.
 				for same := 0; same < 4; {
 					runtime.GC()
 					time.Sleep(time.Millisecond)

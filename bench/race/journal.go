@@ -143,8 +143,8 @@ func createJournal(path string, header Header) (*logfile.Writer, *Journal, error
 	return w, &Journal{Header: header}, nil
 }
 
-// compareRaces returns an error when two headers are of different races. It ignores when and how the
-// race was started and the number of rounds.
+// compareRaces returns an error when two headers are of different races. It ignores when and how
+// the race was started and the number of rounds.
 func compareRaces(past, now Header) error {
 	past.Started, past.Command, past.Rounds, past.ProcessRounds = now.Started, now.Command, now.Rounds, now.ProcessRounds
 	differences, err := same.Differences(past, now)

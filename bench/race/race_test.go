@@ -313,7 +313,8 @@ func requireEnded(t *testing.T, log string) {
 	assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) }, 10*time.Second, 10*time.Millisecond)
 }
 
-// killedVariable makes TestKilledRaceLeavesNoProcess the race that is killed, in this results directory.
+// killedVariable makes TestKilledRaceLeavesNoProcess the race that is killed, in this results
+// directory.
 const killedVariable = "VLLMGO_TEST_KILLED_RACE"
 
 // A race that is killed while its contenders are stopped leaves neither them nor what they started.

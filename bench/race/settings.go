@@ -13,8 +13,8 @@ import (
 type Settings struct {
 	// VLLM says what to measure, on which engines, as for [vllm.Run]. If its Dir holds the journal
 	// of the same race, Run continues that race; Resume is not needed. GPUMemoryUtilization 0 means
-	// an equal share of 0.90 for each contender, because they share the GPU. The settings of a run's
-	// trials, such as Stopping and Latency, have no effect.
+	// an equal share of 0.90 for each contender, because they share the GPU. The settings of a
+	// run's trials, such as Stopping and Latency, have no effect.
 	VLLM vllm.Settings
 	// Points are the points to measure. nil means all points of the studies.
 	Points []workload.PointID

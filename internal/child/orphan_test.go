@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests start this program again as the parent of a tree of processes: a shell and three sleeps,
-// one of them in another session, one without a parent.
+// The tests start this program again as the parent of a tree of processes: a shell and three
+// sleeps, one of them in another session, one without a parent.
 const (
 	// endVariable says how the parent ends, and stateVariable in what state the tree is by then.
 	endVariable, stateVariable = "VLLMGO_TEST_END", "VLLMGO_TEST_STATE"
@@ -166,7 +166,8 @@ func startTree(t *testing.T, how, state string) tree {
 	return r
 }
 
-// No process of a tree outlives its parent, however that ends and whether the tree runs or is stopped.
+// No process of a tree outlives its parent, however that ends and whether the tree runs or is
+// stopped.
 func TestTreeEndsWithItsParent(t *testing.T) {
 	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
 		syscall.SIGABRT, syscall.SIGSEGV}

@@ -21,9 +21,9 @@ type Group struct {
 	Points []workload.Point
 }
 
-// Plan returns the engines that a run loads for studies, with their points. base has the settings of
-// all engines. On the device "cpu", model determines the size of the KV cache. A cache that does not
-// fit into the available memory is an error.
+// Plan returns the engines that a run loads for studies, with their points. base has the settings
+// of all engines. On the device "cpu", model determines the size of the KV cache. A cache that does
+// not fit into the available memory is an error.
 func Plan(
 	studies []workload.Study,
 	base vllmgo.EngineArgs,

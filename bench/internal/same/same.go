@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Difference is a member that two JSON objects do not agree on. Its values are JSON texts; "" stands
-// for a member that is not there.
+// Difference is a member that two JSON objects do not agree on. Its values are JSON texts; ""
+// stands for a member that is not there.
 type Difference struct{ Name, First, Second string }
 
 // String returns the difference as what was before and what is now.
