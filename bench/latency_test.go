@@ -83,7 +83,9 @@ func TestLatency(t *testing.T) {
 	for _, oneEngine := range []bool{false, true} {
 		s, lab := latencySettings(t, nil)
 		s.OneEngine = oneEngine
-		for range 5 { // an engine for each of two groups, with and without statistics; a call more does nothing
+		// Each of two groups needs an engine with statistics and one without. The fifth call does
+		// nothing.
+		for range 5 {
 			require.NoError(t, bench.Run(t.Context(), s))
 		}
 		opened := 0
@@ -150,7 +152,7 @@ func TestLatencyFails(t *testing.T) {
 }
 
 // After an error of the engine, or a time-out, the other points' latencies are measured in another
-// one.
+// engine.
 func TestLatencyEngineDies(t *testing.T) {
 	for want, hang := range map[string]bool{"the fake engine broke": false, "time-out: not done after 50ms": true} {
 		s, lab := latencySettings(t, nil)

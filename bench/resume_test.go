@@ -156,7 +156,8 @@ func TestRecordCrash(t *testing.T) {
 				s := benchtest.Settings(t, lab)
 				s.Studies = benchtest.Tiny(workload.BatchSize)
 				s.Resume = true
-				ctx, die := context.WithCancel(t.Context()) // as good as dead: the journal says nothing more
+				// A cancelled run is as good as dead: its journal ends here.
+				ctx, die := context.WithCancel(t.Context())
 				c.crash(lab, die)
 				require.Error(t, bench.Run(ctx, s))
 				lab.Fault, lab.OpenErr = nil, nil

@@ -15,7 +15,7 @@ import (
 	"vllmgo/internal/machine"
 )
 
-// errEngineLost says that an engine cannot be used any more. Its unmeasured points need another
+// errEngineLost means that an engine cannot be used any more. Its unmeasured points need another
 // one.
 var errEngineLost = errors.New("the engine is lost")
 

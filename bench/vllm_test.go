@@ -107,8 +107,8 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// BenchmarkEqualTrials says how often trials of one engine differ from themselves: 4000 trials of a
-// tiny model make 200 comparisons of 10 trials with 10 others. In turns, as Run measures points,
+// BenchmarkEqualTrials counts how often trials of one engine differ from themselves: 4000 trials of
+// a tiny model make 200 comparisons of 10 trials with 10 others. In turns, as Run measures points,
 // each other trial belongs to the same side; one after the other, the first ten are compared with
 // the ten after them, as two runs would be.
 func BenchmarkEqualTrials(b *testing.B) {

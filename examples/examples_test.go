@@ -32,7 +32,8 @@ func build(t *testing.T, name string) string {
 func TestNumpy(t *testing.T) {
 	python, err := pyembed.Locate(t.Context(), pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err == nil {
-		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run() // -P: not the folder numpy
+		// With -P Python does not import the folder numpy.
+		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run()
 	}
 	if err != nil && os.Getenv("VLLMGO_REQUIRE_VLLM") == "" {
 		t.Skip("no Python with numpy:", err)

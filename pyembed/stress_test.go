@@ -229,7 +229,8 @@ func TestNothingLeaks(t *testing.T) {
 			t.Logf("%d rounds: %+d blocks, %+d KiB", rounds, blocksAfter-blocks, residentAfter-resident)
 			// What other tests left behind is still going, some hundred blocks at most.
 			assert.Less(t, blocksAfter-blocks, max(rounds/100, 500), "Python objects a round must be none")
-			if !raceEnabled && !testing.Short() { // sanitizers' own memory grows; they run with -short
+			// Sanitizers' own memory grows. They run with -short.
+			if !raceEnabled && !testing.Short() {
 				assert.Less(t, residentAfter-resident, 8<<10, "KiB")
 			}
 		})

@@ -32,6 +32,6 @@ type Engine struct {
 	// OtherLoadAverage is the machine's load average over the minute before loading, without this
 	// process. For later engines of a run it includes the earlier ones.
 	OtherLoadAverage float64 `json:"other_load_average,omitempty"`
-	// Notice says how the size of the KV cache was chosen; empty when vLLM chose it.
+	// Notice describes how the size of the KV cache was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`
 }

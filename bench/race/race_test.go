@@ -357,7 +357,8 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 			require.NoError(t, cmd.Process.Signal(s))
 			_ = cmd.Wait() // how it ends is not the question
 			for _, pid := range pids {
-				defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }() // if it is there after all
+				// A process that is left in spite of all must not stay.
+				defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 				assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond)
 			}
 		})

@@ -30,7 +30,7 @@ func Presets() []string {
 //   - [PresetNotebook]: the same points, which programs measure as the notebook does: once, after
 //     one request.
 //   - [PresetQuick]: the same values of what is swept, with less of what is fixed, for a run of
-//     minutes on two cores. Study.Scaled says with how much less.
+//     minutes on two cores. Study.Scaled describes how much less.
 //   - [PresetThroughput]: what vllm bench throughput measures by default: 1000 requests of 1024
 //     input and 128 output tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and
 //     max_num_seqs 256, which are vLLM's defaults on most devices (vllm/engine/arg_utils.py).

@@ -20,7 +20,8 @@ type pieces struct {
 	vocabulary []string
 	before     []int32 // special tokens that it adds to each text
 	after      []int32
-	continues  string // the mark of a piece that continues a word, which then is written without a space, as in WordPiece
+	// continues marks a piece that continues a word without a space, as in WordPiece.
+	continues string
 }
 
 func (p pieces) VocabSize() int { return len(p.vocabulary) }

@@ -26,7 +26,7 @@ const (
 )
 
 // WithCPUCache returns args with the KV cache that points need on a CPU, on this machine and in
-// this environment, for a model in the dtype of args. The notice says what was chosen.
+// this environment, for a model in the dtype of args. The notice describes the choice.
 func WithCPUCache(
 	args vllmgo.EngineArgs,
 	points []workload.Point,

@@ -1,4 +1,5 @@
-// Package engines says which engines the points of a run need, and what a journal leaves of them.
+// Package engines computes the engines that the points of a run need, and what a journal leaves of
+// them.
 package engines
 
 import (

@@ -1,4 +1,4 @@
-// Package same tells whether two runs have the same settings, and what differs.
+// Package same finds out whether two runs have the same settings, and what differs.
 package same
 
 import (

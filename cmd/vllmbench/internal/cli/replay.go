@@ -66,7 +66,7 @@ func folderOf(path string) string {
 	return path
 }
 
-// likeJournal takes what the flags do not say from the header of a journal.
+// likeJournal takes what the flags leave open from the header of a journal.
 func likeJournal(c *cobra.Command, o *options, h journal.Header) {
 	take := func(name, value string) {
 		if f := c.Flags().Lookup(name); !f.Changed && value != "" {

@@ -54,7 +54,8 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 	if errors.Is(err, vllm.ErrInUse) {
 		return usagef("--out is %s, which holds another soak test's results; choose another folder", s.Dir)
 	}
-	if reportErr := report.PublishSoak(s.Dir, v.stdout); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
+	// Without a journal nothing began, so there is nothing to report.
+	if reportErr := report.PublishSoak(s.Dir, v.stdout); !errors.Is(reportErr, fs.ErrNotExist) {
 		err = errors.Join(err, reportErr)
 	}
 	return err
