@@ -20,8 +20,8 @@
 //
 // The program opens libpython when it runs, not when it is built. Building needs a C compiler but
 // no Python, and one binary serves every CPython from 3.11 to 3.14, other than free-threaded
-// builds. [Locate] lists where it looks. A virtual environment works as it does from its own python:
-// sys.prefix, sys.executable and the packages are the environment's. Python obeys the same
+// builds. [Locate] lists where it looks. A virtual environment works as it does from its own
+// python: sys.prefix, sys.executable and the packages are the environment's. Python obeys the same
 // environment variables as the python program, and finds the same locale. The working directory is
 // not on sys.path. Linux with glibc is supported.
 //
