@@ -84,6 +84,21 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// programStart goes before the lines of main that the README shows.
+const programStart = `package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"vllmgo/vllmgo"
+)
+
+func main() {
+	ctx := context.Background()
+`
+
 // TestOtherModule builds and runs a program of another module, made as the README says.
 func TestOtherModule(t *testing.T) {
 	model := testenv.SmolLM2(t)
@@ -91,8 +106,11 @@ func TestOtherModule(t *testing.T) {
 	require.NoError(t, err)
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
-	program := strings.ReplaceAll(block(t, string(readme), "```go\n"), "HuggingFaceTB/SmolLM2-135M-Instruct", model)
-	dir := otherModule(t, program)
+	lines := strings.NewReplacer(
+		"HuggingFaceTB/SmolLM2-135M-Instruct", model,
+		"GPUMemoryUtilization: 0.5", "GPUMemoryUtilization: 0.5, EnforceEager: true", // starts sooner
+	).Replace(block(t, string(readme), "```go\n"))
+	dir := otherModule(t, programStart+lines+"}\n")
 	python, err := vllmgo.Python() // there is no .venv above the folder
 	require.NoError(t, err)
 	cmd := exec.Command(filepath.Join(dir, "program"))
