@@ -17,7 +17,7 @@ type Row struct {
 	Trials []journal.Trial `json:"trials,omitempty"`
 	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
 	Elapsed stat.Estimate[time.Duration] `json:"elapsed,omitzero"`
-	// Trend is the drift of the trials' times. Modes is whether they have several modes.
+	// Trend is the drift of the trials' times. Modes reports whether they have several modes.
 	Trend stat.Trend `json:"trend,omitzero"`
 	Modes stat.Modes `json:"modes,omitzero"`
 	// GeneratedPerSecond is the number of generated tokens a second: requests · output length ÷ the
@@ -43,7 +43,7 @@ type Row struct {
 	Engine int `json:"engine,omitempty"`
 	// Checks are the conditions for valid figures, passed or not.
 	Checks []Check `json:"checks,omitempty"`
-	// Notes are why the point failed, or what to know about its figures.
+	// Notes explain why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
 }
 

@@ -19,12 +19,12 @@ type ScalingRun struct {
 	*Results
 }
 
-// Scaling is what more devices gain, from points that were measured with different
+// Scaling reports what more devices gain, from points that were measured with different
 // tensor_parallel_size. [NewScaling] computes it.
 type Scaling struct {
 	// Studies have the points in the order of the first run.
 	Studies []ScalingStudy
-	// Notes are what else differs between the runs and may matter, such as versions.
+	// Notes list what else differs between the runs and may matter, such as versions.
 	Notes []string
 
 	runs   []ScalingRun
