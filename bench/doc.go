@@ -7,11 +7,12 @@
 // data:
 //
 //	workload   what is measured: studies, points, requests
+//	stat       medians, intervals, tests, and the rule for stopping
+//	journal    what a run records
 //	bench      the run, which writes the journal
 //	vllm       the run on vLLM
-//	journal    what a run records
 //	report     tables, plots, findings and comparisons, made from journals alone
-//	stat       medians, intervals and tests
+//	race       vllmgo against plain Python, vLLM's HTTP server and vllm bench throughput
 //
 // # A run
 //
@@ -33,8 +34,8 @@
 // return together, so the time of a batch is also the latency of each request for the caller.
 //
 // Run warms a point up with one request and up to five passes of its full shape, until times are
-// stable. Then it runs trials in rounds, one of every point in random order; [stat.Stopping] says
-// when they end. No prompt of a warm-up is in another pass.
+// stable. Then it runs trials in rounds, one of every point in random order; [stat.Stopping]
+// decides when they end. No prompt of a warm-up is in another pass.
 //
 // # Metrics
 //

@@ -52,8 +52,8 @@ func (r *runner) timeRequests(ctx context.Context, g engines.Group) (left []work
 	return left, err
 }
 
-// latencies measures the latencies of a point. A failure is in the journal. It returns errEngineLost
-// after an error of the engine.
+// latencies measures the latencies of a point. A failure is in the journal. It returns
+// errEngineLost after an error of the engine.
 func (e *engineRun) latencies(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: latencies …", p)
 	err := e.timePoint(ctx, p)

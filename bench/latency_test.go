@@ -21,8 +21,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// timedFake is a fake engine that times its requests: the k-th of a pass waits k ms, has its first token after 10 ms
-// more, and one each 5 ms.
+// timedFake is a fake engine that times its requests: the k-th of a pass waits k ms, has its first
+// token after 10 ms more, and one each 5 ms.
 type timedFake struct {
 	*fake.Engine
 	fault func([]journal.RequestTimes) ([]journal.RequestTimes, error)
@@ -50,7 +50,8 @@ func (e timedFake) Counters(context.Context) (journal.Counters, error) {
 	return journal.Counters{Running: 2, Preemptions: 1, KVUse: 0.5}, nil
 }
 
-// latencySettings measure latencies on fakes that time requests when they have statistics, and are 10 % slower then.
+// latencySettings measure latencies on fakes that time requests when they have statistics, and are
+// 10 % slower then.
 func latencySettings(t *testing.T, fault func([]journal.RequestTimes) ([]journal.RequestTimes, error)) (bench.Settings, *fake.Lab) {
 	lab := &fake.Lab{}
 	s := benchtest.Settings(t, lab)
@@ -82,7 +83,9 @@ func TestLatency(t *testing.T) {
 	for _, oneEngine := range []bool{false, true} {
 		s, lab := latencySettings(t, nil)
 		s.OneEngine = oneEngine
-		for range 5 { // an engine for each of two groups, with and without statistics; a call more does nothing
+		// Each of two groups needs an engine with statistics and one without. The fifth call does
+		// nothing.
+		for range 5 {
 			require.NoError(t, bench.Run(t.Context(), s))
 		}
 		opened := 0
@@ -148,7 +151,8 @@ func TestLatencyFails(t *testing.T) {
 	assert.Equal(t, []string{"no latencies: the engine does not time its requests"}, rowsOf(readResults(t, s))[0].Notes)
 }
 
-// After an error of the engine, or a time-out, the other points' latencies are measured in another one.
+// After an error of the engine, or a time-out, the other points' latencies are measured in another
+// engine.
 func TestLatencyEngineDies(t *testing.T) {
 	for want, hang := range map[string]bool{"the fake engine broke": false, "time-out: not done after 50ms": true} {
 		s, lab := latencySettings(t, nil)

@@ -65,9 +65,9 @@ func newProgress(w io.Writer, groups []engines.Group, s stat.Stopping, past *jou
 // sharing of the budget depends on it.
 const stepCost = 40
 
-// deadline returns the deadline of the first group's trials; zero when there is no budget. ready is
-// the time that the group's engine took until its trials began, and each other engine is taken to
-// need as much. What is then left of the budget is shared by what the groups have to compute.
+// deadline returns the deadline of the first group's trials; zero without a budget. ready is the
+// time from the loading of the group's engine until its trials. deadline reserves that time for
+// each other engine too. The groups share the rest of the budget by what they have to compute.
 func (p *progress) deadline(groups []engines.Group, ready time.Duration) time.Time {
 	if p.end.IsZero() {
 		return p.end
@@ -86,7 +86,7 @@ func (p *progress) deadline(groups []engines.Group, ready time.Duration) time.Ti
 	return time.Now().Add(time.Duration(float64(left) * first / all))
 }
 
-// loaded notes that an engine was loaded, in the given time, or was tried in vain, in none.
+// loaded notes that an engine was loaded in the time d. If loading failed, d is 0.
 func (p *progress) loaded(d time.Duration) {
 	p.eta.loads = max(0, p.eta.loads-1)
 	if d > 0 {

@@ -37,8 +37,8 @@ func trialsOf(t *testing.T, s bench.Settings) map[string]string {
 	return trials
 }
 
-// A run that was killed at any moment, in the middle of any line of its journal, goes on to the same trials as
-// one that was not, with the same prompts.
+// A run that was killed at any moment, in the middle of any line of its journal, goes on to the
+// same trials as one that was not, with the same prompts.
 func TestResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -130,7 +130,8 @@ func TestOneEngine(t *testing.T) {
 	assert.Len(t, trialsOf(t, s), 5, "all but the point that broke the first engine")
 }
 
-// What a process was doing when it died is not tried again, when the death is on record, and is otherwise.
+// What a process was doing when it died is not tried again, when the death is on record, and is
+// otherwise.
 func TestRecordCrash(t *testing.T) {
 	for name, c := range map[string]struct {
 		crash    func(*fake.Lab, func())
@@ -155,7 +156,8 @@ func TestRecordCrash(t *testing.T) {
 				s := benchtest.Settings(t, lab)
 				s.Studies = benchtest.Tiny(workload.BatchSize)
 				s.Resume = true
-				ctx, die := context.WithCancel(t.Context()) // as good as dead: the journal says nothing more
+				// A cancelled run is as good as dead: its journal ends here.
+				ctx, die := context.WithCancel(t.Context())
 				c.crash(lab, die)
 				require.Error(t, bench.Run(ctx, s))
 				lab.Fault, lab.OpenErr = nil, nil

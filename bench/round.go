@@ -15,7 +15,7 @@ import (
 	"vllmgo/internal/machine"
 )
 
-// errEngineLost says that an engine cannot be used any more. Its unmeasured points need another
+// errEngineLost means that an engine cannot be used any more. Its unmeasured points need another
 // one.
 var errEngineLost = errors.New("the engine is lost")
 
@@ -31,8 +31,8 @@ type engineRun struct {
 	deadline time.Time       // of the trials; zero means none
 }
 
-// runRounds warms all points up and measures them in rounds, until all are done, the budget is spent,
-// or the engine is lost.
+// runRounds warms all points up and measures them in rounds, until all are done, the budget is
+// spent, or the engine is lost.
 func (e *engineRun) runRounds(ctx context.Context) error {
 	for _, p := range slices.Clone(e.points) {
 		if err := e.warmUpPoint(ctx, p); err != nil {

@@ -55,8 +55,8 @@ func Run(ctx context.Context, s Settings) (err error) {
 	return w.Append(journal.Record{End: &journal.End{At: time.Now().UTC()}})
 }
 
-// measureThroughput measures the points of groups. It reports whether OneEngine leaves some to another
-// call.
+// measureThroughput measures the points of groups. It reports whether OneEngine leaves some to
+// another call.
 func (r *runner) measureThroughput(ctx context.Context, groups []engines.Group) (left bool, err error) {
 	for i, g := range groups {
 		if r.mustWait(g) {
@@ -79,8 +79,8 @@ func (r *runner) measureThroughput(ctx context.Context, groups []engines.Group) 
 	return false, nil
 }
 
-// measureLatency measures the latencies that the journal does not have. It reports whether OneEngine
-// leaves some to another call.
+// measureLatency measures the latencies that the journal does not have. It reports whether
+// OneEngine leaves some to another call.
 func (r *runner) measureLatency(ctx context.Context, groups []engines.Group) (left bool, err error) {
 	loaded := r.engines > r.past.LastEngine
 	if r.past, err = journal.ReadFile(filepath.Join(r.Dir, journal.FileName)); err != nil {

@@ -114,7 +114,8 @@ func TestRunTrials(t *testing.T) {
 	assert.True(t, r.Complete())
 }
 
-// Each round has every point once, and the order differs from round to round but not from run to run.
+// Each round has every point once, and the order differs from round to round but not from run to
+// run.
 func TestRunInterleaves(t *testing.T) {
 	order := func() []string {
 		lab := &fake.Lab{}

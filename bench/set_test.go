@@ -19,8 +19,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Points with different engine settings have engines of their own, sampling settings reach the engine, and all
-// settings are in the journal.
+// Points with different engine settings have engines of their own, sampling settings reach the
+// engine, and all settings are in the journal.
 func TestRunGrid(t *testing.T) {
 	lab := &fake.Lab{}
 	var opened []vllmgo.EngineArgs
@@ -53,7 +53,8 @@ func TestRunGrid(t *testing.T) {
 	assert.FileExists(t, filepath.Join(s.Dir, "grid.png"))
 }
 
-// A point that needs an environment variable waits for a process that has it, or fails where there are no others.
+// A point that needs an environment variable waits for a process that has it, or fails where there
+// are no others.
 func TestRunEnv(t *testing.T) {
 	study, err := workload.NewStudy("env", workload.Point{Requests: 2, InputLen: 8, OutputLen: 4}, axisOf(t, "env.VLLMGO_TEST_AXIS=7,8"))
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// Settings say what [Run] measures and how.
+// Settings configures [Run].
 type Settings struct {
 	// Dir is the results directory. Run makes it when it does not exist. Required. It must not hold
 	// a journal, unless Resume is set.
@@ -29,11 +29,11 @@ type Settings struct {
 
 	// Studies are what to measure. Required.
 	Studies []workload.Study
-	// Requests says what prompts are drawn from. Its Vocabulary is required.
+	// Requests is what prompts are drawn from. Its Vocabulary is required.
 	Requests workload.Requests
-	// Stopping says how often each point is measured. The zero value means once.
+	// Stopping is the rule for how often each point is measured. The zero value means once.
 	Stopping stat.Stopping
-	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull].
+	// WarmUp is how points are warmed up. Empty means [journal.WarmUpFull].
 	WarmUp journal.WarmUpMode
 	// Latency also times each request, in separate passes on further engines with statistics. These
 	// must be [TimedEngine]s.

@@ -13,11 +13,11 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// SoakSettings say what [Soak] sends.
+// SoakSettings configures [Soak].
 type SoakSettings struct {
-	// Point says how many requests there are, and of which lengths.
+	// Point has the number of requests and their lengths.
 	Point workload.Point
-	// Requests says what prompts are drawn from.
+	// Requests is what prompts are drawn from.
 	Requests workload.Requests
 	// Windows is the number of windows. Each has equally many requests.
 	Windows int

@@ -101,8 +101,8 @@ func TestSoakFails(t *testing.T) {
 	assert.ErrorContains(t, err, "cannot have a shared prefix")
 }
 
-// BenchmarkSoak sends a million requests of 128 input and 8 output tokens through an engine that does nothing, and prints
-// the table.
+// BenchmarkSoak sends a million requests of 128 input and 8 output tokens through an engine that
+// does nothing, and prints the table.
 func BenchmarkSoak(b *testing.B) {
 	for b.Loop() {
 		windows, _, err := runSoak(b.Context(), b, &fake.Lab{}, 1_000_000, 20)

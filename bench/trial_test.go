@@ -59,7 +59,8 @@ func TestTrialOfDifferentLengths(t *testing.T) {
 	assert.Equal(t, 8, trial.Ledger.OutputTokens)
 }
 
-// Warming up ends with the first pass that is not faster by more than 5 %, and after five in any case.
+// Warming up ends with the first pass that is not faster by more than 5 %, and after five in any
+// case.
 func TestWarmUp(t *testing.T) {
 	for _, c := range []struct {
 		seconds []float64

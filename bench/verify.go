@@ -22,7 +22,7 @@ func mismatchf(check, format string, args ...any) error {
 	return mismatch{check, fmt.Errorf(format, args...)}
 }
 
-// checkOf returns the check that an error says has failed; empty when it is another error.
+// checkOf returns the check whose failure an error reports; empty for any other error.
 func checkOf(err error) string {
 	m, _ := errors.AsType[mismatch](err)
 	return m.check

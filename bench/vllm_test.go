@@ -22,8 +22,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestExactLengths measures a small study with prompts from tokenizers of every kind, on real engines, which
-// say what they saw. A single token more or less would fail a point.
+// TestExactLengths measures a small study with prompts from tokenizers of every kind, on real
+// engines, which say what they saw. A single token more or less would fail a point.
 func TestExactLengths(t *testing.T) {
 	for name, tokenizer := range map[string]string{
 		"byte-level BPE":        testenv.SmolLM2(t),
@@ -66,8 +66,8 @@ func TestExactLengths(t *testing.T) {
 	}
 }
 
-// TestTexts makes texts of exact lengths for real tokenizers of every kind, with and without special tokens that
-// they add, and encodes them again.
+// TestTexts makes texts of exact lengths for real tokenizers of every kind, with and without
+// special tokens that they add, and encodes them again.
 func TestTexts(t *testing.T) {
 	smol := testenv.SmolLM2(t) // and so vLLM's Python
 	data := filepath.Join(packageDir(t, "mistral_common"), "data")
@@ -107,9 +107,10 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// BenchmarkEqualTrials says how often trials of one engine differ from themselves: 4000 trials of a tiny model make 200
-// comparisons of 10 trials with 10 others. In turns, as Run measures points, each other trial belongs to the same side; one
-// after the other, the first ten are compared with the ten after them, as two runs would be.
+// BenchmarkEqualTrials counts how often trials of one engine differ from themselves: 4000 trials of
+// a tiny model make 200 comparisons of 10 trials with 10 others. In turns, as Run measures points,
+// each other trial belongs to the same side; one after the other, the first ten are compared with
+// the ten after them, as two runs would be.
 func BenchmarkEqualTrials(b *testing.B) {
 	testenv.VLLM(b)
 	const comparisons, side = 200, 10

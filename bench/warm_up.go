@@ -8,12 +8,13 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// stablePass is the ratio of a warm-up pass to the one before above which times are stable.
+// stablePass bounds what a warm-up pass may still gain. Times are stable when a pass takes more
+// than stablePass times the time of the pass before.
 const stablePass = 0.95
 
 // warmUp warms a point up with one request and, when full is true, with passes of the point's full
-// shape. The passes end with the first that is not faster than the one before by more than 5 %, or
-// with the fifth. warmUp calls observe after each pass.
+// shape. The passes end when times are stable: when a pass saves less than 5 % of the time of the
+// pass before. There are at most five. warmUp calls observe after each pass.
 func warmUp(
 	ctx context.Context,
 	engine Engine,

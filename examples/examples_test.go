@@ -32,7 +32,8 @@ func build(t *testing.T, name string) string {
 func TestNumpy(t *testing.T) {
 	python, err := pyembed.Locate(t.Context(), pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err == nil {
-		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run() // -P: not the folder numpy
+		// With -P Python does not import the folder numpy.
+		err = exec.Command(python.Executable, "-P", "-c", "import numpy").Run()
 	}
 	if err != nil && os.Getenv("VLLMGO_REQUIRE_VLLM") == "" {
 		t.Skip("no Python with numpy:", err)
@@ -83,6 +84,21 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// programStart goes before the lines of main that the README shows.
+const programStart = `package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"vllmgo/vllmgo"
+)
+
+func main() {
+	ctx := context.Background()
+`
+
 // TestOtherModule builds and runs a program of another module, made as the README says.
 func TestOtherModule(t *testing.T) {
 	model := testenv.SmolLM2(t)
@@ -90,8 +106,11 @@ func TestOtherModule(t *testing.T) {
 	require.NoError(t, err)
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
-	program := strings.ReplaceAll(block(t, string(readme), "```go\n"), "HuggingFaceTB/SmolLM2-135M-Instruct", model)
-	dir := otherModule(t, program)
+	lines := strings.NewReplacer(
+		"HuggingFaceTB/SmolLM2-135M-Instruct", model,
+		"GPUMemoryUtilization: 0.5", "GPUMemoryUtilization: 0.5, EnforceEager: true", // starts sooner
+	).Replace(block(t, string(readme), "```go\n"))
+	dir := otherModule(t, programStart+lines+"}\n")
 	python, err := vllmgo.Python() // there is no .venv above the folder
 	require.NoError(t, err)
 	cmd := exec.Command(filepath.Join(dir, "program"))
@@ -102,7 +121,8 @@ func TestOtherModule(t *testing.T) {
 	assert.Contains(t, string(output), "Paris")
 }
 
-// otherModule builds a program in a module of its own, made as the README says, and returns its folder.
+// otherModule builds a program in a module of its own, made as the README says, and returns its
+// folder.
 func otherModule(t *testing.T, program string) (dir string) {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -132,8 +152,8 @@ func block(t *testing.T, readme, opening string) string {
 	return text
 }
 
-// TestStudy builds and runs a program of another module that measures a study: with a process for each engine, latencies
-// and the speed of light. A second call has nothing left to measure.
+// TestStudy builds and runs a program of another module that measures a study: with a process for
+// each engine, latencies and the speed of light. A second call has nothing left to measure.
 func TestStudy(t *testing.T) {
 	model := testenv.SmolLM2(t)
 	program, err := os.ReadFile("study/main.go")
@@ -162,8 +182,8 @@ requests=16: \d+ generated`, first)
 	assert.Equal(t, string(journal), string(again))
 }
 
-// TestInterrupt presses Ctrl-C after the first trial: as in a terminal, all of the program's processes get SIGINT. What was
-// measured is printed.
+// TestInterrupt presses Ctrl-C after the first trial: as in a terminal, all of the program's
+// processes get SIGINT. What was measured is printed.
 func TestInterrupt(t *testing.T) {
 	testenv.VLLM(t)
 	for name, c := range map[string]struct {

@@ -124,9 +124,9 @@ func guarded[T Element](values []T, writable bool, fn func(values []T) error) er
 	return fn(guardedValues)
 }
 
-// elementKind returns what a buffer's format says of its elements: signed, unsigned, floating, half
-// precision or boolean; see Python's module struct for the formats. Another byte order than the
-// machine's, and structures, have none.
+// elementKind returns the kind of a buffer's elements from its format: signed, unsigned, floating,
+// half precision or boolean; see Python's module struct for the formats. Another byte order than
+// the machine's, and structures, have none.
 func elementKind(format string) rune {
 	if len(format) == 2 && (format[0] == '@' || format[0] == '=' || format[0] == '<' && littleEndian) {
 		format = format[1:]

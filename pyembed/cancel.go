@@ -66,8 +66,8 @@ func (t *Thread) watch(ctx context.Context) (stop func() bool) {
 // interrupt raises an exception in the thread and reports whether it did; see [Py.Interrupt].
 func (t *Thread) interrupt(class *Object) (raised bool) {
 	// The watcher has a thread for itself, so that a pool full of busy threads cannot hold it up.
-	// It is never closed, so Do fails with the error of Interrupt alone: for want of memory, or in a
-	// thread that has no frames yet. The next try may succeed.
+	// It is never closed, so Do fails with the error of Interrupt alone: for want of memory, or in
+	// a thread that has no frames yet. The next try may succeed.
 	_ = t.rt.watcher.Do(context.Background(), func(py *Py) (err error) {
 		raised, err = py.Interrupt(uint64(t.id), class)
 		return err
@@ -214,7 +214,8 @@ var (
 	}
 )
 
-// inLibrary reports whether a file is one of Python's own library, which excludes what is installed.
+// inLibrary reports whether a file is one of Python's own library, which excludes what is
+// installed.
 func (rt *Interpreter) inLibrary(file string) bool {
 	return strings.HasPrefix(file, rt.library) && !strings.Contains(file, "/site-packages/") &&
 		!strings.Contains(file, "/dist-packages/")

@@ -35,7 +35,7 @@ func (py *Py) status(result C.PyStatus) error {
 	return nil
 }
 
-// truth returns the answer of a function that says yes or no.
+// truth returns the answer of a function whose result is true or false.
 func (py *Py) truth(result C.PyStatus) (bool, error) {
 	return result.or_negative > 0, py.status(result)
 }

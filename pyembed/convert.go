@@ -89,7 +89,7 @@ var (
 	textUnmarshalerType = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// kind tells Python's built-in types apart, subclasses included. The numbers are capi.h's.
+// kind is a built-in type of Python, subclasses included. The numbers are capi.h's.
 type kind int
 
 const (
@@ -112,7 +112,7 @@ const (
 
 func kindOf(o *C.PyObject) kind { return kind(C.pyembed_kind(o)) }
 
-// pathError says which element of a value is wrong.
+// pathError names the element of a value that is wrong.
 type pathError struct {
 	path string
 	err  error

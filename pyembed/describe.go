@@ -194,7 +194,8 @@ func (py *Py) clearFrame(frame *C.PyObject) {
 		return
 	}
 	defer C.py_Py_DecRef(arguments)
-	if result := py.quietly(C.py_PyObject_Call(method, arguments, nil)); result != nil { // a frame that runs refuses
+	// A frame that runs refuses.
+	if result := py.quietly(C.py_PyObject_Call(method, arguments, nil)); result != nil {
 		C.py_Py_DecRef(result)
 	}
 }

@@ -20,8 +20,8 @@
 //
 // The program opens libpython when it runs, not when it is built. Building needs a C compiler but
 // no Python, and one binary serves every CPython from 3.11 to 3.14, other than free-threaded
-// builds. [Locate] says where it looks. A virtual environment works as it does from its own python:
-// sys.prefix, sys.executable and the packages are the environment's. Python obeys the same
+// builds. [Locate] lists where it looks. A virtual environment works as it does from its own
+// python: sys.prefix, sys.executable and the packages are the environment's. Python obeys the same
 // environment variables as the python program, and finds the same locale. The working directory is
 // not on sys.path. Linux with glibc is supported.
 //
@@ -62,8 +62,8 @@
 //	maps to struct{}                     set; a frozenset is accepted, too
 //	structs, by their fields' py tags    dict
 //	time.Time                            datetime.datetime, with a time zone, to the microsecond
-//	time.Duration                        datetime.timedelta, to the microsecond; an int is accepted as
-//	                                     nanoseconds
+//	time.Duration                        datetime.timedelta, to the microsecond; an int is accepted
+//	                                     as nanoseconds
 //	json.RawMessage                      what json.loads makes of it
 //	error                                the exception; see Errors
 //	encoding.TextMarshaler               str; TextUnmarshaler takes str(object)

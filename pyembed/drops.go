@@ -58,7 +58,8 @@ func (rt *Interpreter) abandon(ptr *C.PyObject) {
 	if rt.drops.add(ptr) {
 		time.AfterFunc(idleDrops, func() {
 			if rt.drops.pending.Load() {
-				_ = rt.watcher.Do(context.Background(), func(*Py) error { return nil }) // which drains
+				// Every Do drains the queue.
+				_ = rt.watcher.Do(context.Background(), func(*Py) error { return nil })
 			}
 		})
 	}

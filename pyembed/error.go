@@ -90,8 +90,8 @@ func (e *Error) Unwrap() []error {
 func (e *Error) Exception() *Object { return e.exception }
 
 // ErrorOf returns the Error of an exception object, such as a class of Python's called by Go code.
-// A Go function that returns it to Python raises the exception. ErrorOf fails when the object is not
-// an exception.
+// A Go function that returns it to Python raises the exception. ErrorOf fails when the object is
+// not an exception.
 func (py *Py) ErrorOf(exception *Object) (*Error, error) {
 	py.check()
 	defer runtime.KeepAlive(exception)

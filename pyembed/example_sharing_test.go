@@ -88,7 +88,8 @@ func ExampleView() {
 		log.Fatal(err)
 	}
 	err = rt.Do(context.Background(), func(py *pyembed.Py) error {
-		numbers, err := py.Eval("__import__('array').array('i', range(1_000_000))") // or a numpy array
+		// A numpy array can be viewed in the same way.
+		numbers, err := py.Eval("__import__('array').array('i', range(1_000_000))")
 		if err != nil {
 			return err
 		}

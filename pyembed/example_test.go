@@ -40,7 +40,8 @@ func Example() {
 // Python runs as it does from its own program: in a virtual environment, sys.executable is the
 // environment's.
 func Example_findingPython() {
-	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"}) // Config.Python would name one
+	// Config.Python would name a Python itself.
+	rt, err := pyembed.Start(pyembed.Config{Variable: "VLLMGO_PYTHON"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -167,7 +167,8 @@ func TestRecursionThroughGo(t *testing.T) {
 	assert.ErrorIs(t, err, Class("RecursionError"))
 }
 
-// TestRecursionOfGoFunctions calls a Go function that calls itself, with no Python function between.
+// TestRecursionOfGoFunctions calls a Go function that calls itself, with no Python function
+// between.
 func TestRecursionOfGoFunctions(t *testing.T) {
 	rt := python(t)
 	recurse := func(py *Py) error {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Config says which Python to start and how.
+// Config configures [Start].
 type Config struct {
 	// Python names an interpreter or the folder of a virtual environment, by its path or, for an
 	// interpreter, by a name that is on PATH. Empty means the search of [Locate].

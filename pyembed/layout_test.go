@@ -36,7 +36,7 @@ except ImportError:
 	}
 }
 
-// layout is what the Python of a process says of itself.
+// layout is what the Python of a process reports about itself.
 type layout struct {
 	Prefix     string
 	BasePrefix string `json:"base_prefix"`
@@ -112,7 +112,7 @@ exec(source)
 `, p.Executable, replaced, basePrefix), 0o755))
 }
 
-// shared is what sysconfig says in a Python that was built with --enable-shared.
+// shared is what sysconfig reports in a Python that was built with --enable-shared.
 func (p realPython) shared(libdir string) map[string]any {
 	return map[string]any{
 		"LIBDIR": libdir, "LIBPL": filepath.Join(libdir, "python"+p.Short, "config-"+p.Short),

@@ -14,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// load opens the shared libpython and resolves every function that pyembed uses. The advice tells
-// how to name another.
+// load opens the shared libpython and resolves every function that pyembed uses. advice is how
+// to name another.
 func load(library, advice string) error {
 	if err := checkMachine(library, advice); err != nil {
 		return err

@@ -27,7 +27,7 @@ type Python struct {
 	Library string
 	// Version is the release, such as "3.12.1".
 	Version string
-	// Source says where the interpreter was found, such as "VIRTUAL_ENV" or ".venv in a parent
+	// Source is where the interpreter was found, such as "VIRTUAL_ENV" or ".venv in a parent
 	// directory".
 	Source string
 
@@ -46,9 +46,9 @@ type Python struct {
 //  5. python3 on PATH.
 //
 // Locate runs the interpreter once, in the environment that [Start] gives it, to learn its version,
-// where its libpython is, and that it starts. The error says what was tried, why it failed and what
-// to do. Locate does not go on to the next candidate after an error: a virtual environment that is
-// broken should be mended, not passed over.
+// where its libpython is, and that it starts. The error lists what was tried, why it failed and
+// what to do. Locate does not go on to the next candidate after an error: a virtual environment
+// that is broken should be mended, not passed over.
 //
 // A Python that does not answer within 30 seconds, or when ctx ends, is an error.
 func Locate(ctx context.Context, config Config) (Python, error) {
@@ -64,7 +64,7 @@ func Locate(ctx context.Context, config Config) (Python, error) {
 	return found, nil
 }
 
-// advice tells how to name another Python.
+// advice returns how to name another Python.
 func (config Config) advice() string {
 	if config.Variable == "" {
 		return "with the Python option"
@@ -72,7 +72,7 @@ func (config Config) advice() string {
 	return "with " + config.Variable + "=/path/to/python3"
 }
 
-// candidate picks the interpreter to ask, and says where it comes from.
+// candidate returns the interpreter to ask, and where it comes from.
 func (config Config) candidate() (source, path string, err error) {
 	if config.Python != "" {
 		path, err := interpreter(config.Python)

@@ -2,6 +2,6 @@
 
 package pyembed
 
-// This file does not compile, to say why the package does not.
+// This file does not compile, so that the error explains why the package does not.
 
 var _ = pyembed_needs_cgo__set_CGO_ENABLED_1_and_install_a_C_compiler_such_as_gcc

@@ -85,7 +85,8 @@ func (p *pool) do(ctx context.Context, fn func(*Py) error) error {
 			t := p.rt.newThread(p.jobs)
 			t.isolated = true
 			go func() {
-				defer func() { p.room <- struct{}{} }() // a job ended the thread with runtime.Goexit
+				// This also runs when a job ends the thread with runtime.Goexit.
+				defer func() { p.room <- struct{}{} }()
 				t.serve(nil)
 			}()
 		case <-ctx.Done():

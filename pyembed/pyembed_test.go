@@ -315,7 +315,8 @@ func TestSignalHandlersStayGos(t *testing.T) {
 	do(t, func(py *Py) error {
 		return py.Exec("import faulthandler, signal\n" +
 			"assert not faulthandler.is_enabled()\n" +
-			"assert signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN), 'a handler that Python did not install'\n") // ignored in a background job
+			// A background job ignores SIGINT.
+			"assert signal.getsignal(signal.SIGINT) in (None, signal.SIG_IGN), 'a handler that Python did not install'\n")
 	})
 }
 

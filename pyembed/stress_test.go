@@ -206,8 +206,8 @@ func TestNothingLeaks(t *testing.T) {
 					}
 					return nil
 				}))
-				// Objects that only the garbage collector can release: it runs until it finds no more, and
-				// until what it found has been dropped.
+				// Objects that only the garbage collector can release: it runs until it finds no
+				// more, and until what it found has been dropped.
 				for same := 0; same < 4; {
 					runtime.GC()
 					time.Sleep(time.Millisecond)
@@ -229,7 +229,8 @@ func TestNothingLeaks(t *testing.T) {
 			t.Logf("%d rounds: %+d blocks, %+d KiB", rounds, blocksAfter-blocks, residentAfter-resident)
 			// What other tests left behind is still going, some hundred blocks at most.
 			assert.Less(t, blocksAfter-blocks, max(rounds/100, 500), "Python objects a round must be none")
-			if !raceEnabled && !testing.Short() { // sanitizers' own memory grows; they run with -short
+			// Sanitizers' own memory grows. They run with -short.
+			if !raceEnabled && !testing.Short() {
 				assert.Less(t, residentAfter-resident, 8<<10, "KiB")
 			}
 		})

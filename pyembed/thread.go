@@ -27,11 +27,11 @@ type Thread struct {
 	id C.ulong
 	// isolated gives each call a new contextvars context.
 	isolated bool
-	// attached says whether the thread holds the GIL. Only the thread itself uses it.
+	// attached is true when the thread holds the GIL. Only the thread itself uses it.
 	attached bool
 	// ctx is the context of the innermost call, or nil. Only the thread itself uses it.
 	ctx context.Context
-	// insisting says that an exception is raised again when code catches it; see
+	// insisting is true when an exception is raised again when code catches it; see
 	// [Interpreter.setUpInterrupts].
 	insisting atomic.Bool
 	closing   chan struct{}
@@ -41,9 +41,9 @@ type Thread struct {
 
 // Errors of [Thread.Do].
 var (
-	// ErrThreadClosed says that the thread has ended.
+	// ErrThreadClosed means that the thread has ended.
 	ErrThreadClosed = errors.New("pyembed: the thread is closed")
-	// ErrOtherGoroutine says that the thread belongs to the goroutine that called
+	// ErrOtherGoroutine means that the thread belongs to the goroutine that called
 	// [Interpreter.LockThread].
 	ErrOtherGoroutine = errors.New("pyembed: the thread belongs to the goroutine that called LockThread; " +
 		"call Do there, or use Interpreter.Do or NewThread")
@@ -88,7 +88,7 @@ func (t *Thread) serve(initialize func() error) {
 	}
 }
 
-// begin tells C and Python of the thread.
+// begin registers the thread with C and Python.
 func (t *Thread) begin() {
 	t.handle = cgo.NewHandle(t)
 	C.pyembed_set_current(C.uintptr_t(t.handle))

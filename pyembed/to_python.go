@@ -242,7 +242,8 @@ func (py *Py) encodeStruct(v reflect.Value, depth int) (*C.PyObject, error) {
 	for i := range known.fields {
 		field := &known.fields[i]
 		value, err := v.FieldByIndexErr(field.index)
-		if err != nil || field.omit(value) { // an embedded pointer is nil, or the tag leaves the value out
+		// An embedded pointer is nil, or the tag leaves the value out.
+		if err != nil || field.omit(value) {
 			continue
 		}
 		if err := py.encodeEntry(dict, reflect.ValueOf(field.name), value, depth); err != nil {

@@ -100,7 +100,8 @@ func reportFunc(py *pyembed.Py, b *batch) (*pyembed.Object, error) {
 
 // tidy frees what a generation leaves in Python.
 func (s *scheduler) tidy(py *pyembed.Py) {
-	if o, err := s.engine.CallMethod(py, "tidy"); err == nil { // otherwise the next generation frees it
+	// After an error, the next generation frees what is left.
+	if o, err := s.engine.CallMethod(py, "tidy"); err == nil {
 		o.Release(py)
 	}
 }

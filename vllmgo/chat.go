@@ -33,7 +33,7 @@ type Message struct {
 	Role string `json:"role"`
 	// Content is the text.
 	Content string `json:"content"`
-	// Name tells speakers of one role apart.
+	// Name distinguishes speakers of one role.
 	Name string `json:"name,omitzero"`
 	// ToolCalls are the calls that an assistant asked for.
 	ToolCalls []ToolCall `json:"tool_calls,omitzero"`

@@ -14,7 +14,7 @@ var (
 )
 
 // checkText returns an error if a value for encoding/json holds text that is not valid UTF-8, or a
-// []byte that is not a json.RawMessage. The error says where.
+// []byte that is not a json.RawMessage. The error names the place.
 func checkText(v any) error { return checkValue(reflect.ValueOf(v), 0) }
 
 // maxDepth is far deeper than any value that is not a cycle. encoding/json reports cycles.

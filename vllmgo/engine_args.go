@@ -34,10 +34,10 @@ type EngineArgs struct {
 	// Dtype is the type of weights and activations: "auto" (default), "bfloat16", "float16",
 	// "float32", ….
 	Dtype string `json:"dtype,omitzero"`
-	// LoadFormat says how weights are loaded: "auto" (default), "safetensors", …; "dummy" fills
+	// LoadFormat is how weights are loaded: "auto" (default), "safetensors", …; "dummy" fills
 	// them at random.
 	LoadFormat string `json:"load_format,omitzero"`
-	// Quantization is the quantization method; empty means what the model's configuration says.
+	// Quantization is the quantization method; empty means that of the model's configuration.
 	Quantization string `json:"quantization,omitzero"`
 	// MaxModelLen is the longest sequence, prompt and output together, in tokens; 0 means the
 	// model's own.

@@ -15,9 +15,9 @@ type SeqOutput struct {
 }
 
 // GenerateSeq completes the prompts of a sequence and yields each output when it is ready. Outputs
-// do not come in the order of the prompts; SeqOutput.Index says which prompt an output belongs to.
-// The sequence may be longer than memory holds: at most twice max(max_num_seqs, 64) prompts are in
-// work, and the loop body runs before further ones are taken.
+// do not come in the order of the prompts; SeqOutput.Index is the place of an
+// output's prompt. The sequence may be longer than memory holds: at most twice max(max_num_seqs,
+// 64) prompts are in work, and the loop body runs before further ones are taken.
 //
 //	for output, err := range llm.GenerateSeq(ctx, prompts, vllmgo.Greedy(64)) {
 //		if err != nil {

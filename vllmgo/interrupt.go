@@ -27,7 +27,8 @@ func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 			<-finished
 			return
 		}
-		if raised { // unless a callback swallows it, vLLM ends its processes now, which takes seconds
+		// Unless a callback swallows it, vLLM ends its processes now, which takes seconds.
+		if raised {
 			wait = time.After(15 * time.Second)
 		}
 		select {

@@ -13,7 +13,7 @@ import (
 )
 
 // LLM is one loaded engine: vLLM's offline class of the same name. Any goroutine may call its
-// methods; the package's documentation says how calls share the engine.
+// methods; the package's documentation describes how calls share the engine.
 type LLM struct {
 	bridge *bridge
 	// The engine has its own OS thread, the scheduler's. Torch's current device, its OpenMP pool

@@ -22,7 +22,7 @@ import (
 // and pid if vLLM gives them. Lines in no known form, such as those of vLLM's libraries, have level
 // Info. SetLogger holds for the whole process.
 //
-// Nil, the default, sends the lines to stderr as they are. VLLM_LOGGING_LEVEL says what vLLM logs.
+// Nil, the default, sends the lines to stderr as they are. VLLM_LOGGING_LEVEL sets what vLLM logs.
 func SetLogger(logger *slog.Logger) {
 	lines.mu.Lock()
 	defer lines.mu.Unlock()
@@ -46,7 +46,7 @@ type logLines struct {
 	// marks are lines that mark itself wrote, and who waits for them.
 	marks map[string]chan struct{}
 
-	// forward says to Python whether there is a logger. vLLM's logging in this process goes
+	// forward reports to Python whether there is a logger. vLLM's logging in this process goes
 	// straight to stderr otherwise, so that nothing of it is late.
 	forward [1]int32
 	// pipe is what processes write to.

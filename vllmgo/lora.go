@@ -10,7 +10,7 @@ import (
 // has. Its folder must stay while it is in use: vLLM loads it again when it had to make room for
 // others.
 type LoRA struct {
-	// Name tells adapters apart.
+	// Name distinguishes adapters.
 	Name string
 	// Path is the folder with adapter_config.json and the weights.
 	Path string

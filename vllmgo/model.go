@@ -6,7 +6,7 @@ import (
 )
 
 // FindModel looks for a model for at most five seconds. It returns nil if the model is a folder or
-// file, in the local cache, or on the hub. Otherwise the error is [ErrModelNotFound] and says what
+// file, in the local cache, or on the hub. Otherwise the error is [ErrModelNotFound] and lists what
 // to do.
 func FindModel(ctx context.Context, model string) error {
 	if model == "" {

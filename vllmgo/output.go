@@ -9,7 +9,7 @@ type Generation struct {
 	// Elapsed is the time that vLLM's LLM.generate took. For a Shared call, it is the time from its
 	// start to the end of its last request.
 	Elapsed time.Duration
-	// Shared says that the engine worked on other calls at the same time, so that Elapsed says
+	// Shared is true when the engine worked on other calls at the same time, so that Elapsed says
 	// little about its speed.
 	Shared bool
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Progress tells how far a call is.
+// Progress is how far a call is.
 type Progress struct {
 	// Requests is the number of prompts; 0 while it is not known, since a sequence has not ended.
 	Requests int
@@ -95,9 +95,9 @@ const reportInterval = 100 * time.Millisecond
 type reporter struct {
 	mu       sync.Mutex
 	progress Progress
-	// unbounded says that a request can have any number of tokens.
+	// unbounded is true when a request can have any number of tokens.
 	unbounded bool
-	// complete says that no more requests come. maxTokens and requests are their totals so far.
+	// complete is true when no more requests come. maxTokens and requests are their totals so far.
 	complete, closed    bool
 	requests, maxTokens int
 
@@ -141,7 +141,7 @@ func (r *reporter) expect(prompts []Prompt, params SamplingParams) {
 	}
 }
 
-// expectNoMore says that expect has been told all prompts.
+// expectNoMore records that expect has been told all prompts.
 func (r *reporter) expectNoMore() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -161,7 +161,8 @@ func testStream(t *testing.T, llm *vllmgo.LLM) {
 	for name, params := range map[string]vllmgo.SamplingParams{"greedy": greedy, "logprobs": ignore, "stop": stop, "several": several} {
 		t.Run(name, func(t *testing.T) {
 			prompt := vllmgo.Prompt{Text: "The capital of France is"}
-			_, err := llm.Generate(t.Context(), []vllmgo.Prompt{prompt}, params) // fills the prefix cache
+			// The first call fills the prefix cache.
+			_, err := llm.Generate(t.Context(), []vllmgo.Prompt{prompt}, params)
 			require.NoError(t, err)
 			g, err := llm.Generate(t.Context(), []vllmgo.Prompt{prompt}, params)
 			require.NoError(t, err)
@@ -187,7 +188,8 @@ func testStream(t *testing.T, llm *vllmgo.LLM) {
 
 func testChat(t *testing.T, llm *vllmgo.LLM) {
 	chat := vllmgo.Chat{Messages: []vllmgo.Message{
-		{Role: "system", Content: "You answer in one short sentence."}, // without it, the answer depends on the CPU's arithmetic
+		// Without this, the answer depends on the CPU's arithmetic.
+		{Role: "system", Content: "You answer in one short sentence."},
 		{Role: "user", Content: "What is the capital of France?"},
 	}}
 	g, err := llm.Generate(t.Context(), vllmgo.Chats(chat), greedy)
@@ -327,7 +329,7 @@ func testProgress(t *testing.T, llm *vllmgo.LLM) {
 	})
 }
 
-// testLogger makes vLLM say something and finds it in the logger.
+// testLogger makes vLLM log something and finds it in the logger.
 func testLogger(t *testing.T, llm *vllmgo.LLM) {
 	var mu sync.Mutex
 	var b bytes.Buffer

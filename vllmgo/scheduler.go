@@ -31,10 +31,10 @@ type scheduler struct {
 	// requests of the step loop that it has at a time. The others wait here, where calls take
 	// turns; vLLM serves requests in the order in which they come.
 	maxNumSeqs, maxInEngine int
-	// mixesAdapters says whether the engine computes requests with and without LoRA adapters right
+	// mixesAdapters is true when the engine computes requests with and without LoRA adapters right
 	// in one batch.
 	mixesAdapters bool
-	// signal tells engine.py's step_for_llm what to do.
+	// signal is what engine.py's step_for_llm has to do.
 	signal []int32
 
 	mu      sync.Mutex

@@ -19,7 +19,7 @@ type stepLoop struct {
 	batches  map[int64]*batch
 	order    []*batch // in which the batches take turns; the next one first
 	inEngine int
-	// adapted says whether the requests in the engine use LoRA adapters, where the engine cannot
+	// adapted is true when the requests in the engine use LoRA adapters, where the engine cannot
 	// mix them with others.
 	adapted  bool
 	reported time.Time // when report last ran
@@ -267,7 +267,7 @@ func (l *stepLoop) give(b *batch, index int, output RequestOutput, finished bool
 	}
 }
 
-// report tells the batches that asked for it how far they are.
+// report reports progress to the batches that asked for it.
 func (l *stepLoop) report(py *pyembed.Py) error {
 	if time.Since(l.reported) < reportInterval {
 		return nil

@@ -17,8 +17,8 @@ type Delta struct {
 }
 
 // Stream completes one prompt and yields each piece of the completion when it is ready. With
-// SamplingParams.N above 1 it yields the pieces of all completions; Index says to which one a piece
-// belongs. A loop that is slower than the engine gets larger pieces.
+// SamplingParams.N above 1 it yields the pieces of all completions; Index is the number of a
+// piece's completion. A loop that is slower than the engine gets larger pieces.
 //
 //	for delta, err := range llm.Stream(ctx, vllmgo.Prompt{Text: "Once upon a time"}, params) {
 //		if err != nil {

@@ -72,7 +72,7 @@ func TestUpstreamMethods(t *testing.T) {
 	}
 }
 
-// readNames reads a file of testdata/upstream that says for each Python name the place in Go.
+// readNames reads a file of testdata/upstream with the place in Go of each Python name.
 // Places that begin with a Go name must exist.
 func readNames(t *testing.T, file string) map[string]string {
 	t.Helper()

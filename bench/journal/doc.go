@@ -4,7 +4,7 @@
 // # Format
 //
 // A journal is a file of JSON lines. Each line is a [Record]: an object with a single member, whose
-// name says what the line is.
+// name is the kind of the line.
 //
 //	header    the settings of the run; the first line
 //	engine    an engine opened

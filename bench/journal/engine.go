@@ -17,8 +17,8 @@ type Engine struct {
 	// LoadTime is the time that opening took. Info.LoadTime is the part of vllm.LLM.
 	LoadTime time.Duration `json:"load_time_ns"`
 	// HostMemory is what loading added to the resident memory of the process and its descendants,
-	// in bytes. A page that several share is counted for each of them. An in-process engine adds less when an
-	// engine before it left memory to reuse.
+	// in bytes. A page that several share is counted for each of them. An in-process engine adds
+	// less when an engine before it left memory to reuse.
 	HostMemory int64 `json:"host_memory_bytes"`
 	// GPUMemory is what loading added to the memory in use on all GPUs of the machine, in bytes;
 	// nil without NVML. vLLM reserves gpu_memory_utilization of a GPU, whatever the size of the
@@ -32,6 +32,6 @@ type Engine struct {
 	// OtherLoadAverage is the machine's load average over the minute before loading, without this
 	// process. For later engines of a run it includes the earlier ones.
 	OtherLoadAverage float64 `json:"other_load_average,omitempty"`
-	// Notice says how the size of the KV cache was chosen; empty when vLLM chose it.
+	// Notice describes how the size of the KV cache was chosen; empty when vLLM chose it.
 	Notice string `json:"notice,omitempty"`
 }

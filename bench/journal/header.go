@@ -29,9 +29,9 @@ type Header struct {
 	Vocabulary workload.Vocabulary `json:"vocabulary"`
 	// Text is true when prompts were sent as text and not as token IDs.
 	Text bool `json:"text,omitempty"`
-	// Stopping says how often points are measured.
+	// Stopping is the rule for how often points are measured.
 	Stopping stat.Stopping `json:"stopping"`
-	// WarmUp says how points are warmed up.
+	// WarmUp is how points are warmed up.
 	WarmUp WarmUpMode `json:"warm_up"`
 	// Cold adds to the tables the times that the notebook's warm-up would have given.
 	Cold bool `json:"cold,omitempty"`
@@ -55,7 +55,7 @@ type Header struct {
 	Studies []workload.Study `json:"studies"`
 }
 
-// WarmUpMode says how a point is warmed up before its first trial on an engine.
+// WarmUpMode is how a point is warmed up before its first trial on an engine.
 type WarmUpMode string
 
 const (

@@ -28,7 +28,7 @@ type Journal struct {
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
 
-	// UnderWay is what the last line says has begun; nil when the last line is of another kind.
+	// UnderWay is what has begun according to the last line; nil when that line is of another kind.
 	UnderWay *Begin
 	// LastEngine is the number of the latest engine, opened or not.
 	LastEngine int

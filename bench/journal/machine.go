@@ -43,7 +43,7 @@ type GPUUsage struct {
 	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
-// Joules returns the energy of the GPUs, in joules; 0 when they do not tell.
+// Joules returns the energy of the GPUs, in joules; 0 when they have no counter.
 func (u Usage) Joules() float64 {
 	total := 0.0
 	for _, g := range u.GPUs {

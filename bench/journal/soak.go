@@ -38,15 +38,23 @@ type SoakRecord struct {
 // SoakHeader is what is known before a soak test starts.
 type SoakHeader struct {
 	// Schema is [SoakSchema].
-	Schema        int            `json:"schema"`
-	Started       time.Time      `json:"started"`
-	Command       []string       `json:"command"`
-	Model         string         `json:"model"`
-	RandomWeights bool           `json:"random_weights"`
-	Engine        vllmgo.Info    `json:"engine"`
-	Point         workload.Point `json:"point"`
-	Seed          uint64         `json:"seed"`
-	Machine       Machine        `json:"machine"`
+	Schema int `json:"schema"`
+	// Started is when the test began, in UTC.
+	Started time.Time `json:"started"`
+	// Command is the command line.
+	Command []string `json:"command"`
+	// Model is the model's name as tables show it.
+	Model string `json:"model"`
+	// RandomWeights is true when the weights are random.
+	RandomWeights bool `json:"random_weights"`
+	// Engine describes the engine that was loaded.
+	Engine vllmgo.Info `json:"engine"`
+	// Point has the number of requests and their lengths, in tokens.
+	Point workload.Point `json:"point"`
+	// Seed is the number that all prompts were drawn from; see [workload.Requests].
+	Seed uint64 `json:"seed"`
+	// Machine is the machine that the test is on.
+	Machine Machine `json:"machine"`
 }
 
 // SoakWindow is a part of a soak test.

@@ -75,7 +75,8 @@ func ParseContender(text string) (Contender, error) {
 			return c, fmt.Errorf("contender %s: %w", c.Name, err)
 		}
 	}
-	_, err := c.args(vllmgo.EngineArgs{}) // so that a value of the wrong type is an error before anything loads
+	// A value of the wrong type is then an error before anything loads.
+	_, err := c.args(vllmgo.EngineArgs{})
 	return c, err
 }
 

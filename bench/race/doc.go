@@ -6,7 +6,8 @@
 // client of vLLM's HTTP server, or vLLM's own throughput benchmark. Each contender is a process, so
 // none shares memory or threads with another. Most kinds load their engine once and keep it; a
 // process of the throughput benchmark measures one point and ends. While one contender works, all
-// others are stopped. protocol.go describes how the race talks to a contender's process.
+// others are stopped. The race sends a contender's process JSON lines on its standard input, which
+// ask for an engine and then for passes. The process answers each on file descriptor 3.
 //
 // # Rounds
 //
@@ -24,9 +25,10 @@
 // # Journal
 //
 // [Run] appends what it learns to a journal, race.jsonl, and [NewResult] computes all figures from
-// the journal alone. The journal has one JSON object a line, as package logfile keeps it: first a
-// [Header] with the schema, which is 1, then a [Loaded] for each engine, a [Trial] for each
-// measured pass and a [Failure] for each contender that dropped out.
+// the journal alone. The journal has one JSON object a line: first a [Header] with the schema,
+// which is 1, then a [Loaded] for each engine, a [Trial] for each measured pass and a [Failure] for
+// each contender that dropped out. Each line is on disk before the race goes on. A crash therefore
+// costs at most the last line, which [ReadJournal] leaves out when it is damaged.
 //
 // A race that was interrupted is continued by the same call of Run. It measures only what the
 // journal does not have, and tries contenders that failed again. Rounds can be added in this way.

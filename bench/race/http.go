@@ -124,9 +124,9 @@ func (h *server) run(ctx context.Context, p pass) (answer, error) {
 	return a, errors.Join(errs...)
 }
 
-// complete sends one request and returns its response. Any status but 200 is an error, 429 (too many
-// requests) included: nothing is sent twice, because a repeated request would hide in the times. The
-// contender then drops out; see heat.dropOut.
+// complete sends one request and returns its response. Any status but 200 is an error, 429 (too
+// many requests) included: nothing is sent twice, because a repeated request would hide in the
+// times. The contender then drops out; see heat.dropOut.
 func (h *server) complete(ctx context.Context, r completionRequest) (c completionResponse, err error) {
 	body, err := json.Marshal(r)
 	if err != nil {

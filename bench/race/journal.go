@@ -36,28 +36,45 @@ type Journal struct {
 // Header is the first line of the file: what was known before anything was measured. The fields
 // that [Settings] has mean the same as there.
 type Header struct {
-	Schema        int               `json:"schema"`
-	Started       time.Time         `json:"started"`
-	Command       []string          `json:"command"`
-	Model         string            `json:"model"` // its name
-	RandomWeights bool              `json:"random_weights"`
-	Preset        string            `json:"preset"`
-	Device        string            `json:"device"`
-	Contenders    []Contender       `json:"contenders"`
-	Seed          uint64            `json:"seed"`
-	Rounds        int               `json:"rounds"`
-	ProcessRounds int               `json:"process_rounds"`
-	Reload        bool              `json:"reload,omitempty"`
-	EngineArgs    vllmgo.EngineArgs `json:"engine_args"`
-	Studies       []workload.Study  `json:"studies"`
-	Machine       journal.Machine   `json:"machine"`
+	// Schema is the version of the journal's format, 1.
+	Schema int `json:"schema"`
+	// Started is when the race began, in UTC.
+	Started time.Time `json:"started"`
+	// Command is the command line.
+	Command []string `json:"command"`
+	// Model is the model's name as tables show it.
+	Model string `json:"model"`
+	// RandomWeights is true when the weights are random.
+	RandomWeights bool `json:"random_weights"`
+	// Preset is the name of the points' preset; "none" for studies of the program's own.
+	Preset string `json:"preset"`
+	// Device is vLLM's name for the platform, such as "cpu" or "cuda".
+	Device string `json:"device"`
+	// Contenders take part. The others are compared with the first.
+	Contenders []Contender `json:"contenders"`
+	// Seed is the number that all prompts were drawn from; see [workload.Requests].
+	Seed uint64 `json:"seed"`
+	// Rounds and ProcessRounds are the numbers of rounds when the race began. More can have been
+	// added since.
+	Rounds        int `json:"rounds"`
+	ProcessRounds int `json:"process_rounds"`
+	// Reload is true when all contenders are loaded for each round.
+	Reload bool `json:"reload,omitempty"`
+	// EngineArgs are the settings of all engines, apart from those of studies and contenders.
+	EngineArgs vllmgo.EngineArgs `json:"engine_args"`
+	// Studies have the points to measure.
+	Studies []workload.Study `json:"studies"`
+	// Machine is the machine that the race is on.
+	Machine journal.Machine `json:"machine"`
 }
 
 // Loaded records that a contender is loaded and warm.
 type Loaded struct {
+	// Contender is the contender's name.
 	Contender string `json:"contender"`
 	// Group is the number of the group of points with the same engine settings. It counts from 1.
-	Group    int    `json:"group"`
+	Group int `json:"group"`
+	// Versions are the versions of vLLM, torch and Python; empty when they are not known.
 	Versions string `json:"versions,omitempty"`
 	// Load is the time from the start of the process until the engine can generate. FirstToken is
 	// the time until its first token.
@@ -65,14 +82,16 @@ type Loaded struct {
 	FirstToken time.Duration `json:"first_token_ns,omitempty"`
 	// WarmUp is the time of the first warm-up pass of all points.
 	WarmUp time.Duration `json:"warm_up_ns,omitempty"`
-	// Together tells whether the contenders loaded at the same time.
+	// Together is true when the contenders loaded at the same time.
 	Together bool `json:"together,omitempty"`
 }
 
 // Trial records a contender's pass of a point in a round.
 type Trial struct {
+	// Contender is the contender's name.
 	Contender string `json:"contender"`
 	workload.PointID
+	// Round is the number of the round. It counts from 1.
 	Round int `json:"round"`
 	// Wall is the time from handing the prompts over until all outputs are there. The throughput
 	// benchmark reports its own.
@@ -85,7 +104,7 @@ type Trial struct {
 	// CPU is the processor time of all the contender's processes.
 	CPU time.Duration `json:"cpu_ns"`
 	// FrontEndMemory is the peak of the resident memory of the contender's processes, without
-	// vLLM's engine cores and workers.
+	// vLLM's engine cores and workers, in bytes.
 	FrontEndMemory int64 `json:"front_end_memory_bytes,omitempty"`
 	// PromptsSHA256 and OutputsSHA256 are hashes of the token IDs of all prompts and of all
 	// outputs. They are empty if the token IDs are not known.
@@ -95,9 +114,12 @@ type Trial struct {
 
 // Failure records that a contender dropped out of a group.
 type Failure struct {
+	// Contender is the contender's name.
 	Contender string `json:"contender"`
-	Group     int    `json:"group"`
-	Reason    string `json:"reason"`
+	// Group is the number of the group of points with the same engine settings. It counts from 1.
+	Group int `json:"group"`
+	// Reason is the error, for people to read.
+	Reason string `json:"reason"`
 }
 
 // record is a line of the file. It has one member.
@@ -108,7 +130,7 @@ type record struct {
 	Failure *Failure `json:"failure,omitempty"`
 }
 
-// ErrInUse says that a folder has the journal of another race.
+// ErrInUse means that a folder has the journal of another race.
 var ErrInUse = errors.New("a race with other settings or of another machine")
 
 // openJournal opens the journal of a race and returns what it has. It returns an error if the
@@ -143,8 +165,8 @@ func createJournal(path string, header Header) (*logfile.Writer, *Journal, error
 	return w, &Journal{Header: header}, nil
 }
 
-// compareRaces returns an error when two headers are of different races. It ignores when and how the
-// race was started and the number of rounds.
+// compareRaces returns an error when two headers are of different races. It ignores when and how
+// the race was started and the number of rounds.
 func compareRaces(past, now Header) error {
 	past.Started, past.Command, past.Rounds, past.ProcessRounds = now.Started, now.Command, now.Rounds, now.ProcessRounds
 	differences, err := same.Differences(past, now)

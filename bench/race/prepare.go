@@ -110,5 +110,5 @@ func (p prepared) logPath(c Contender, group int) string {
 	return filepath.Join(p.dir, fmt.Sprintf("%s-%d.log", c.Name, group))
 }
 
-// ErrNoPoint says that the studies lack one of [Settings].Points.
+// ErrNoPoint means that the studies lack one of [Settings].Points.
 var ErrNoPoint = errors.New("no study has the point")

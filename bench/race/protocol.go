@@ -10,15 +10,15 @@ import (
 // answers each with a line of JSON on file descriptor 3. It ends when its input does. contender.py
 // is the same protocol in Python.
 
-// start tells a contender what engine to load.
+// start is the request to load an engine.
 type start struct {
 	Args vllmgo.EngineArgs `json:"args"`
 	Mode vllmgo.EngineMode `json:"mode"`
-	// Detokenize tells whether outputs need texts.
+	// Detokenize is true when outputs need texts.
 	Detokenize bool `json:"detokenize"`
 }
 
-// pass tells a contender to run requests, all at once.
+// pass is the request to run requests, all at once.
 type pass struct {
 	Prompts    [][]int32 `json:"prompts"`
 	OutputLens []int     `json:"output_lens"`

@@ -313,7 +313,8 @@ func requireEnded(t *testing.T, log string) {
 	assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil || isZombie(pid) }, 10*time.Second, 10*time.Millisecond)
 }
 
-// killedVariable makes TestKilledRaceLeavesNoProcess the race that is killed, in this results directory.
+// killedVariable makes TestKilledRaceLeavesNoProcess the race that is killed, in this results
+// directory.
 const killedVariable = "VLLMGO_TEST_KILLED_RACE"
 
 // A race that is killed while its contenders are stopped leaves neither them nor what they started.
@@ -356,7 +357,8 @@ func TestKilledRaceLeavesNoProcess(t *testing.T) {
 			require.NoError(t, cmd.Process.Signal(s))
 			_ = cmd.Wait() // how it ends is not the question
 			for _, pid := range pids {
-				defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }() // if it is there after all
+				// A process that is left in spite of all must not stay.
+				defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
 				assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 10*time.Second, 10*time.Millisecond)
 			}
 		})

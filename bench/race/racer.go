@@ -160,8 +160,8 @@ func (c *racer) ask(ctx context.Context, message any) (answer, error) {
 	return a, nil
 }
 
-// why says why the contender's process did not answer: how it ended, or the error of the exchange
-// if it goes on.
+// why returns why the contender's process did not answer: how it ended or, if it goes on, the error
+// of the exchange.
 func (c *racer) why(err error) string {
 	select {
 	case <-c.process.Done():

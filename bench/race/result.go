@@ -7,7 +7,7 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// Result is what a race tells about its contenders.
+// Result has the figures of a race.
 type Result struct {
 	Header Header `json:"header"`
 	// Points have each contender's figures at each point.
@@ -32,8 +32,9 @@ type Figures struct {
 	// Rate is in generated tokens a second.
 	Rate stat.Estimate[float64] `json:"rate"`
 	// Ratio is the first contender's rate over this one's in the same round. If it is above 1, the
-	// first contender is faster. With Reload, a value is the geometric mean over a cycle; see
-	// perCycle.
+	// first contender is faster. With Reload, a value is the geometric mean over a
+	// cycle: as many rounds in a row as there are contenders, in which each is loaded first once.
+	// Cycles that lack a round are left out.
 	Ratio stat.Estimate[float64] `json:"ratio"`
 	// Outside is the share of the time outside LLM.generate, if that is known.
 	Outside stat.Estimate[float64] `json:"outside,omitzero"`
@@ -49,8 +50,8 @@ type Overall struct {
 	// Points is the number of points that both it and the first contender have measured.
 	Points int `json:"points"`
 	// Ratio is the geometric mean over the points of the first contender's rate over this one's.
-	// Each round with all points gives a value. With Reload, each cycle of such rounds does; see
-	// perCycle.
+	// Each round with all points gives a value. With Reload, each cycle of such rounds does, as in
+	// [Figures].Ratio.
 	Ratio stat.Estimate[float64] `json:"ratio"`
 	// Table is the time to measure every point once: to load, to warm up each point with one pass
 	// and to measure one. For contenders with a process for each point, it is the time of all
@@ -61,7 +62,7 @@ type Overall struct {
 	Load       time.Duration `json:"load_ns"`
 	FirstToken time.Duration `json:"first_token_ns"`
 	// FrontEndMemory is the peak of the resident memory of the contender's processes, without
-	// vLLM's engine cores and workers.
+	// vLLM's engine cores and workers, in bytes.
 	FrontEndMemory int64 `json:"front_end_memory_bytes"`
 	// CPUPerToken is the processor time of all processes for each generated token. For contenders
 	// with a process for each point, it includes loading.

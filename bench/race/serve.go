@@ -15,7 +15,7 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// kindVariable is the environment variable that tells a contender's process its kind.
+// kindVariable is the environment variable with the kind of a contender's process.
 const kindVariable = "VLLMGO_RACE_CONTENDER"
 
 // serveKind is the main function of a contender's process, for the kinds that are written in Go. It

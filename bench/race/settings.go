@@ -9,12 +9,12 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// Settings say what [Run] compares.
+// Settings configures [Run].
 type Settings struct {
-	// VLLM says what to measure, on which engines, as for [vllm.Run]. If its Dir holds the journal
+	// VLLM is what to measure, on which engines, as for [vllm.Run]. If its Dir holds the journal
 	// of the same race, Run continues that race; Resume is not needed. GPUMemoryUtilization 0 means
-	// an equal share of 0.90 for each contender, because they share the GPU. The settings of a run's
-	// trials, such as Stopping and Latency, have no effect.
+	// an equal share of 0.90 for each contender, because they share the GPU. The settings of a
+	// run's trials, such as Stopping and Latency, have no effect.
 	VLLM vllm.Settings
 	// Points are the points to measure. nil means all points of the studies.
 	Points []workload.PointID
@@ -33,7 +33,7 @@ type Settings struct {
 	Reload bool
 }
 
-// Check returns an error that says which setting is wrong. It does not look at VLLM and Points,
+// Check returns an error that names the setting that is wrong. It does not look at VLLM and Points,
 // which need the model.
 func (s Settings) Check() error {
 	if len(s.Contenders) == 0 {

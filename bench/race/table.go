@@ -105,7 +105,8 @@ func (r *Result) first() string { return r.Header.Contenders[0].Name }
 // rounds describes how many rounds all contenders have, out of how many. It excludes contenders
 // with a process for each point, because they have fewer rounds.
 func (r *Result) rounds() string {
-	fewest, most := math.MaxInt, r.Header.Rounds // rounds can have been added since the header was written
+	// Rounds can have been added since the header was written.
+	fewest, most := math.MaxInt, r.Header.Rounds
 	for _, p := range r.Points {
 		for i, f := range p.Contenders {
 			if !r.Header.Contenders[i].Kind.perPoint() {
@@ -126,7 +127,8 @@ func (r *Result) rounds() string {
 // mode returns the engine mode of a contender.
 func (r *Result) mode(c Contender) string {
 	if c.Kind == HTTP || c.Kind.perPoint() {
-		return "own-process" // the server has no other, and vllm bench throughput runs with its default
+		// The server has no other mode, and vllm bench throughput runs with its default.
+		return "own-process"
 	}
 	if mode, ok := c.Engine["engine_mode"]; ok {
 		return fmt.Sprint(mode)

@@ -9,12 +9,12 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Check says whether a point meets a condition for valid figures.
+// Check is the result of checking a point for a condition of valid figures.
 type Check struct {
 	// Name is one of the names in package journal, such as [journal.CheckLoad].
 	Name   string `json:"name"`
 	Passed bool   `json:"passed"`
-	// Detail says what was seen when the check did not pass.
+	// Detail is what was seen when the check did not pass.
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -106,8 +106,9 @@ func checkLoad(j *journal.Journal, row Row) Check {
 // cores returns the number of the machine's cores.
 func cores(j *journal.Journal) float64 { return float64(max(1, j.Header.Machine.Cores)) }
 
-// otherUse returns in how many trials or passes others used the machine's cores and its GPUs, and
-// how it was in the worst; nothing when there were no others. noun is "trial" or the like.
+// otherUse describes how others used the machine's cores and GPUs: in how many trials or passes,
+// and how much in the worst. It returns nothing if nobody else did. noun is "trial" or "latency
+// pass".
 func otherUse(j *journal.Journal, noun string, usages []journal.Usage) []string {
 	return slices.Concat(otherCPUUse(j, noun, usages), otherGPUUse(noun, usages))
 }

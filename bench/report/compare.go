@@ -16,8 +16,8 @@ import (
 type Comparison struct {
 	// Points are in the order of the first run.
 	Points []PointComparison `json:"points"`
-	// Notes say what else differs between the runs, which checks failed, and which points could not
-	// be compared.
+	// Notes list what else differs between the runs, which checks failed, and which points could
+	// not be compared.
 	Notes []string `json:"notes,omitempty"`
 }
 

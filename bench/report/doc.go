@@ -16,8 +16,8 @@
 //
 // A row has the median of its trials with its interval, rates, the share of the speed of light
 // that was reached ([Light]), and the latencies of its requests when they were timed ([Latency]).
-// Each [Check] says whether the figures meet a condition for being valid. A row that fails a check
-// keeps its figures: reports mark it, and Row.Notes say why.
+// Each [Check] reports whether the figures meet a condition for being valid. A row that fails a
+// check keeps its figures: reports mark it, and Row.Notes explain why.
 //
 // # Reports
 //

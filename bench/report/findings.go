@@ -14,12 +14,12 @@ const (
 	// doublingPays is the least gain in throughput, as a fraction, with which a doubling of the
 	// batch pays.
 	doublingPays = 0.25
-	// dip is the least loss of throughput against the row before, as a fraction, that is a dip when
-	// the intervals do not overlap.
+	// dip is the least loss of throughput that is a dip, as a fraction of the row before. The
+	// intervals of the two rows must not overlap either.
 	dip = 0.05
 )
 
-// finding returns in words what the rows of the study show, and the rows that it rests on.
+// finding returns in words what the rows of the study show.
 func (s StudyResult) finding() string {
 	rows := measured(s.Rows)
 	if len(rows) == 0 {
@@ -60,8 +60,8 @@ func batchEfficiency(rows []Row) string {
 	return "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: " + strings.Join(parts, ", ") + "."
 }
 
-// doublings returns what each doubling of the batch size gains, and the first doubling from which
-// on none pays.
+// doublings returns what each doubling of the batch size gains, and where doubling stops paying: at
+// the first doubling after which no other pays.
 func doublings(rows []Row) string {
 	var gains []string
 	stops := "" // the first of the doublings at the end that do not pay

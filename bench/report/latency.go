@@ -33,7 +33,7 @@ type Latency struct {
 	// Running is the number of requests that ran on average in the pass of median time:
 	// Σ (E2E − queue) ÷ the time of the pass.
 	Running float64 `json:"running"`
-	// Scheduler says what the scheduler did during the passes; nil when they were too short for a
+	// Scheduler is what the scheduler did during the passes; nil when they were too short for a
 	// reading.
 	Scheduler *Scheduler `json:"scheduler,omitempty"`
 	// Counters are the scheduler's counts over time in the pass of median time, the faster of two.

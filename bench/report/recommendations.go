@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// nearFastest is the fraction of the highest throughput from which on a row is about as fast.
+	// A row is about as fast as the fastest if it reaches nearFastest of the highest throughput.
 	nearFastest = 0.90
-	// nearQuickest is how many times the least latency a row that is about as quick may have.
+	// A row is about as quick as the quickest if its latency is at most nearQuickest times the
+	// least.
 	nearQuickest = 1.5
 )
 

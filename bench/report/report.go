@@ -32,7 +32,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 	return err
 }
 
-// explanation says how to read the tables.
+// explanation explains how to read the tables.
 const explanation = `Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.
 Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.
 Checks: prompts and counts exact, finish reason length, nothing from the prefix cache, no preemption, one engine for all

@@ -30,7 +30,7 @@ type StudyResult struct {
 	Study workload.Study `json:"study"`
 	// Rows has one row for each of the study's points, in their order.
 	Rows []Row `json:"rows"`
-	// Finding says in words what the rows show about the swept parameter.
+	// Finding is what the rows show about the swept parameter, in words.
 	Finding string `json:"finding"`
 }
 

@@ -17,7 +17,7 @@ type Row struct {
 	Trials []journal.Trial `json:"trials,omitempty"`
 	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
 	Elapsed stat.Estimate[time.Duration] `json:"elapsed,omitzero"`
-	// Trend says whether the trials' times drifted, and Modes whether they have several modes.
+	// Trend is the drift of the trials' times. Modes reports whether they have several modes.
 	Trend stat.Trend `json:"trend,omitzero"`
 	Modes stat.Modes `json:"modes,omitzero"`
 	// GeneratedPerSecond is the number of generated tokens a second: requests · output length ÷ the
@@ -35,7 +35,7 @@ type Row struct {
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see [workload.Point.PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
-	// Stopped says why there are no more trials.
+	// Stopped is the reason why there are no more trials.
 	Stopped stat.StopReason `json:"stopped,omitempty"`
 	// Cold is the time after a warm-up of a single request, with all that a shape needs only once.
 	Cold Cold `json:"cold,omitzero"`
@@ -43,11 +43,11 @@ type Row struct {
 	Engine int `json:"engine,omitempty"`
 	// Checks are the conditions for valid figures, passed or not.
 	Checks []Check `json:"checks,omitempty"`
-	// Notes say why the point failed, or what to know about its figures.
+	// Notes explain why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// Status says what became of a point.
+// Status is what became of a point.
 type Status string
 
 const (
@@ -163,7 +163,8 @@ type rate func(workload.Point, time.Duration) float64
 func (r Row) estimate(of rate) stat.Estimate[float64] {
 	return stat.Estimate[float64]{
 		N: r.Elapsed.N, Value: of(r.Point, r.Elapsed.Value), Confidence: r.Elapsed.Confidence,
-		Low: of(r.Point, r.Elapsed.High), High: of(r.Point, r.Elapsed.Low), // the longest time is the lowest rate
+		// The longest time is the lowest rate.
+		Low: of(r.Point, r.Elapsed.High), High: of(r.Point, r.Elapsed.Low),
 	}
 }
 

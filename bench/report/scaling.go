@@ -19,12 +19,12 @@ type ScalingRun struct {
 	*Results
 }
 
-// Scaling says what more devices gain, from points that were measured with different
+// Scaling reports what more devices gain, from points that were measured with different
 // tensor_parallel_size. [NewScaling] computes it.
 type Scaling struct {
 	// Studies have the points in the order of the first run.
 	Studies []ScalingStudy
-	// Notes say what else differs between the runs and may matter, such as versions.
+	// Notes list what else differs between the runs and may matter, such as versions.
 	Notes []string
 
 	runs   []ScalingRun
@@ -71,9 +71,9 @@ type ScalingRow struct {
 //
 // The runs must agree in everything else: model, device, every setting, and the prompts of points
 // with the same name and value, by the SHA-256 in their ledgers. NewScaling returns an error that
-// says what differs. It also returns an error when a point was measured twice with one size, or no
-// point with two sizes. Versions and machines may differ; the notes then say so. A point has no
-// row for a run that lacks it.
+// describes what differs. It also returns an error when a point was measured twice with one size,
+// or no point with two sizes. Versions and machines may differ; the notes then say so. A point has
+// no row for a run that lacks it.
 func NewScaling(runs ...ScalingRun) (*Scaling, error) {
 	if len(runs) == 0 {
 		return nil, errors.New("bench: scaling over devices needs a run")
@@ -179,7 +179,8 @@ func scalingName(p workload.Point) string {
 // scalingKey returns a text that is the same for points that differ in their tensor_parallel_size
 // alone. args are the settings of the point's engine.
 func scalingKey(p workload.Point, args vllmgo.EngineArgs) (string, error) {
-	args.Model, args.TensorParallelSize = "", 0        // a directory of random weights has another name each time
+	// A directory of random weights has another name each time.
+	args.Model, args.TensorParallelSize = "", 0
 	p.Coordinates, p.Value, p.Set.Engine = nil, 0, nil // args have the settings
 	text, err := json.Marshal([]any{p, args})
 	return string(text), err

@@ -60,7 +60,7 @@ func (s *Scaling) WriteReport(w io.Writer) error {
 	return err
 }
 
-// scalingExplanation says how to read the tables.
+// scalingExplanation explains how to read the tables.
 const scalingExplanation = "Speed-up is a point's throughput over that with the smallest tensor parallel size (TP) " +
 	"measured; " +
 	"efficiency is the\nspeed-up over the ratio of the sizes. Figures are medians, intervals those of the medians.\n"

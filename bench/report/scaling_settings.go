@@ -63,7 +63,7 @@ func asked(h journal.Header) facts {
 	return facts
 }
 
-// found returns what a run's engines say about themselves.
+// found returns what a run's engines report about themselves.
 func found(r *Results) facts {
 	s := r.engineSetting()
 	return facts{"dtype": s.dtype, "device": s.device, "engine mode": s.mode}

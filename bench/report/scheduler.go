@@ -9,7 +9,7 @@ import (
 	"vllmgo/internal/format"
 )
 
-// Scheduler says what vLLM's scheduler did during a point's latency passes. Its counts were read
+// Scheduler is what vLLM's scheduler did during a point's latency passes. Its counts were read
 // every 20 ms, and are those of the last step that had ended.
 type Scheduler struct {
 	// MaxNumSeqs is the engine's limit on running requests.

@@ -14,7 +14,7 @@ import (
 // engineSetting is the setting of the engines as tables name it.
 type engineSetting struct{ dtype, device, tensorParallel, mode string }
 
-// engineSetting returns what the first engine says about itself or, when none opened, what was
+// engineSetting returns what the first engine reports about itself or, when none opened, what was
 // asked for.
 func (r *Results) engineSetting() engineSetting {
 	if len(r.Engines) == 0 {

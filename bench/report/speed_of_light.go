@@ -66,7 +66,8 @@ type work struct {
 // workOf returns the work of a point with an engine's settings.
 func workOf(p workload.Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, size journal.ModelSize) work {
 	var input, output, longest float64
-	var prefill, context float64 // tokens that the attention looks at, by all input tokens and by all others
+	// The tokens that the attention looks at: for all input tokens, and for all others.
+	var prefill, context float64
 	n := float64(p.Completions())
 	for _, l := range p.EachLength() {
 		in, out := float64(l.Input), float64(l.Output)
@@ -76,7 +77,8 @@ func workOf(p workload.Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, 
 		prefill += in * (in + 1) / 2
 		context += n * (out - 1) * (in + out/2) // Σ in+t for t = 1 … out−1
 	}
-	passed := input + output - n*float64(p.Requests) // the last token of each completion passes no layer
+	// The last token of each completion passes no layer.
+	passed := input + output - n*float64(p.Requests)
 
 	// A request needs a step for each of its tokens. A step gives each running sequence a token,
 	// and takes at most max_num_batched_tokens tokens.

@@ -33,7 +33,8 @@ func TestLightOfOneToken(t *testing.T) {
 
 // By hand: 3 requests of 4 input and 5 output tokens, at most 2 sequences at once.
 func TestLightByHand(t *testing.T) {
-	model := vllmgo.ModelConfig{NumLayers: 1, NumKVHeads: 1, NumAttentionHeads: 1, HeadDim: 1, DtypeBytes: 1} // 2 bytes of KV a token
+	// The model has 2 bytes of KV cache for a token.
+	model := vllmgo.ModelConfig{NumLayers: 1, NumKVHeads: 1, NumAttentionHeads: 1, HeadDim: 1, DtypeBytes: 1}
 	args := vllmgo.EngineArgs{MaxNumSeqs: 2, MaxNumBatchedTokens: 100}
 	l := workOf(benchtest.Point(3, 4, 5), args, model, journal.ModelSize{Layers: 10, Head: 20}).light(journal.Limits{Bandwidth: 1, FLOPS: 1}, 2)
 	// 15 tokens, 2 a step: 7.5 steps of 30 bytes. Decoding reads 5+6+7+8 tokens of KV for each

@@ -34,7 +34,7 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	return columns.WriteCSV(w, s.Rows)
 }
 
-// addPointColumns adds the columns that say what a point is and what became of it.
+// addPointColumns adds the columns for what a point is and what became of it.
 func addPointColumns(columns *format.Columns[Row]) {
 	columns.Add("study", func(row Row) string { return row.Study })
 	columns.Add("value", func(row Row) string { return strconv.Itoa(row.Value) })

@@ -47,7 +47,7 @@ func rateCell(row Row, of rate) string {
 	return format.Known(row.measured(), format.Rate(of(row.Point, row.Elapsed.Value)))
 }
 
-// checksCell says whether all checks of a row passed.
+// checksCell returns "ok", or how many of a row's checks failed.
 func checksCell(row Row) string {
 	failed := len(row.failedChecks())
 	switch {

@@ -40,7 +40,7 @@ type Comparison struct {
 // Measure both samples in turns. Times drift, and so differ between any two hours.
 func Compare(first, second []time.Duration) Comparison {
 	c := Comparison{Ratio: float64(Median(second).Value) / float64(Median(first).Value), P: 1}
-	// The only error says that all values are equal. Then nothing differs.
+	// The only error means that all values are equal. Then nothing differs.
 	if test, err := stats.MannWhitneyUTest(floats(first), floats(second), stats.LocationDiffers); err == nil {
 		c.P = test.P
 	}

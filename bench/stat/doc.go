@@ -20,6 +20,6 @@
 //
 // [Compare] reports whether two samples differ, [NewTrend] whether the times of a sample drift, and
 // [NewModes] whether they have more than one mode. A run makes many such tests. Each therefore has
-// a false-positive rate of at most 1 %, instead of the usual 5 %. [Outliers] returns the values that
-// are far from the others. They belong to the sample: report them, and leave them in.
+// a false-positive rate of at most 1 %, instead of the usual 5 %. [Outliers] returns the values
+// that are far from the others. They belong to the sample: report them, and leave them in.
 package stat

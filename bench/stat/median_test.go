@@ -24,7 +24,8 @@ func ms(values ...float64) []time.Duration {
 
 // The orders and confidences of scipy 1.17.1:
 //
-//	k = max(k for k in range(1, n//2+1) if 1-2*binom.cdf(k-1, n, .5) >= .95); print(k, 1-2*binom.cdf(k-1, n, .5))
+//	k = max(k for k in range(1, n//2+1) if 1-2*binom.cdf(k-1, n, .5) >= .95)
+//	print(k, 1-2*binom.cdf(k-1, n, .5))
 //	quantile_test(range(1, n+1), p=.5).confidence_interval(.95)
 func TestMedianInterval(t *testing.T) {
 	for _, c := range []struct {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Modes says whether the times of a sample have more than one mode. A machine that switches between
-// two speeds gives times with two.
+// Modes reports whether the times of a sample have more than one mode. A machine that switches
+// between two speeds gives times with two.
 type Modes struct {
 	// Dip is the greatest distance between the sample's distribution function and the closest
 	// unimodal one (J. A. and P. M. Hartigan, Annals of Statistics 13, 1985). It is between 1/(2n)

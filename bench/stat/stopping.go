@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Stopping is the rule that says how often points are measured. A point has MinTrials trials, and
+// Stopping is the rule for how often points are measured. A point has MinTrials trials, and
 // then further ones until the 95 % interval of its median is within Target, or it has MaxTrials.
-// When the budget is spent, no more trials begin, but each point has one (bench/round.go).
+// A trial that would end after the budget is spent does not begin, unless it is the point's first.
 //
 // The rule looks at the interval after each trial and stops when it is narrow. The interval then
 // covers the true median less often than in 95 % of runs; docs/benchmarking.md says how often.
@@ -36,7 +36,7 @@ func UntilPrecise(target float64, budget time.Duration) Stopping {
 	return Stopping{Target: target, MinTrials: 6, MaxTrials: 50, Budget: budget}
 }
 
-// Validate returns an error that says what is wrong with the rule; nil when nothing is.
+// Validate returns an error that describes what is wrong with the rule; nil when nothing is.
 func (s Stopping) Validate() error {
 	switch {
 	case s.MinTrials < 1 || s.MaxTrials < s.MinTrials:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Trend says whether the times of a sample rise or fall in the order of the trials.
+// Trend describes whether the times of a sample rise or fall in the order of the trials.
 type Trend struct {
 	// Change is the change from the first trial to the last as a fraction of the median, by the
 	// median of the slopes between all pairs of trials (P. K. Sen, JASA 63, 1968).

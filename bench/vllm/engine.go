@@ -19,7 +19,7 @@ func Open(ctx context.Context, args vllmgo.EngineArgs) (bench.Engine, error) {
 	return engine{llm}, nil
 }
 
-// engine is an LLM that also says the times of its requests.
+// engine is an LLM that also returns the times of its requests.
 type engine struct{ *vllmgo.LLM }
 
 var (

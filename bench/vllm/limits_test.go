@@ -14,8 +14,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// The sizes together with the embeddings, norms and biases, which are not counted, are the models' 125,239,296 and
-// 134,515,008 parameters.
+// The sizes together with the embeddings, norms and biases, which are not counted, are the models'
+// 125,239,296 and 134,515,008 parameters.
 func TestModelSize(t *testing.T) {
 	shape := func(config []byte) string {
 		dir := t.TempDir()
@@ -24,7 +24,8 @@ func TestModelSize(t *testing.T) {
 	}
 	for model, want := range map[string]journal.ModelSize{
 		shape(opt125mConfig): {Layers: 84934656, Head: 38608896},
-		// meta-llama/Llama-3.1-8B, whose 8,030,261,248 parameters are these, as many embeddings as the head's, and 65 norms of 4096
+		// meta-llama/Llama-3.1-8B, whose 8,030,261,248 parameters are these, as many embeddings as
+		// the head's, and 65 norms of 4096
 		shape(llama8BConfig): {Layers: 6979321856, Head: 525336576},
 		testenv.SmolLM2(t):   {Layers: 106168320, Head: 28311552},
 	} {

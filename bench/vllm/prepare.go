@@ -227,8 +227,9 @@ func (p *preparation) checkEngines(ctx context.Context) error {
 }
 
 // VerifyRequests draws the requests of all trials of a run again and compares them with its
-// journal; see [journal.Journal.VerifyRequests]. An empty modelName means the run's own. It loads the model's tokenizer when the prompts
-// were texts, and needs no vLLM when they were token IDs.
+// journal; see [journal.Journal.VerifyRequests]. When the prompts were texts, it loads the model's
+// tokenizer, of the run's own model when modelName is empty. It needs no vLLM when they were token
+// IDs.
 func VerifyRequests(ctx context.Context, j *journal.Journal, modelName string, lib Library) (trials int, err error) {
 	if !j.Header.Text {
 		return j.VerifyRequests(ctx, nil)

@@ -19,7 +19,7 @@ const (
 	// workerVariable is set in the environment of a process that measures for another, to the
 	// results directory.
 	workerVariable = "VLLMGO_BENCH_WORKER"
-	// reasonFile is the file descriptor on which such a process says why it failed.
+	// reasonFile is the file descriptor to which such a process writes why it failed.
 	reasonFile = 3
 	// stopGrace is how long a process may take to stop after a signal.
 	stopGrace = time.Minute

@@ -22,8 +22,9 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// faultVariable tells a process of these tests what to do in its n-th generation: "kill 5", "panic 3", "slow 7". The file
-// fault in the results folder marks that it was done.
+// faultVariable is the variable with what a process of these tests has to do in its n-th
+// generation: "kill 5", "panic 3", "slow 7". The file fault in the results folder marks that it was
+// done.
 const faultVariable = "VLLMGO_TEST_FAULT"
 
 // TestMain is also the process that measures one engine: a fake, on which something may happen.
@@ -130,7 +131,7 @@ func TestProcessCrashes(t *testing.T) {
 	}
 }
 
-// What a process says of why it failed is the error of Run.
+// The reason that a process writes is the error of Run.
 func TestProcessFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
 	_, err := runProcesses(t.Context(), dir, false)
@@ -143,7 +144,8 @@ func TestProcessFails(t *testing.T) {
 	assert.ErrorContains(t, err, "its seed was 7 and is now 0")
 }
 
-// A supervisor that is stopped while its process generates stops it as well, and the run can go on later.
+// A supervisor that is stopped while its process generates stops it as well, and the run can go on
+// later.
 func TestProcessInterrupted(t *testing.T) {
 	t.Setenv(faultVariable, "slow 25")
 	dir := filepath.Join(t.TempDir(), "results")

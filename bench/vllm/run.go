@@ -12,7 +12,7 @@ import (
 	"vllmgo/bench/journal"
 )
 
-// ErrInUse says that the results directory holds another run.
+// ErrInUse means that the results directory holds another run.
 var ErrInUse = errors.New("the folder holds the results of another run")
 
 // Run measures studies on vLLM and writes the journal into s.Dir. It measures each engine in a

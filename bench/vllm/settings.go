@@ -16,7 +16,7 @@ import (
 // DefaultModel is the model that the notebook measures.
 const DefaultModel = "facebook/opt-125m"
 
-// Settings say what [Run] measures on vLLM. The zero value, with Dir set, measures the default
+// Settings configures [Run] and [Soak]. The zero value, with Dir set, measures the default
 // preset with the default model.
 type Settings struct {
 	// Dir is the results directory. Required. It must not hold a journal, unless Resume is set.
@@ -54,11 +54,11 @@ type Settings struct {
 	Seed uint64
 	// Text sends prompts as text of exact length, instead of token IDs.
 	Text bool
-	// Stopping says how often each point is measured. Without MinTrials, a Target or Budget of 0
-	// means that of the preset: 2 %, and 3½ minutes for "quick" or 30 minutes for others. With the
-	// preset "notebook" and no Budget, each point is measured once.
+	// Stopping is the rule for how often each point is measured. Without MinTrials, a Target or
+	// Budget of 0 means that of the preset: 2 %, and 3½ minutes for "quick" or 30 minutes for
+	// others. With the preset "notebook" and no Budget, each point is measured once.
 	Stopping stat.Stopping
-	// WarmUp says how points are warmed up. Empty means [journal.WarmUpFull] or, with the preset
+	// WarmUp is how points are warmed up. Empty means [journal.WarmUpFull] or, with the preset
 	// "notebook", [journal.WarmUpNotebook].
 	WarmUp journal.WarmUpMode
 	// Latency also times each request; see [bench.Settings].

@@ -1,5 +1,5 @@
-// Package workload says what a benchmark measures: studies, their points, and the requests of each
-// point.
+// Package workload describes what a benchmark measures: studies, their points, and the requests of
+// each point.
 //
 // # Studies
 //

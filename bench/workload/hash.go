@@ -17,7 +17,8 @@ func NewTokenHash() TokenHash { return TokenHash{sha256.New()} }
 
 // Add adds a list.
 func (h TokenHash) Add(ids []int32) {
-	_, _ = h.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(ids)))) // a hash returns no error
+	// A hash never returns an error.
+	_, _ = h.hash.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(ids))))
 	_, _ = h.hash.Write(tokenBytes(ids))
 }
 

@@ -23,19 +23,19 @@ func Presets() []string {
 
 // Preset returns the studies of a preset.
 //
-//   - [PresetFull]: the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input and 64
-//     output tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512, the
-//     same for input and output, with 64 requests and 4096; request count 10, 50, 100, 200, 500
+//   - [PresetFull]: the three sweeps of the notebook. Batch size 1, 2, 4, 8, 16, 32 with 128 input
+//     and 64 output tokens and max_num_batched_tokens 2048; sequence length 32, 64, 128, 256, 512,
+//     the same for input and output, with 64 requests and 4096; request count 10, 50, 100, 200, 500
 //     with 128 input and 64 output tokens and 4096. max_num_seqs is 256.
-//   - [PresetNotebook]: the same points, which programs measure as the notebook does: once, after one
-//     request.
-//   - [PresetQuick]: the same values of what is swept, with less of what is fixed, for a run of minutes
-//     on two cores. Study.Scaled says with how much less.
-//   - [PresetThroughput]: what vllm bench throughput measures by default: 1000 requests of 1024 input and
-//     128 output tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and max_num_seqs
-//     256, which are vLLM's defaults on most devices (vllm/engine/arg_utils.py).
-//   - [PresetLatency]: what vllm bench latency measures by default: 8 requests of 32 input and 128 output
-//     tokens, sampled at temperature 1.
+//   - [PresetNotebook]: the same points, which programs measure as the notebook does: once, after
+//     one request.
+//   - [PresetQuick]: the same values of what is swept, with less of what is fixed, for a run of
+//     minutes on two cores. Study.Scaled describes how much less.
+//   - [PresetThroughput]: what vllm bench throughput measures by default: 1000 requests of 1024
+//     input and 128 output tokens, sampled at temperature 1. max_num_batched_tokens is 8192 and
+//     max_num_seqs 256, which are vLLM's defaults on most devices (vllm/engine/arg_utils.py).
+//   - [PresetLatency]: what vllm bench latency measures by default: 8 requests of 32 input and 128
+//     output tokens, sampled at temperature 1.
 //
 // Any other name is an error.
 func Preset(name string) ([]Study, error) {

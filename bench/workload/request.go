@@ -144,7 +144,7 @@ func (q Requests) textMaker() textMaker {
 	return textMaker{tokenizer: q.Tokenizer, name: q.TokenizerName, vocabulary: q.Vocabulary}
 }
 
-// check returns an error that says why the point's requests do not exist; nil when they do.
+// check returns an error that explains why the point's requests do not exist; nil when they do.
 func (q Requests) check(p Point) error {
 	if p.Requests < 1 {
 		return fmt.Errorf("bench: %s has %d requests; it must have at least 1", p, p.Requests)

@@ -11,7 +11,7 @@ import (
 type Study struct {
 	// Name identifies the study and names its files, such as "batch-size".
 	Name string `json:"name"`
-	// Sweep says which of the notebook's sweeps it is; empty for any other study. Findings depend
+	// Sweep is the notebook's sweep that the study is; empty for any other study. Findings depend
 	// on it.
 	Sweep Sweep `json:"sweep,omitempty"`
 	// Parameter is the swept parameter in words, such as "batch size".
@@ -22,7 +22,7 @@ type Study struct {
 	MaxNumBatchedTokens int `json:"max_num_batched_tokens"`
 	// MaxNumSeqs is vLLM's max_num_seqs: the most sequences in one engine step.
 	MaxNumSeqs int `json:"max_num_seqs"`
-	// Scaled says how a preset differs from the full study; empty when it does not.
+	// Scaled describes how a preset differs from the full study; empty when it does not.
 	Scaled string `json:"scaled,omitempty"`
 	// Points are the points in the order in which they are measured.
 	Points []Point `json:"points"`
@@ -59,7 +59,7 @@ func (s Study) Fixed() string {
 	return ""
 }
 
-// Validate returns an error that says what is wrong with the study; nil when nothing is.
+// Validate returns an error that describes what is wrong with the study; nil when nothing is.
 func (s Study) Validate() error {
 	if s.MaxNumSeqs < 1 || s.MaxNumBatchedTokens < 1 {
 		return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",

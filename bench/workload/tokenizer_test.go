@@ -14,12 +14,14 @@ import (
 	"vllmgo/internal/fake"
 )
 
-// pieces is a tokenizer that always takes the longest piece that fits, so that neighbors merge across seams.
+// pieces is a tokenizer that always takes the longest piece that fits, so that neighbors merge
+// across seams.
 type pieces struct {
 	vocabulary []string
 	before     []int32 // special tokens that it adds to each text
 	after      []int32
-	continues  string // the mark of a piece that continues a word, which then is written without a space, as in WordPiece
+	// continues marks a piece that continues a word without a space, as in WordPiece.
+	continues string
 }
 
 func (p pieces) VocabSize() int { return len(p.vocabulary) }
@@ -84,7 +86,8 @@ func textRequests(t require.TestingT, tokenizer Tokenizer, seed uint64) Requests
 	return Requests{Vocabulary: v, Seed: seed, Tokenizer: tokenizer, TokenizerName: "the fake"}
 }
 
-// Every text has exactly the tokens that the engine will see, and they survive decoding and encoding.
+// Every text has exactly the tokens that the engine will see, and they survive decoding and
+// encoding.
 func TestTextProperties(t *testing.T) {
 	for name, tokenizer := range fakeTokenizers() {
 		t.Run(name, func(t *testing.T) {

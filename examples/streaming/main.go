@@ -22,7 +22,8 @@ func main() {
 	}
 	ctx := context.Background()
 	llm, err := vllmgo.New(ctx, vllmgo.EngineArgs{
-		Model: *model, GPUMemoryUtilization: 0.5, EnforceEager: true, DisableLogStats: new(false), // for the times below
+		// The times below need statistics.
+		Model: *model, GPUMemoryUtilization: 0.5, EnforceEager: true, DisableLogStats: new(false),
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -37,7 +37,8 @@ func startScript(t *testing.T, script string) *Process {
 	return p
 }
 
-// state returns the letter with which the kernel names a process's state, or "" if there is no such process.
+// state returns the letter with which the kernel names a process's state, or "" if there is no such
+// process.
 func state(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -107,7 +108,8 @@ func TestStartFails(t *testing.T) {
 	assert.ErrorContains(t, err, "use exec.Command and Kill")
 }
 
-// The child has the files, arguments, environment and folder that cmd names, and nothing of the guard's.
+// The child has the files, arguments, environment and folder that cmd names, and nothing of the
+// guard's.
 func TestStreams(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
@@ -135,7 +137,8 @@ func TestStreams(t *testing.T) {
 	assert.Equal(t, string(want), string(extra), "as without a guard")
 }
 
-// Whoever reads what a child writes sees the end when the child closes it, although the guard lives.
+// Whoever reads what a child writes sees the end when the child closes it, although the guard
+// lives.
 func TestStreamsClose(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
@@ -203,8 +206,8 @@ func TestStopContinue(t *testing.T) {
 	}
 }
 
-// Stop also stops the processes that appear while it works. A process that waits in vfork for one that
-// is stopped is not stopped, but does not run either (D).
+// Stop also stops the processes that appear while it works. A process that waits in vfork for one
+// that is stopped is not stopped, but does not run either (D).
 func TestStopWhileForking(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

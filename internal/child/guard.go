@@ -24,7 +24,7 @@ const (
 	giveUp = 30 * time.Second
 )
 
-// message is what a guard tells its parent: that the child has started or why not, and how it
+// message is what a guard reports to its parent: that the child has started or why not, and how it
 // ended.
 type message struct {
 	PID   int           `json:",omitempty"`

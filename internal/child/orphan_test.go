@@ -20,16 +20,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests start this program again as the parent of a tree of processes: a shell and three sleeps,
-// one of them in another session, one without a parent.
+// The tests start this program again as the parent of a tree of processes: a shell and three
+// sleeps, one of them in another session, one without a parent.
 const (
-	// endVariable says how the parent ends, and stateVariable in what state the tree is by then.
+	// endVariable sets how the parent ends, and stateVariable the state of the tree by then.
 	endVariable, stateVariable = "VLLMGO_TEST_END", "VLLMGO_TEST_STATE"
 	// tokenVariable marks all processes of a test.
 	tokenVariable = "VLLMGO_TEST_TOKEN"
 )
 
-// treeScript starts descendants and says when it has.
+// treeScript starts descendants and reports when it has.
 const treeScript = `sleep 1000 & setsid sleep 1000 & (sleep 1000 &); echo ready; wait`
 
 // ends are the ways in which a parent ends itself. For all others it waits for a signal.
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parent starts the tree, says so, waits for a line, and ends.
+// parent starts the tree, reports it, waits for a line, and ends.
 func parent(how string) {
 	cmd := exec.Command("/bin/sh", "-c", treeScript)
 	cmd.Stderr = os.Stderr
@@ -107,7 +107,8 @@ type tree struct {
 	token  string
 	stdin  io.Writer
 	stdout *bufio.Reader
-	gone   chan struct{} // closed when none of them is left: all have the same pipe as standard error
+	// gone is closed when no process is left: all have the same pipe as standard error.
+	gone chan struct{}
 }
 
 // requireGone waits until the parent and all its descendants have ended.
@@ -166,7 +167,8 @@ func startTree(t *testing.T, how, state string) tree {
 	return r
 }
 
-// No process of a tree outlives its parent, however that ends and whether the tree runs or is stopped.
+// No process of a tree outlives its parent, however that ends and whether the tree runs or is
+// stopped.
 func TestTreeEndsWithItsParent(t *testing.T) {
 	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
 		syscall.SIGABRT, syscall.SIGSEGV}

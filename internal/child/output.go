@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Output runs the process that cmd describes, as [Start] does, and returns its standard output. When
-// ctx ends, it kills the process with its descendants and returns the cause. A status other than 0
-// is an error with the last line of the standard error.
+// Output runs the process that cmd describes, as [Start] does, and returns its standard output.
+// When ctx ends, it kills the process with its descendants and returns the cause. A status other
+// than 0 is an error with the last line of the standard error.
 func Output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -56,7 +56,7 @@ type Lab struct {
 		Encode(ctx context.Context, text string) ([]int32, error)
 	}
 	Completions int // of each prompt; 0 means 1
-	// Block says whether a call of Generate waits for the end of its context.
+	// Block is true when a call of Generate waits for the end of its context.
 	Block func(context.Context) bool
 	Info  func(*vllmgo.Info)
 	Taken func(vllmgo.Prompt) // is told of each prompt that GenerateSeq takes
@@ -88,7 +88,7 @@ func (l *Lab) Open(ctx context.Context, args vllmgo.EngineArgs) (*Engine, error)
 	return &Engine{Lab: l, args: args}, nil
 }
 
-// Generate completes prompts as the lab says.
+// Generate completes prompts as the lab is set up.
 func (e *Engine) Generate(
 	ctx context.Context,
 	prompts []vllmgo.Prompt,

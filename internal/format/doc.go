@@ -3,6 +3,7 @@
 //
 //	var columns format.Columns[Contender]
 //	columns.Add("contender", func(c Contender) string { return c.Name })
-//	columns.Add("ratio", func(c Contender) string { return format.Estimate(c.Ratio, threeDecimals) })
+//	ratio := func(c Contender) string { return format.Estimate(c.Ratio, threeDecimals) }
+//	columns.Add("ratio", ratio)
 //	err := columns.WriteTable(os.Stdout, "How fast they are", contenders, 1)
 package format

@@ -53,7 +53,8 @@ func TestEstimates(t *testing.T) {
 	for n, want := range []struct{ estimate, interval string }{
 		{"–", "–"},
 		{"1", "–"},
-		{"2 [1, 2] (50 %)", "1–2 (50 %)"}, // the median of 1 and 2 is 1.5, which %.0f rounds to even
+		// The median of 1 and 2 is 1.5, which %.0f rounds to even.
+		{"2 [1, 2] (50 %)", "1–2 (50 %)"},
 		{"2 [1, 3] (75 %)", "1–3 (75 %)"},
 		{"2 [1, 4] (88 %)", "1–4 (88 %)"},
 		{"3 [1, 5] (94 %)", "1–5 (94 %)"},

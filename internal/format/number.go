@@ -34,8 +34,8 @@ func Percent(fraction float64, digits int) string {
 	return strconv.FormatFloat(100*fraction, 'f', digits, 64) + " %"
 }
 
-// Change returns a change by a fraction in percent with its sign, such as "+5 %", with so many digits
-// after the point.
+// Change returns a change by a fraction in percent with its sign, such as "+5 %", with so many
+// digits after the point.
 func Change(fraction float64, digits int) string {
 	return fmt.Sprintf("%+.*f %%", digits, 100*fraction)
 }

@@ -83,7 +83,7 @@ func (g *gpuWatch) sample() {
 	maps.Copy(g.seen, computing(g.Device))
 }
 
-// end returns what the samples and the energy counter say.
+// end returns what the samples and the energy counter show.
 func (g *gpuWatch) end() journal.GPUUsage {
 	g.Busy = g.busy / float64(max(1, g.samples))
 	if energy, ret := g.GetTotalEnergyConsumption(); ret == nvml.SUCCESS && g.energy > 0 {

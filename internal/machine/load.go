@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OtherLoadAverage returns the load average of others over the last minute: the machine's, minus
-// the most that this process and those it waited for can have added to it, which is their CPU time
-// in minutes.
+// OtherLoadAverage returns the load average of others over the last minute. It is the machine's
+// load average minus the CPU time, in minutes, of this process and of those that it waited for:
+// they cannot have added more.
 func OtherLoadAverage() float64 {
 	if stubUsage != nil {
 		return 0

@@ -51,7 +51,7 @@ func SmolLM2(t testing.TB) string {
 	return dir
 }
 
-// FindSmolLM2 is [SmolLM2] for programs other than tests. Its error says what is missing, vLLM or
+// FindSmolLM2 is [SmolLM2] for programs other than tests. Its error names what is missing, vLLM or
 // the model.
 func FindSmolLM2() (string, error) {
 	if _, err := vllmgo.DetectDevice(context.Background()); err != nil {

@@ -25,8 +25,8 @@ const (
 	kvSpaceVariable = "VLLM_CPU_KVCACHE_SPACE"
 )
 
-// WithCPUCache returns args with the KV cache that points need on a CPU, on this machine and in this
-// environment, for a model in the dtype of args. The notice says what was chosen.
+// WithCPUCache returns args with the KV cache that points need on a CPU, on this machine and in
+// this environment, for a model in the dtype of args. The notice describes the choice.
 func WithCPUCache(
 	args vllmgo.EngineArgs,
 	points []workload.Point,

@@ -1,4 +1,5 @@
-// Package engines says which engines the points of a run need, and what a journal leaves of them.
+// Package engines computes the engines that the points of a run need, and what a journal leaves of
+// them.
 package engines
 
 import (
@@ -21,9 +22,9 @@ type Group struct {
 	Points []workload.Point
 }
 
-// Plan returns the engines that a run loads for studies, with their points. base has the settings of
-// all engines. On the device "cpu", model determines the size of the KV cache. A cache that does not
-// fit into the available memory is an error.
+// Plan returns the engines that a run loads for studies, with their points. base has the settings
+// of all engines. On the device "cpu", model determines the size of the KV cache. A cache that does
+// not fit into the available memory is an error.
 func Plan(
 	studies []workload.Study,
 	base vllmgo.EngineArgs,

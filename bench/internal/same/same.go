@@ -1,4 +1,4 @@
-// Package same tells whether two runs have the same settings, and what differs.
+// Package same finds out whether two runs have the same settings, and what differs.
 package same
 
 import (
@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Difference is a member that two JSON objects do not agree on. Its values are JSON texts; "" stands
-// for a member that is not there.
+// Difference is a member that two JSON objects do not agree on. Its values are JSON texts; ""
+// stands for a member that is not there.
 type Difference struct{ Name, First, Second string }
 
 // String returns the difference as what was before and what is now. It leaves long values out.

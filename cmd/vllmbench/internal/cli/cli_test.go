@@ -274,7 +274,8 @@ func TestNoTokenizer(t *testing.T) {
 	assert.Equal(t, 199, journalOf(t, dir).Header.Vocabulary.Size())
 }
 
-// What the configuration refuses is an error before an engine is loaded, also when only a later point has it.
+// What the configuration refuses is an error before an engine is loaded, also when only a later
+// point has it.
 func TestRefusedTensorParallelSize(t *testing.T) {
 	lib := benchtest.NewLibrary("cpu", "m")
 	config := lib.LoadConfig

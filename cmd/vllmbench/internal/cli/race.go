@@ -98,7 +98,7 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&r.points, "point", nil, "measure only this point, `STUDY=VALUE`, such as batch-size=8; repeatable")
 }
 
-// check parses the flags and returns an error that says which is wrong.
+// check parses the flags and returns an error that names the one that is wrong.
 func (r *raceOptions) check() error {
 	r.parsed, r.parsedPoints = nil, nil
 	for _, text := range r.contenders {
@@ -122,7 +122,7 @@ func (r *raceOptions) check() error {
 	return nil
 }
 
-// settings returns what the flags say of a race.
+// settings returns the settings of a race from the flags.
 func (r *raceOptions) settings() race.Settings {
 	return race.Settings{
 		Contenders: r.parsed, Rounds: r.rounds, ProcessRounds: min(r.processRounds, r.rounds),

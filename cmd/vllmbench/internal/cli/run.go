@@ -106,7 +106,7 @@ func readJournal(path string) (*journal.Journal, error) {
 	return j, missingAsUsage(err)
 }
 
-// missingAsUsage returns err as an error of the command line if it says that a file is not there.
+// missingAsUsage returns err as an error of the command line if it means that a file is not there.
 func missingAsUsage(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return usageError{err}

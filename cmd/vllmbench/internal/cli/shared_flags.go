@@ -78,7 +78,7 @@ func (o *options) addPresetFlag(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.sweeps, "sweep", nil, "measure only this `sweep` of the preset: "+oneOf(sweeps())+"; repeatable")
 }
 
-// addTrialFlags defines the flags that say how often and how points are measured.
+// addTrialFlags defines the flags for how often and how points are measured.
 func (o *options) addTrialFlags(f *pflag.FlagSet) {
 	f.IntVar(
 		&o.trials,
@@ -116,7 +116,7 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up too, and how much of them was start-up")
 }
 
-// check returns an error that says which value is wrong.
+// check returns an error that names the value that is wrong.
 func (o *options) check() error {
 	switch {
 	case o.model == "":
@@ -217,5 +217,5 @@ func engineModes() []string {
 	return []string{"auto", string(vllmgo.OwnProcess), string(vllmgo.InProcess)}
 }
 
-// oneOf says which values a flag has.
+// oneOf returns a list of the values that a flag can have.
 func oneOf(values []string) string { return "one of " + strings.Join(values, ", ") }

@@ -27,7 +27,8 @@ type study struct {
 	parsedAxes    []workload.Axis
 	settings      []setting
 	input, output workload.Distribution
-	shape         workload.Study // the study, with requests of one token when lengths are drawn or read
+	// shape is the study. Its requests have one token when lengths are drawn or read.
+	shape workload.Study
 }
 
 // setting is a setting of all points.
