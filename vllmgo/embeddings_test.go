@@ -39,7 +39,7 @@ func TestEmbeddings(t *testing.T) {
 	assert.Equal(t, g.Outputs[2].Outputs[0].TokenIDs, streamed)
 	for message, prompt := range map[string]vllmgo.Prompt{
 		"the embeddings have length 64; the model's have 128": vectors(3, 64, 1),
-		"which are no vectors of length 0":                    vectors(3, 0, 1),
+		"which is not one or more vectors of length 0":        vectors(3, 0, 1),
 		"Embeddings for 2000 tokens; the engine takes":        vectors(2000, 128, 1),
 	} {
 		_, err := llm.Generate(t.Context(), []vllmgo.Prompt{prompt}, exactly(1))

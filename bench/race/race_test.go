@@ -219,7 +219,7 @@ func TestRaceReload(t *testing.T) {
 	s := testRace(t, "vllmgo", "python", "broken:python,env.FAULT=no start")
 	s.Rounds, s.Reload = 3, true
 	r := run(t, s)
-	assert.Equal(t, "0 or more of 3 rounds, loaded anew for each", r.rounds())
+	assert.Equal(t, "0 or more of 3 rounds, loaded again for each", r.rounds())
 	assert.Equal(t, 1, r.Overall[1].Ratio.N, "the rounds in which each was loaded first once give one ratio")
 	assert.Len(t, r.Failures, 2, "a contender that failed is not tried again with the same engine settings")
 	path := filepath.Join(s.dir, JournalName)
@@ -233,10 +233,10 @@ func TestRaceReload(t *testing.T) {
 		"2 vllmgo", "2 python", "2 python", "2 vllmgo", "2 vllmgo", "2 python"}, loaded)
 
 	s.Rounds = 4
-	require.ErrorContains(t, s.Check(), "4 rounds for vllmgo: with engines loaded anew for each, the number of rounds must be a multiple of 3")
+	require.ErrorContains(t, s.Check(), "4 rounds for vllmgo: with engines loaded again for each, the number of rounds must be a multiple of 3")
 	s.Rounds = 6
 	r = run(t, s)
-	assert.Equal(t, "0 or more of 6 rounds, loaded anew for each", r.rounds())
+	assert.Equal(t, "0 or more of 6 rounds, loaded again for each", r.rounds())
 	assert.Equal(t, 2, r.Overall[1].Ratio.N)
 	j, err = ReadJournal(path)
 	require.NoError(t, err)

@@ -52,7 +52,7 @@ func (s Settings) Check() error {
 		}
 		names[c.Name] = true
 		if n := len(s.Contenders); s.Reload && s.rounds(c)%n != 0 {
-			return fmt.Errorf("race: %d rounds for %s: with engines loaded anew for each, the number of rounds must be a "+
+			return fmt.Errorf("race: %d rounds for %s: with engines loaded again for each, the number of rounds must be a "+
 				"multiple of %d, the number of contenders, so that each is loaded first as often as the others",
 				s.rounds(c), c.Name, n)
 		}

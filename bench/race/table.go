@@ -119,7 +119,7 @@ func (r *Result) rounds() string {
 		text = fmt.Sprintf("%d or more of %d rounds", fewest, most)
 	}
 	if r.Header.Reload {
-		text += ", loaded anew for each"
+		text += ", loaded again for each"
 	}
 	return text
 }
