@@ -26,6 +26,7 @@ func Settings(t *testing.T, lab *fake.Lab) bench.Settings {
 	studies, err := workload.Preset(workload.PresetQuick)
 	require.NoError(t, err)
 	machine.Stub(func() journal.Usage { return journal.Usage{Cores: 1} })
+	t.Setenv("VLLM_CPU_KVCACHE_SPACE", "") // which would change the KV cache of fake engines
 	return bench.Settings{
 		Dir:         filepath.Join(t.TempDir(), "results"),
 		Open:        fake.Opener[bench.Engine](lab),
