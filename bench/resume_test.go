@@ -3,6 +3,7 @@ package bench_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -196,4 +197,26 @@ func TestTimeout(t *testing.T) {
 	s.Dir, s.Timeout = t.TempDir(), time.Hour
 	assert.ErrorIs(t, bench.Run(ctx, s), stop, "no time-out")
 	assert.Equal(t, report.Missing, readResults(t, s).Studies[0].Rows[0].Status)
+}
+
+// Of two runs in one folder, the second is refused while the first one writes.
+func TestTwoRunsInOneFolder(t *testing.T) {
+	lab := &fake.Lab{}
+	s := benchtest.Settings(t, lab)
+	s.Studies = benchtest.Tiny(workload.BatchSize)
+	other := s
+	other.Resume = true
+	other.Open = fake.Opener[bench.Engine](&fake.Lab{})
+	tried := false
+	lab.Block = func(context.Context) bool {
+		if !tried {
+			tried = true
+			assert.ErrorContains(t, bench.Run(t.Context(), other), fmt.Sprintf("the file is being written by process %d", os.Getpid()))
+		}
+		return false
+	}
+	require.NoError(t, bench.Run(t.Context(), s))
+	assert.True(t, tried)
+	require.NoError(t, bench.Run(t.Context(), other), "afterwards there is nothing left to do")
+	assert.True(t, readResults(t, s).Complete())
 }

@@ -5,6 +5,8 @@
 // that is damaged or cut short, reports it and leaves it out; [Continue] cuts it off. Any other
 // damage is an error that names the line.
 //
+// A file has one writer at a time: a second one gets [ErrInUse] (flock). Readers are free to read.
+//
 // The journals of runs, races and soak tests are such files. What a line means, and which lines
 // make sense together, is for the function that takes them in to say.
 package logfile
@@ -63,6 +65,9 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating the journal: %w", err)
 	}
+	if err := lock(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("creating the journal %s: %w", path, err), file.Close())
+	}
 	return &Writer{file}, nil
 }
 
@@ -73,7 +78,11 @@ func Continue(path string, add func(line []byte) error) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
-	if err := continueFile(file, add); err != nil {
+	err = lock(file)
+	if err == nil {
+		err = continueFile(file, add)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("continuing the journal %s: %w", path, err), file.Close())
 	}
 	return &Writer{file}, nil

@@ -1,0 +1,36 @@
+package logfile
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func none([]byte) error { return nil }
+
+// A file has one writer at a time, whose process the error of a second one names.
+func TestOneWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	first, err := Create(path)
+	require.NoError(t, err)
+	require.NoError(t, first.Append("line"))
+	_, err = Continue(path, none)
+	require.ErrorIs(t, err, ErrInUse)
+	assert.ErrorContains(t, err, fmt.Sprintf("by process %d;", os.Getpid()))
+	damaged, err := ReadFile(path, none)
+	require.NoError(t, err, "reading is free")
+	assert.False(t, damaged)
+
+	require.NoError(t, first.Close())
+	second, err := Continue(path, none)
+	require.NoError(t, err)
+	require.NoError(t, second.Append("another"))
+	require.NoError(t, second.Close())
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "\"line\"\n\"another\"\n", string(text))
+}
