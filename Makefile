@@ -27,11 +27,13 @@ race: ## Race vllmgo against plain Python, vLLM's HTTP server and vllm bench thr
 	@python=$$(scripts/setup); go build -o bin/vllmbench ./cmd/vllmbench; VLLMGO_PYTHON=$$python exec bin/vllmbench race $(strip $(flags))
 
 # A Python without vLLM, and none of the tests that start dozens of processes: make test runs those.
-SLOW = TestEnvironmentIsObeyed|TestNothingLeaks|TestCancellationIsRaisedAgain|TestCancellationLeavesNoLockHeld|TestLargeResultsDoNotPileUp|$\
-TestWaitingForTheGILObeysContext|TestReports|TestCancellationSparesImports|TestStress|TestOutputAtStart|$\
-TestFinalizerStorm|TestCallInAnotherProcessOfPython|TestConda|TestUV|TestManyGoroutinesFewThreads|$\
-TestFaulthandlerLeavesFaultsToGo|TestNoLocaleIsUTF8|TestOutputOfPthFile|TestWhatEndsPythonsStartIsAnError|$\
-FuzzExceptions
+SLOW = TestEnvironmentIsObeyed|TestNothingLeaks|TestCancellationIsRaisedAgain|$\
+TestCancellationLeavesNoLockHeld|TestInsistenceLeavesNoLockHeld|TestFinalizersHoldNobodyUp|$\
+TestLookingAtAThreadThatLogs|TestLargeResultsDoNotPileUp|TestWaitingForTheGILObeysContext|$\
+TestReports|TestCancellationSparesImports|TestStress|TestOutputAtStart|TestFinalizerStorm|$\
+TestCallInAnotherProcessOfPython|TestConda|TestUV|TestManyGoroutinesFewThreads|$\
+TestFaulthandlerLeavesFaultsToGo|TestNoLocaleIsUTF8|TestOutputOfPthFile|$\
+TestWhatEndsPythonsStartIsAnError|FuzzExceptions
 check: ## Check what needs no vLLM, in seconds
 	@$(MAKE) --no-print-directory lint
 	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) go test -short -skip '^($(SLOW))$$' $(ARGS) ./... | \

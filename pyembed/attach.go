@@ -47,7 +47,6 @@ func (t *Thread) enter(ctx context.Context, fn func(*Py) error) error {
 // outermost runs fn, attached, in a call that is not inside another one.
 func (t *Thread) outermost(ctx context.Context, fn func(*Py) error) error {
 	C.pyembed_begin()
-	t.rt.drops.drain()
 	if t.isolated {
 		py := &Py{thread: t, ctx: ctx}
 		context, err := py.made(C.pyembed_context_enter())
@@ -57,7 +56,16 @@ func (t *Thread) outermost(ctx context.Context, fn func(*Py) error) error {
 		defer C.pyembed_context_exit(context)
 	}
 	defer C.py_PyErr_Clear()
-	return t.call(ctx, fn)
+	if t.watching || !t.rt.drops.pending.Load() {
+		return t.call(ctx, fn)
+	}
+	return t.call(ctx, func(py *Py) error { // so that a finalizer that runs for long ends with ctx
+		t.rt.drops.drain()
+		if ctx.Err() != nil {
+			return waitError(ctx)
+		}
+		return fn(py)
+	})
 }
 
 // call runs fn on the thread, attached, until it returns or ctx ends it.
@@ -75,7 +83,10 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 	stop := t.watch(ctx)
 	interrupted := false
 	err := func() error {
-		defer func() { interrupted = stop() }()
+		defer func() {
+			interrupted = stop()
+			t.stopTracing(py)
+		}()
 		return fn(py)
 	}()
 	if interrupted && err != nil {

@@ -8,21 +8,28 @@ import "C"
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // When the first exception does not end a call, others follow after grace, in which code may clean
-// up, and then after each insist.
+// up, and then after each insist, or as soon as one was caught.
 const (
 	grace  = time.Second
 	insist = 20 * time.Millisecond
-	// retry is how soon a thread that cannot be interrupted now is looked at again.
-	retry = 5 * time.Millisecond
+	// A thread that cannot be interrupted now is looked at again after retry, and after up to
+	// mostRetry while it stays where it is.
+	retry     = 5 * time.Millisecond
+	mostRetry = 100 * time.Millisecond
 	// A thread that seldom leaves the functions that handle locks is looked at this often in a row,
 	// and lets the GIL go after such an interval for that.
 	looks        = 100
 	lookInterval = 50 * time.Microsecond
+	// mostCaught is how many exceptions a call may catch before they come at the beginning of a
+	// line; see trace_out in helpers.py.
+	mostCaught = 50
 )
 
 // watch raises Interrupted in the thread when ctx ends, again and again. The function that it
@@ -33,18 +40,26 @@ func (t *Thread) watch(ctx context.Context) (stop func() bool) {
 	raised := false
 	unregister := context.AfterFunc(ctx, func() {
 		defer close(finished)
+		wait := retry
 		for {
-			pause := retry
+			var pause time.Duration
 			if !raised {
-				if raised = t.interrupt(t.rt.interrupted); raised {
+				now := t.interrupt(t.rt.interrupted)
+				if raised = now == ready; raised {
 					pause = grace
+				} else {
+					wait = nextWait(wait, now)
+					pause = wait
 				}
-			} else if t.insisting.Store(true); t.interrupt(t.rt.insistent) {
+			} else {
+				t.insisting.Store(true)
+				t.interrupt(t.rt.insistent)
 				pause = insist
 			}
 			select {
 			case <-stopping:
 				return
+			case <-t.caught:
 			case <-time.After(pause):
 			}
 		}
@@ -63,26 +78,23 @@ func (t *Thread) watch(ctx context.Context) (stop func() bool) {
 	}
 }
 
-// interrupt raises an exception in the thread and reports whether it did; see [Py.Interrupt].
-func (t *Thread) interrupt(class *Object) (raised bool) {
-	// The watcher has a thread for itself, so that a pool full of busy threads cannot hold it up.
-	// It is never closed, so Do fails with the error of Interrupt alone: for want of memory, or in
-	// a thread that has no frames yet. The next try may succeed.
-	_ = t.rt.watcher.Do(context.Background(), func(py *Py) (err error) {
-		raised, err = py.Interrupt(uint64(t.id), class)
-		return err
-	})
-	return raised
+// nextWait returns the pause before the next look at a thread that was not ready.
+func nextWait(last time.Duration, now moment) time.Duration {
+	if now == still {
+		return min(2*last, mostRetry)
+	}
+	return retry
 }
 
-// moment is what a thread is doing.
-type moment int
-
-const (
-	ready     moment = iota // to be interrupted
-	importing               // which may take seconds
-	locking                 // which is over soon
-)
+// interrupt raises an exception in the thread, if it is ready, and returns what it is doing.
+func (t *Thread) interrupt(class *Object) (now moment) {
+	now = locking // after an error, which is want of memory: the next try may succeed
+	_ = t.rt.watcher.Do(context.Background(), func(py *Py) (err error) {
+		now, err = py.lookAndInterrupt(t.id, class)
+		return err
+	})
+	return now
+}
 
 // Interrupt raises an exception of the given class in a thread, which gets it between two of its
 // instructions. thread is what threading.get_ident returns there. Interrupt reports whether it
@@ -93,15 +105,56 @@ const (
 //   - while it logs, or a function of Python's own library takes or gives back a lock, which would
 //     stay taken, so that every other thread would wait for it for ever
 //
-// Code that takes a lock by acquire outside a with statement is not protected from this.
-func (py *Py) Interrupt(thread uint64, class *Object) (raised bool, err error) {
-	now, err := py.tryInterrupt(thread, class)
+// Code that takes a lock by acquire outside a with statement is not protected from this. A class
+// that is no exception, and a thread that Python does not know, are errors.
+func (rt *Interpreter) Interrupt(thread uint64, class *Object) (raised bool, err error) {
+	err = rt.watcher.Do(context.Background(), func(py *Py) error {
+		if !py.isExceptionClass(class.pointer()) {
+			return errors.New("pyembed: Interrupt needs a subclass of BaseException")
+		}
+		now, err := py.lookAndInterrupt(C.ulong(thread), class)
+		raised = err == nil && now == ready
+		return err
+	})
+	return raised, err
+}
+
+// isExceptionClass reports whether an object is a subclass of BaseException.
+func (py *Py) isExceptionClass(o *C.PyObject) bool {
+	const isType, isException = 1 << 31, 1 << 30 // flags of CPython's object.h
+	class := py.quietly(C.py_PyObject_Type(o))   // of an object, it cannot fail
+	defer C.py_Py_DecRef(class)
+	return C.py_PyType_GetFlags(class)&isType != 0 && C.py_PyType_GetFlags(o)&isException != 0
+}
+
+// moment is what a thread is doing.
+type moment int
+
+const (
+	ready     moment = iota // to be interrupted
+	importing               // which may take seconds
+	locking                 // which is over soon
+	still                   // locking, and it does not move
+)
+
+// place is where a thread was in a look at it.
+type place struct {
+	frame       uintptr // its address
+	instruction int
+}
+
+// lookAndInterrupt raises an exception in a thread, if it is ready, and returns what it is doing. It
+// runs on the watcher, which has a thread for itself: a pool of busy threads does not hold it up,
+// calls take turns, and it runs no Python code of others, such as finalizers. So the thread stays
+// where it is between the look and the exception.
+func (py *Py) lookAndInterrupt(thread C.ulong, class *Object) (now moment, err error) {
+	now, at, err := py.tryInterrupt(thread, class)
 	if err != nil || now != locking {
-		return now == ready, err
+		return now, err
 	}
 	before, err := py.setSwitchInterval(lookInterval.Seconds())
 	if err != nil {
-		return false, err
+		return now, err
 	}
 	defer func() {
 		_, restoreErr := py.setSwitchInterval(before)
@@ -109,9 +162,12 @@ func (py *Py) Interrupt(thread uint64, class *Object) (raised bool, err error) {
 	}()
 	for i := 0; i < looks && err == nil && now == locking; i++ {
 		py.Detach(func() {}) // in which the thread goes on
-		now, err = py.tryInterrupt(thread, class)
+		was := at
+		if now, at, err = py.tryInterrupt(thread, class); now == locking && at == was {
+			now = still
+		}
 	}
-	return err == nil && now == ready, err
+	return now, err
 }
 
 // setSwitchInterval sets the interval, in seconds, and returns what it was.
@@ -120,48 +176,82 @@ func (py *Py) setSwitchInterval(seconds float64) (before float64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	defer result.Release(py)
 	return As[float64](py, result)
 }
 
-// tryInterrupt raises an exception in a thread that is ready, and returns what it is doing.
-func (py *Py) tryInterrupt(thread uint64, class *Object) (moment, error) {
-	// No Python code runs here, so that the thread stays where it is until it has the exception.
+// tryInterrupt raises an exception in a thread that is ready. It returns what the thread is doing
+// and, when it is locking, where.
+func (py *Py) tryInterrupt(thread C.ulong, class *Object) (moment, place, error) {
 	frames, err := py.thread.rt.currentFrames.Call(py)
 	if err != nil {
-		return ready, err
+		return ready, place{}, err
 	}
 	defer frames.Release(py)
-	frame, err := frames.Item(py, thread)
+	frame, err := frames.Item(py, uint64(thread))
 	switch {
 	case errors.Is(err, Class("KeyError")): // a thread without a frame runs no Python code now
 	case err != nil:
-		return locking, err
+		return locking, place{}, err
 	default:
-		now, err := py.momentOf(frame)
+		now, at, err := py.momentOf(frame)
 		if err != nil || now != ready {
-			return now, err
+			return now, at, err
 		}
 	}
-	C.py_PyThreadState_SetAsyncExc(C.ulong(thread), class.ptr)
-	return ready, nil
+	if C.py_PyThreadState_SetAsyncExc(thread, class.pointer()) == 0 {
+		return ready, place{}, fmt.Errorf("pyembed: Python has no thread %d", thread)
+	}
+	return ready, place{}, nil
 }
 
-// momentOf returns what the thread is doing whose innermost frame is given.
-func (py *Py) momentOf(frame *Object) (moment, error) {
-	now := ready
+// momentOf returns what the thread is doing whose innermost frame is given, and where.
+func (py *Py) momentOf(frame *Object) (now moment, at place, err error) {
+	defer frame.Release(py)
+	at.frame = uintptr(unsafe.Pointer(frame.pointer()))
+	if at.instruction, err = attrAs[int](py, frame, "f_lasti"); err != nil {
+		return now, at, err
+	}
+	leaves, err := py.leavesWith(frame, at.instruction)
+	if err != nil {
+		return now, at, err
+	}
+	if leaves {
+		now = locking
+	}
 	for innermost := true; ; innermost = false {
 		in, err := py.momentIn(frame, innermost)
 		if err != nil || in == importing {
-			return in, err
+			return in, at, err
 		}
 		now = max(now, in)
 		if frame, err = frame.Attr(py, "f_back"); err != nil {
-			return now, err
+			return now, at, err
 		}
+		defer frame.Release(py)
 		if is, err := frame.Truth(py); err != nil || !is { // None is below the outermost frame
-			return now, err
+			return now, at, err
 		}
 	}
+}
+
+// leavesWith reports whether a frame's instruction calls __exit__ at the end of a with statement: with
+// three times None, or for an exception. Where __exit__ begins, its own frame is not there yet from
+// CPython 3.13 on.
+func (py *Py) leavesWith(frame *Object, instruction int) (bool, error) {
+	code, err := frame.Attr(py, "f_code")
+	if err != nil {
+		return false, err
+	}
+	defer code.Release(py)
+	all, err := attrAs[[]byte](py, code, "co_code")
+	if err != nil || instruction < 0 || instruction >= len(all) {
+		return false, err
+	}
+	const size = 2 // of an instruction, in bytes
+	load := py.thread.rt.loadConst
+	return all[instruction] == py.thread.rt.withExceptStart || instruction >= 3*size &&
+		all[instruction-size] == load && all[instruction-2*size] == load && all[instruction-3*size] == load, nil
 }
 
 // momentIn returns what a thread is doing in a frame: in its own instruction when it is the
@@ -172,11 +262,12 @@ func (py *Py) momentIn(frame *Object, innermost bool) (moment, error) {
 	if err != nil {
 		return ready, err
 	}
-	file, err := attrText(py, code, "co_filename")
+	defer code.Release(py)
+	file, err := attrAs[string](py, code, "co_filename")
 	if err != nil {
 		return ready, err
 	}
-	name, err := attrText(py, code, "co_name")
+	name, err := attrAs[string](py, code, "co_name")
 	if err != nil {
 		return ready, err
 	}
@@ -190,13 +281,14 @@ func (py *Py) momentIn(frame *Object, innermost bool) (moment, error) {
 	return ready, nil
 }
 
-// attrText returns an attribute that is a str.
-func attrText(py *Py, o *Object, name string) (string, error) {
+// attrAs returns an attribute as a Go value.
+func attrAs[T any](py *Py, o *Object, name string) (T, error) {
 	value, err := o.Attr(py, name)
 	if err != nil {
-		return "", err
+		return *new(T), err
 	}
-	return As[string](py, value)
+	defer value.Release(py)
+	return As[T](py, value)
 }
 
 // takesLock and givesLock have the names of the functions of Python's library that take and give
@@ -207,6 +299,7 @@ func attrText(py *Py, o *Object, name string) (string, error) {
 var (
 	takesLock = map[string]bool{
 		"acquire": true, "__enter__": true, "__exit__": true, "_acquireLock": true, "_is_owned": true,
+		"enter_context": true, // contextlib
 	}
 	givesLock = map[string]bool{
 		"release": true, "_releaseLock": true, "_release_save": true, "_acquire_restore": true,
@@ -221,8 +314,8 @@ func (rt *Interpreter) inLibrary(file string) bool {
 		!strings.Contains(file, "/dist-packages/")
 }
 
-// setUpInterrupts makes the exceptions that end calls. Insistent is raised again whenever Python
-// makes an instance of it, which is when code catches it: so in the midst of an except, a finally
+// setUpInterrupts makes the exceptions that end calls. Python makes an instance of Insistent when
+// code is about to catch it. The next one comes at once then: in the midst of an except, a finally
 // or a with that would go on otherwise.
 func (rt *Interpreter) setUpInterrupts(py *Py) (err error) {
 	if rt.interrupted, err = rt.helpers.Attr(py, "Interrupted"); err != nil {
@@ -234,18 +327,57 @@ func (rt *Interpreter) setUpInterrupts(py *Py) (err error) {
 	if rt.currentFrames, err = rt.helpers.Attr(py, "current_frames"); err != nil {
 		return err
 	}
-	if rt.library, err = attrText(py, rt.helpers, "library"); err != nil {
+	if rt.library, err = attrAs[string](py, rt.helpers, "library"); err != nil {
 		return err
 	}
-	again, err := py.Func(func(py *Py, _ []*Object, _ map[string]*Object) (any, error) {
-		if py.thread.insisting.Load() {
-			C.py_PyThreadState_SetAsyncExc(py.thread.id, rt.insistent.ptr)
+	for name, number := range map[string]*byte{"LOAD_CONST": &rt.loadConst, "WITH_EXCEPT_START": &rt.withExceptStart} {
+		if *number, err = attrAs[byte](py, rt.helpers, name); err != nil {
+			return err
 		}
-		return nil, nil
+	}
+	caught, err := py.Func(func(py *Py, _ []*Object, _ map[string]*Object) (any, error) {
+		t := py.thread
+		if !t.insisting.Load() {
+			return nil, nil
+		}
+		t.timesCaught++
+		holds, err := rt.helpers.CallMethod(py, "holds_locks")
+		if err != nil {
+			return nil, err
+		}
+		defer holds.Release(py)
+		if is, err := holds.Truth(py); err != nil {
+			return nil, err
+		} else if !is && t.timesCaught < mostCaught {
+			C.py_PyThreadState_SetAsyncExc(t.id, rt.insistent.ptr)
+			return nil, nil
+		}
+		select {
+		case t.caught <- struct{}{}: // for the watcher, which chooses the moment
+		default:
+		}
+		if t.timesCaught < mostCaught {
+			return nil, nil
+		}
+		traced, err := rt.helpers.CallMethod(py, "trace_out")
+		if err == nil {
+			traced.Release(py)
+		}
+		return nil, err
 	})
 	if err != nil {
 		return err
 	}
-	defer again.Release(py)
-	return rt.insistent.SetAttr(py, "__init__", again)
+	defer caught.Release(py)
+	return rt.insistent.SetAttr(py, "__init__", caught)
+}
+
+// stopTracing ends what trace_out began in the thread.
+func (t *Thread) stopTracing(py *Py) {
+	if t.timesCaught >= mostCaught {
+		if stopped, err := t.rt.helpers.CallMethod(py, "stop_tracing"); err == nil {
+			stopped.Release(py)
+		}
+	}
+	t.timesCaught = 0
 }

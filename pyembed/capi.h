@@ -167,8 +167,9 @@ typedef struct {
 	API(int, PyContext_Enter, (PyObject * context), (context)) \
 	API(int, PyContext_Exit, (PyObject * context), (context))
 
-// Exceptions that C code raises: variables that point to the classes.
+// Exceptions that C code raises or tells apart: variables that point to the classes.
 #define PYEMBED_EXCEPTIONS(API) \
+	API(PyExc_BaseExceptionGroup) \
 	API(PyExc_RuntimeError) \
 	API(PyExc_RecursionError)
 

@@ -154,15 +154,17 @@ func (py *Py) clearFrames(exception *C.PyObject) {
 	for chain := []*C.PyObject{exception}; len(chain) > 0; {
 		each := chain[len(chain)-1]
 		chain = chain[:len(chain)-1]
-		if !seen[each] {
+		if !seen[each] && len(seen) < maxCleared {
 			seen[each] = true
 			py.eachTraceback(each, func(_, frame *C.PyObject) { py.clearFrame(frame) })
-			py.each(py.attribute(each, names.exceptions), func(member *C.PyObject) {
-				if kindOf(member) == kindException {
-					C.py_Py_IncRef(member)
-					chain = append(chain, member)
-				}
-			})
+			if py.isGroup(each) { // the attribute of another class may be anything, without an end
+				py.each(py.attribute(each, names.exceptions), func(member *C.PyObject) {
+					if kindOf(member) == kindException {
+						C.py_Py_IncRef(member)
+						chain = append(chain, member)
+					}
+				})
+			}
 			for _, next := range []*C.PyObject{
 				py.optional(C.py_PyException_GetCause(each)), py.optional(C.py_PyException_GetContext(each)),
 			} {
@@ -173,6 +175,16 @@ func (py *Py) clearFrames(exception *C.PyObject) {
 		}
 		defer C.py_Py_DecRef(each) // at the end: an address must not be used again meanwhile
 	}
+}
+
+// maxCleared bounds how many exceptions are cleared: a class may make new ones without an end.
+const maxCleared = 10_000
+
+// isGroup reports whether an exception is a group.
+func (py *Py) isGroup(exception *C.PyObject) bool {
+	class := py.quietly(C.py_PyObject_Type(exception)) // of an object, it cannot fail
+	defer C.py_Py_DecRef(class)
+	return C.py_PyType_IsSubtype(class, *C.pyembed_PyExc_BaseExceptionGroup) != 0
 }
 
 func (py *Py) clearFrame(frame *C.PyObject) {

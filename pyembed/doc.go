@@ -108,8 +108,9 @@
 // one after a second, and then again and again, wherever it tries to go on, until the Do ends.
 //
 // Some moments are spared, and the exception comes when they are over: imports, which would leave a
-// module half made, and moments in which Python's own library takes or gives back a lock for its
-// callers, since the lock would stay taken for ever; see [Py.Interrupt].
+// module half made, logging, and moments in which a with statement or Python's own library takes or
+// gives back a lock, since the lock would stay taken for ever; see [Interpreter.Interrupt]. A module
+// or a handler of logging that never ends is therefore never interrupted.
 //
 // An exception arrives at the next bytecode. So these cannot be interrupted: C code that does not
 // return, and waits in C, which are most waits: time.sleep, a lock, queue.get, a read. End a wait
@@ -130,7 +131,9 @@
 // # Processes
 //
 // A process that Python forks has no Go: what it calls of Go raises RuntimeError, and its output
-// goes to the process's own stdout and stderr. Start Python's processes by spawn or forkserver.
+// goes to the process's own stdout and stderr. It must end with os._exit: Python code that returns
+// there, or raises what nobody catches, SystemExit included, returns to Go and waits for ever. Start
+// Python's processes by spawn or forkserver instead.
 //
 // # Environment and output
 //

@@ -58,8 +58,8 @@ func (rt *Interpreter) abandon(ptr *C.PyObject) {
 	if rt.drops.add(ptr) {
 		time.AfterFunc(idleDrops, func() {
 			if rt.drops.pending.Load() {
-				// Every Do drains the queue.
-				_ = rt.watcher.Do(context.Background(), func(*Py) error { return nil })
+				// Every Do drains the queue, and a finalizer holds up nobody there.
+				_ = rt.sweeper.Do(context.Background(), func(*Py) error { return nil })
 			}
 		})
 	}

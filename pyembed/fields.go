@@ -35,7 +35,7 @@ func structFields(t reflect.Type) *structType {
 	}
 	s := &structType{byName: map[string]*structField{}}
 	depths := map[string]int{}
-	s.collect(t, nil, depths)
+	s.collect(t, nil, depths, map[reflect.Type]bool{})
 	if s.err == nil && len(s.fields) == 0 && t.NumField() > 0 {
 		s.err = fmt.Errorf("a Go %s has no Python form: it has no exported fields", t)
 	}
@@ -46,7 +46,15 @@ func structFields(t reflect.Type) *structType {
 	return s
 }
 
-func (s *structType) collect(t reflect.Type, index []int, depths map[string]int) {
+// collect adds the fields of a struct's type, which is embedded at an index of the outermost one.
+// around has the types that it is embedded in: a type that embeds itself has its fields once, since
+// those of an outer struct hide it.
+func (s *structType) collect(t reflect.Type, index []int, depths map[string]int, around map[reflect.Type]bool) {
+	if around[t] {
+		return
+	}
+	around[t] = true
+	defer delete(around, t)
 	for i := range t.NumField() {
 		field := t.Field(i)
 		tag := field.Tag.Get("py")
@@ -56,7 +64,7 @@ func (s *structType) collect(t reflect.Type, index []int, depths map[string]int)
 		name, options, _ := strings.Cut(tag, ",")
 		path := append(append([]int(nil), index...), i)
 		if embedded := embeddedStruct(field); embedded != nil && name == "" {
-			s.collect(embedded, path, depths)
+			s.collect(embedded, path, depths, around)
 			continue
 		}
 		if !field.IsExported() {

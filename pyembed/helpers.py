@@ -5,6 +5,7 @@ import enum
 import faulthandler
 import gc
 import io
+import opcode
 import os
 import sys
 import threading  # first imported here, on the thread that becomes threading.main_thread()
@@ -96,15 +97,62 @@ def lend(address, size, fmt, owner):
     return memoryview(array).cast("B").cast(fmt)
 
 
-# What Interrupt looks at: where each thread is, and where Python's own library is.
+# What Interrupt looks at: where each thread is, where Python's own library is, and the numbers of opcodes.
 current_frames = sys._current_frames
 library = os.path.dirname(os.__file__) + os.sep
+LOAD_CONST, WITH_EXCEPT_START = opcode.opmap["LOAD_CONST"], opcode.opmap["WITH_EXCEPT_START"]
+
+
+def trace_out():
+    """Raises Insistent at the beginning of the next line that this thread comes to, in its present frames or in new ones.
+
+    Where code catches exceptions in a loop, all of its instructions at which one can come may lie in the same try. The
+    beginning of a line that is outside does not. Python's own library is spared, since it handles locks.
+    """
+
+    def trace(frame, event, _):
+        if event == "line" and not frame.f_code.co_filename.startswith(library) and not leaves_with(frame):
+            raise Insistent
+        return trace
+
+    frame = sys._getframe(1)
+    while frame is not None:
+        frame.f_trace = trace
+        frame = frame.f_back
+    sys.settrace(trace)
+
+
+def leaves_with(frame):
+    """Whether the frame is about to call __exit__: with three times None, or for an exception."""
+    following = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 6 : 2]
+    return following == bytes([LOAD_CONST]) * 3 or WITH_EXCEPT_START in following
+
+
+def holds_locks():
+    """Whether functions that the calling thread is in may hold locks: they have a with statement, or handle locks."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if (
+            WITH_EXCEPT_START in code.co_code[::2]
+            or code.co_filename.startswith(library)
+            or "acquire" in code.co_names
+            or "release" in code.co_names
+        ):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def stop_tracing():
+    """Ends what trace_out began."""
+    sys.settrace(None)
 
 
 def switch_interval(seconds):
     """Sets the interval and returns what it was."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(seconds)
+    sys.setswitchinterval(seconds + 1e-9)  # which cuts off a part of a microsecond
     return before
 
 

@@ -40,6 +40,8 @@ type Interpreter struct {
 	memory memory
 	// watcher raises exceptions in other threads when their context ends.
 	watcher *Thread
+	// sweeper drops references that nobody else drops.
+	sweeper *Thread
 
 	helpers *Object
 	// interrupted and insistent are the exceptions that it raises, first the one and then the
@@ -48,6 +50,8 @@ type Interpreter struct {
 	// currentFrames is sys._current_frames, and library the folder of Python's own library.
 	currentFrames *Object
 	library       string
+	// loadConst and withExceptStart are the numbers of these opcodes.
+	loadConst, withExceptStart byte
 }
 
 // Python returns the Python that runs.

@@ -30,7 +30,9 @@ func (py *Py) object(ptr *C.PyObject) *Object {
 	o := &Object{ptr: ptr}
 	rt := py.thread.rt
 	o.cleanup = runtime.AddCleanup(o, rt.abandon, ptr)
-	rt.memory.account(rt)
+	if !py.thread.watching {
+		rt.memory.account(rt)
+	}
 	return o
 }
 

@@ -92,7 +92,8 @@ func start(python Python, config Config) (*Interpreter, error) {
 		return nil, fmt.Errorf("pyembed: starting %s: %w", python.Executable, err)
 	}
 	started = rt // from here on CPython runs, whatever happens
-	rt.watcher = rt.NewThread()
+	rt.watcher, rt.sweeper = rt.NewThread(), rt.NewThread()
+	rt.watcher.watching = true
 	err := rt.main.Do(context.Background(), func(py *Py) error { return rt.setUp(py, config) })
 	if err != nil {
 		return nil, fmt.Errorf("pyembed: setting %s up: %w", python.Executable, err)

@@ -34,9 +34,15 @@ type Thread struct {
 	// insisting is true when an exception is raised again when code catches it; see
 	// [Interpreter.setUpInterrupts].
 	insisting atomic.Bool
-	closing   chan struct{}
-	ended     chan struct{}
-	once      sync.Once
+	// caught receives a value when code catches such an exception, and timesCaught counts them. Only
+	// the thread itself uses timesCaught.
+	caught      chan struct{}
+	timesCaught int
+	// watching is true for the watcher, which runs no code of others: no finalizers.
+	watching bool
+	closing  chan struct{}
+	ended    chan struct{}
+	once     sync.Once
 }
 
 // Errors of [Thread.Do].
@@ -50,7 +56,9 @@ var (
 )
 
 func (rt *Interpreter) newThread(jobs chan *job) *Thread {
-	return &Thread{rt: rt, jobs: jobs, closing: make(chan struct{}), ended: make(chan struct{})}
+	return &Thread{
+		rt: rt, jobs: jobs, caught: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+	}
 }
 
 // start makes the thread initialize CPython, which makes it Python's main thread, and waits for

@@ -103,14 +103,16 @@ PyNew pyembed_list_from_strings(const char *text, const Py_ssize_t *lengths, Py_
 	LIST_FROM((at += lengths[i], py_PyUnicode_DecodeUTF8(text + at - lengths[i], lengths[i], NULL)))
 }
 
-// An item that is not read as it should leaves no exception: Go reads it again, for its error.
+// An item that is not read as it should leaves no exception: Go reads it again, for its error. Reading may run Python
+// code, which may change the list.
 #define LIST_TO(read, fits) \
 	for (Py_ssize_t i = 0; i < n; i++) { \
 		PyObject *item = py_PyList_GetItem(list, i); \
-		if (item == NULL || (read).or_negative != 0 || !(fits)) { \
-			py_PyErr_Clear(); \
-			return i; \
-		} \
+		if (item != NULL) py_Py_IncRef(item); \
+		int failed = item == NULL || (read).or_negative != 0 || !(fits); \
+		if (failed) py_PyErr_Clear(); \
+		if (item != NULL) py_Py_DecRef(item); \
+		if (failed) return i; \
 	} \
 	return n;
 

@@ -106,12 +106,19 @@ func (p *Prompt) encode(limit int) (string, error) {
 	}
 	if e := p.Embeddings; e != nil {
 		if e.Width < 1 || len(e.Values) == 0 || len(e.Values)%e.Width != 0 {
-			return "", fmt.Errorf("has Embeddings of %d values, which is not one or more vectors of length %d", len(e.Values), e.Width)
+			return "", fmt.Errorf(
+				"has Embeddings of %d values, which is not one or more vectors of length %d",
+				len(e.Values),
+				e.Width,
+			)
 		}
 		options.Embeddings = []int{len(e.Values) / e.Width, e.Width}
 		if options.Embeddings[0] > limit {
-			return "", fmt.Errorf("has Embeddings for %d tokens; the engine takes at most %d in a prompt (max_model_len)",
-				options.Embeddings[0], limit)
+			return "", fmt.Errorf(
+				"has Embeddings for %d tokens; the engine takes at most %d in a prompt (max_model_len)",
+				options.Embeddings[0],
+				limit,
+			)
 		}
 	}
 	if p.LoRA != nil {

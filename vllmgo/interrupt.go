@@ -3,12 +3,10 @@ package vllmgo
 import (
 	"context"
 	"time"
-
-	"vllmgo/pyembed"
 )
 
 // interruptLoading raises an exception in the thread that loads an engine once ctx has ended, and
-// returns when finished is closed; see [pyembed.Py.Interrupt] for the moments that it spares.
+// returns when finished is closed; see [pyembed.Interpreter.Interrupt] for the moments that it spares.
 func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	select {
 	case <-finished:
@@ -18,11 +16,8 @@ func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	retry := time.NewTicker(20 * time.Millisecond)
 	defer retry.Stop()
 	for {
-		raised, wait := false, retry.C
-		err := l.bridge.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
-			raised, err = py.Interrupt(uint64(l.threadID.Load()), l.bridge.cancelled)
-			return err
-		})
+		wait := retry.C
+		raised, err := l.bridge.rt.Interrupt(uint64(l.threadID.Load()), l.bridge.cancelled)
 		if err != nil {
 			<-finished
 			return
