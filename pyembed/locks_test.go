@@ -177,6 +177,7 @@ func TestListThatItsItemsChange(t *testing.T) {
 }
 
 type embedsItself struct {
+	//lint:ignore U1000 that it is there is the question
 	*embedsItself
 	A int
 }

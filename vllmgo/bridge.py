@@ -1,6 +1,7 @@
 """What needs no engine: settings, models, tokenizers, processes. Go calls these functions; see bridge.go.
 
-With engine.py and packing.py, these are the only lines of vllmgo that know vLLM's Python API.
+With engine.py and packing.py, these are the only lines of vllmgo that know vLLM's Python API. Outputs come to Go by
+another way: engine.py steps the engine, packing.py packs the new tokens, and step_loop.go hands them to streams.
 """
 
 import dataclasses
