@@ -2,14 +2,13 @@ package bench
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"vllmgo/bench/internal/engines"
+	"vllmgo/bench/internal/random"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/machine"
@@ -57,12 +56,8 @@ func (e *engineRun) runRounds(ctx context.Context) error {
 // order returns the points in the random order of a round. It depends on the seed, the number of
 // the engine and the round alone.
 func (e *engineRun) order(round int) []*pointRun {
-	key := sha256.Sum256(
-		fmt.Appendf(nil, "vllmgo/bench order seed=%d engine=%d round=%d", e.Requests.Seed, e.rec.Number, round),
-	)
-	points := slices.Clone(e.points)
-	rand.New(rand.NewChaCha8(key)).Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
-	return points
+	stream := random.Stream("vllmgo/bench order seed=%d engine=%d round=%d", e.Requests.Seed, e.rec.Number, round)
+	return random.Shuffled(stream, e.points)
 }
 
 // tooLong reports whether another trial of a point would end after the deadline. The first never

@@ -3,7 +3,6 @@ package race
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -125,12 +124,11 @@ func (c *Contender) set(setting string) error {
 
 // args returns base with the contender's engine arguments.
 func (c Contender) args(base vllmgo.EngineArgs) (vllmgo.EngineArgs, error) {
-	for _, name := range slices.Sorted(maps.Keys(c.Engine)) {
-		if err := base.Set(name, c.Engine[name]); err != nil {
-			return base, fmt.Errorf("contender %s: engine argument %s=%v: %w", c.Name, name, c.Engine[name], err)
-		}
+	args, err := workload.Set{Engine: c.Engine}.EngineArgs(base)
+	if err != nil {
+		err = fmt.Errorf("contender %s: %w", c.Name, err)
 	}
-	return base, nil
+	return args, err
 }
 
 // resultFile returns the name of the file to which a process of the throughput benchmark writes its

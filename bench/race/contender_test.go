@@ -47,9 +47,9 @@ func TestParseContenderErrors(t *testing.T) {
 		"x:vllmgo,":                        `contender x: no setting ""`,
 		"x:vllmgo,=1":                      `contender x: no setting "=1"`,
 		"x:vllmgo,env.=1":                  "contender x: env. lacks the name of a variable",
-		"x:vllmgo,max_num_seqs=many":       "contender x: engine argument max_num_seqs=many: ",
-		"x:vllmgo,seed=1,max_num_seqs=1.5": "contender x: engine argument max_num_seqs=1.5: ",
-		"python,enforce_eager=1":           "contender python: engine argument enforce_eager=1: ",
+		"x:vllmgo,max_num_seqs=many":       "contender x: bench: engine setting max_num_seqs=many: ",
+		"x:vllmgo,seed=1,max_num_seqs=1.5": "contender x: bench: engine setting max_num_seqs=1.5: ",
+		"python,enforce_eager=1":           "contender python: bench: engine setting enforce_eager=1: ",
 	} {
 		_, err := ParseContender(text)
 		assert.ErrorContains(t, err, message, text)

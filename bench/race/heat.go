@@ -2,10 +2,10 @@ package race
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"math/rand/v2"
 	"slices"
+
+	"vllmgo/bench/internal/random"
 )
 
 // heat is the rounds that contenders race without being loaded again.
@@ -62,9 +62,9 @@ func (h *heat) lacks(c Contender, p drawnPoint, round int) bool {
 
 // runRound measures each point once with each contender, both in random order.
 func (h *heat) runRound(ctx context.Context, round int) error {
-	random := h.order(round)
-	for _, p := range shuffled(random, h.points) {
-		for _, c := range shuffled(random, h.racers) {
+	order := h.order(round)
+	for _, p := range random.Shuffled(order, h.points) {
+		for _, c := range random.Shuffled(order, h.racers) {
 			if !h.lacks(c.Contender, p, round) {
 				continue
 			}
@@ -79,15 +79,7 @@ func (h *heat) runRound(ctx context.Context, round int) error {
 // order returns the source of the random order of a round. It depends on the seed, the group and
 // the round alone.
 func (h *heat) order(round int) *rand.Rand {
-	key := fmt.Appendf(nil, "vllmgo/race order seed=%d group=%d round=%d", h.requests.Seed, h.number, round)
-	return rand.New(rand.NewChaCha8(sha256.Sum256(key)))
-}
-
-// shuffled returns the values in random order.
-func shuffled[T any](random *rand.Rand, values []T) []T {
-	values = slices.Clone(values)
-	random.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
-	return values
+	return random.Stream("vllmgo/race order seed=%d group=%d round=%d", h.requests.Seed, h.number, round)
 }
 
 // runTrial measures a point once with a contender and records the trial. It starts nothing once ctx

@@ -2,7 +2,6 @@ package workload
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+
+	"vllmgo/bench/internal/random"
 )
 
 // RequestLength is the length of one request, in tokens. In JSON it is [input, output].
@@ -119,7 +120,7 @@ func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
 
 // lengthStream returns the random stream of lengths.
 func lengthStream(seed uint64) *rand.Rand {
-	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench lengths seed=%d", seed))))
+	return random.Stream("vllmgo/bench lengths seed=%d", seed)
 }
 
 // ReadLengths reads the lengths of real requests. They are JSON objects, one a line or in an array,

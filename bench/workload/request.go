@@ -2,10 +2,10 @@ package workload
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 
+	"vllmgo/bench/internal/random"
 	"vllmgo/vllmgo"
 )
 
@@ -186,10 +186,7 @@ func (q Requests) check(p Point) error {
 	return nil
 }
 
-// stream returns the ChaCha8 stream of a pass. Its key is the SHA-256 of all that identifies the
-// pass, so that the streams of different passes are independent.
+// stream returns the random stream of a pass, whose key has all that identifies the pass.
 func (q Requests) stream(p Point, trial int, pass string) *rand.Rand {
-	key := sha256.Sum256(fmt.Appendf(nil, "vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s",
-		q.Seed, p.Study, p.Value, trial, pass))
-	return rand.New(rand.NewChaCha8(key))
+	return random.Stream("vllmgo/bench seed=%d study=%s value=%d trial=%d pass=%s", q.Seed, p.Study, p.Value, trial, pass)
 }
