@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/term"
 
 	"vllmgo/bench/internal/engines"
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // progress prints how far a run is: a line for each event and, on a terminal, a last line that says

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/engines"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/internal/random"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
 )
 
 // errEngineLost means that an engine cannot be used any more. Its unmeasured points need another

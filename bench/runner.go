@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/engines"
+	"vllmgo/bench/internal/format"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
-	"vllmgo/internal/machine"
 )
 
 // runner is a run under way.

@@ -7,10 +7,10 @@ import (
 	"io"
 	"time"
 
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 

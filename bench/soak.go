@@ -7,9 +7,9 @@ import (
 	"runtime/metrics"
 	"time"
 
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 

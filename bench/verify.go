@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 	"vllmgo/vllmgo"
 )
 

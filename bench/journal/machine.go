@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // Usage is what the machine did during a trial or a pass.

@@ -14,10 +14,10 @@ import (
 	"strconv"
 	"time"
 
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/child"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 

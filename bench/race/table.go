@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/stat"
-	"vllmgo/internal/format"
 )
 
 // Write prints the race's tables.

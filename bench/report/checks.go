@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/format"
 )
 
 // Check is the result of checking a point for a condition of valid figures.

@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/benchtest"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/internal/fake"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 

@@ -3,8 +3,8 @@ package report
 import (
 	"time"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/format"
 )
 
 // Cold is the time of a point when it is measured once, after a warm-up of a single request of the

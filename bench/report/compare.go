@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // Comparison compares the points that two runs have in common.

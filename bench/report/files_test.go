@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
-	"vllmgo/internal/benchtest"
+	"vllmgo/bench/benchtest"
 	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // WriteLatencyPlot writes a plot of a study's latencies as PNG: how TTFT, ITL, TPOT and E2E are

@@ -5,8 +5,8 @@ import (
 	"io"
 	"strconv"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/format"
 )
 
 // writeLatencyTable writes the latencies of a study as a table; nothing when there are none.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/format"
 )
 
 // writeMachineTable writes a table of what limited a study's points and what the machine did, in

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
-	"vllmgo/internal/format"
 )
 
 // addNote adds a note unless the row has it.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 const (

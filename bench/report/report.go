@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // WriteReport writes the whole report of the run: the setting, tables and a finding for each study,

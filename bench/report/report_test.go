@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/benchtest"
 	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // Results are the results of a run. [New] computes them from its journal.

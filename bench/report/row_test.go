@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/benchtest"
 )
 
 func TestMetrics(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"io"
 	"strconv"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // WriteCSV writes the rows of all studies as CSV, one line each after a line of headers. The units

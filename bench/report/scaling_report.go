@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"vllmgo/bench/internal/files"
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // WriteFiles writes everything into files of a directory, and replaces those that are there:

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/format"
 )
 
 // compareSettings returns an error when a run was asked for other things than the first, or ran on

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )

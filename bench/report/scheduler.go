@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // Scheduler is what vLLM's scheduler did during a point's latency passes. Its counts were read

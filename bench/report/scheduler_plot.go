@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // WriteSchedulerPlot writes a plot as PNG of what the scheduler did over time, in the latency pass

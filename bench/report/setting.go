@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strconv"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // engineSetting is the setting of the engines as tables name it.

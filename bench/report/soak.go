@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/files"
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
-	"vllmgo/internal/format"
 )
 
 // PublishSoak writes the report of the soak test in a directory to w, and to soak.txt in the

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
-	"vllmgo/internal/format"
 )
 
 // WriteCSV writes a study's rows as CSV, one line for each point after a line of headers. Times are

@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // WritePlot writes a plot of a study as PNG: generated tokens and all tokens a second against the

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
 )
 
 // writeTable writes a study's rows as a table, with their notes below it.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"slices"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // writeSummary writes the results summary: a table with one row for each study.

@@ -13,12 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/vllmgo"
 )
 

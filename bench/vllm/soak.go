@@ -11,8 +11,8 @@ import (
 
 	"vllmgo/bench"
 	"vllmgo/bench/internal/engines"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/machine"
 )
 
 // Soak sends the requests of one point through an engine on vLLM, in this process, and writes the

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 	"vllmgo/vllmgo"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 )
 
 // The names of presets; see [Preset].

@@ -3,7 +3,7 @@ package workload
 import (
 	"fmt"
 
-	"vllmgo/internal/format"
+	"vllmgo/bench/internal/format"
 	"vllmgo/vllmgo"
 )
 

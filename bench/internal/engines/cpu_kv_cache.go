@@ -7,9 +7,9 @@ import (
 	"os"
 	"strconv"
 
+	"vllmgo/bench/internal/format"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/format"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 

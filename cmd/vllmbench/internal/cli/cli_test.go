@@ -18,10 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/vllmgo"
 )
 

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/race"
-	"vllmgo/internal/benchtest"
 )
 
 // What is wrong with a race is said before a contender loads.

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
-	"vllmgo/internal/benchtest"
 )
 
 func TestScalingCommand(t *testing.T) {

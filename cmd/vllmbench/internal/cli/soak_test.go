@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"vllmgo/internal/benchtest"
+	"vllmgo/bench/benchtest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"

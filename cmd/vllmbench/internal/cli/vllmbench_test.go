@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/benchtest"
 	"vllmgo/vllmgo"
 )
 

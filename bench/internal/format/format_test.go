@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/stat"
-	"vllmgo/internal/format"
 )
 
 func TestNumbers(t *testing.T) {

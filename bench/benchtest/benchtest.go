@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench"
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/fake"
-	"vllmgo/internal/machine"
 	"vllmgo/vllmgo"
 )
 
