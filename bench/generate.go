@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"vllmgo/bench/internal/ask"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
@@ -11,37 +12,9 @@ import (
 
 // terms are what is asked of an engine for the requests of a point, besides their lengths.
 type terms struct {
-	detokenize bool
-	// set is the point's own, which Study.Validate has approved.
-	set workload.Set
+	ask.Terms
 	// cache is true when the point's settings switch the prefix cache on.
 	cache bool
-}
-
-// params returns parameters that ask for exactly so many tokens, with greedy decoding unless the
-// set says otherwise.
-func (t terms) params(outputLen int) vllmgo.SamplingParams {
-	params := vllmgo.Greedy(outputLen)
-	params.IgnoreEOS, params.MinTokens = true, outputLen
-	if !t.detokenize {
-		params.Detokenize = new(false)
-	}
-	params, _ = t.set.SamplingParams(params)
-	return params
-}
-
-// prompts returns what is sent for requests. The parameters are those of the first request. Prompts
-// whose length differs have their own.
-func (t terms) prompts(requests []workload.Request) ([]vllmgo.Prompt, vllmgo.SamplingParams) {
-	common := requests[0].OutputLen
-	prompts := make([]vllmgo.Prompt, len(requests))
-	for i, r := range requests {
-		prompts[i] = r.Prompt()
-		if r.OutputLen != common {
-			prompts[i].Params = new(t.params(r.OutputLen))
-		}
-	}
-	return prompts, t.params(common)
 }
 
 // engineError is an error of the engine, which cannot be trusted after it.
@@ -56,7 +29,7 @@ func generate(
 	requests []workload.Request,
 	asked terms,
 ) (*vllmgo.Generation, time.Duration, error) {
-	prompts, params := asked.prompts(requests)
+	prompts, params := asked.Prompts(requests)
 	start := time.Now()
 	g, err := engine.Generate(ctx, prompts, params)
 	wall := time.Since(start)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/ask"
 	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/internal/random"
@@ -191,5 +192,5 @@ func (e *engineRun) limited() Engine {
 // terms returns what is asked of the engine for a point's requests.
 func (e *engineRun) terms(p *pointRun) terms {
 	cache := e.rec.Args.EnablePrefixCaching
-	return terms{detokenize: !e.EngineArgs.SkipTokenizerInit, set: p.Set, cache: cache != nil && *cache}
+	return terms{ask.Terms{Detokenize: !e.EngineArgs.SkipTokenizerInit, Set: p.Set}, cache != nil && *cache}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/metrics"
 	"time"
 
+	"vllmgo/bench/internal/ask"
 	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
@@ -83,7 +84,7 @@ func (s SoakSettings) withRequests(requests int) SoakSettings {
 type soak struct {
 	SoakSettings
 	engine   SeqEngine
-	asked    terms
+	asked    ask.Terms
 	hash     workload.TokenHash // of the prompts so far
 	underWay map[int]workload.Request
 	window   journal.SoakWindow
@@ -92,7 +93,7 @@ type soak struct {
 func newSoak(engine SeqEngine, s SoakSettings) *soak {
 	return &soak{
 		SoakSettings: s, engine: engine, hash: workload.NewTokenHash(), underWay: map[int]workload.Request{},
-		asked: terms{detokenize: s.Requests.Tokenizer != nil, set: s.Point.Set},
+		asked: ask.Terms{Detokenize: s.Requests.Tokenizer != nil, Set: s.Point.Set},
 	}
 }
 
@@ -110,7 +111,7 @@ func (s *soak) run(ctx context.Context, pass string, end func(ended int) error) 
 			i++
 			s.hash.Add(request.TokenIDs)
 			prompt := request.Prompt()
-			prompt.Params = new(s.asked.params(request.OutputLen))
+			prompt.Params = new(s.asked.Params(request.OutputLen))
 			if !yield(prompt) {
 				return
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"vllmgo/bench/internal/ask"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/fake"
@@ -22,13 +23,13 @@ func measureOnce(t *testing.T, lab *fake.Lab, p workload.Point, full bool) (jour
 	require.NoError(t, err)
 	engine, err := lab.Open(t.Context(), vllmgo.EngineArgs{})
 	require.NoError(t, err)
-	w, err := warmUp(t.Context(), engine, &pointRun{Point: p, requests: requests}, full, terms{detokenize: true}, func(int, time.Duration) {})
+	w, err := warmUp(t.Context(), engine, &pointRun{Point: p, requests: requests}, full, terms{Terms: ask.Terms{Detokenize: true}}, func(int, time.Duration) {})
 	if err != nil {
 		return w, journal.Trial{}, err
 	}
 	pass, err := requests.Trial(t.Context(), 1)
 	require.NoError(t, err)
-	trial, err := runTrial(t.Context(), engine, p, pass, terms{detokenize: true}, func() func() journal.Usage { return func() journal.Usage { return journal.Usage{} } })
+	trial, err := runTrial(t.Context(), engine, p, pass, terms{Terms: ask.Terms{Detokenize: true}}, func() func() journal.Usage { return func() journal.Usage { return journal.Usage{} } })
 	return w, trial, err
 }
 
@@ -47,7 +48,7 @@ func TestTrial(t *testing.T) {
 	want := vllmgo.Greedy(50)
 	want.IgnoreEOS, want.MinTokens = true, 50
 	assert.Equal(t, want, lab.Params)
-	assert.Equal(t, new(false), terms{}.params(1).Detokenize)
+	assert.Equal(t, new(false), terms{}.Params(1).Detokenize)
 }
 
 func TestTrialOfDifferentLengths(t *testing.T) {

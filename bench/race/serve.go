@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"vllmgo/bench/internal/ask"
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
 )
@@ -105,15 +106,13 @@ func openLLM(ctx context.Context, s start) (contestant, string, error) {
 }
 
 func (l llm) run(ctx context.Context, p pass) (answer, error) {
-	prompts := make([]vllmgo.Prompt, len(p.Prompts))
+	requests := make([]workload.Request, len(p.Prompts))
 	for i, ids := range p.Prompts {
-		prompts[i].TokenIDs = ids
-		if p.OutputLens[i] != p.OutputLens[0] {
-			prompts[i].Params = new(l.params(p.OutputLens[i]))
-		}
+		requests[i] = workload.Request{TokenIDs: ids, OutputLen: p.OutputLens[i]}
 	}
+	prompts, params := ask.Terms{Detokenize: l.detokenize}.Prompts(requests)
 	began := time.Now()
-	g, err := l.Generate(ctx, prompts, l.params(p.OutputLens[0]))
+	g, err := l.Generate(ctx, prompts, params)
 	wall := time.Since(began)
 	if err != nil {
 		return answer{}, err
@@ -127,14 +126,4 @@ func (l llm) run(ctx context.Context, p pass) (answer, error) {
 	}
 	a.OutputsSHA256 = outputs.String()
 	return a, nil
-}
-
-// params returns sampling parameters for outputs of exactly outputLen tokens.
-func (l llm) params(outputLen int) vllmgo.SamplingParams {
-	params := vllmgo.Greedy(outputLen)
-	params.IgnoreEOS, params.MinTokens = true, outputLen
-	if !l.detokenize {
-		params.Detokenize = new(false)
-	}
-	return params
 }
