@@ -1,6 +1,9 @@
 package vllmgo
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Info describes a loaded engine: what was installed, what was chosen, and what loading cost.
 type Info struct {
@@ -67,4 +70,10 @@ type ModelConfig struct {
 // KVBytesPerToken returns the KV cache's size for one token, in bytes, over all devices.
 func (c ModelConfig) KVBytesPerToken() int64 {
 	return 2 * int64(c.NumLayers) * int64(c.NumKVHeads) * int64(c.HeadDim) * int64(c.DtypeBytes)
+}
+
+// Versions returns the versions of what was installed, such as "vLLM 0.32.0, torch 2.11.0+cu130,
+// Python 3.12.3".
+func (i Info) Versions() string {
+	return fmt.Sprintf("vLLM %s, torch %s, Python %s", i.VLLMVersion, i.TorchVersion, i.PythonVersion)
 }

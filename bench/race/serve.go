@@ -93,16 +93,7 @@ func openLLM(ctx context.Context, s start) (contestant, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	info := engine.Info()
-	return llm{
-			engine,
-			s.Detokenize,
-		}, fmt.Sprintf(
-			"vLLM %s, torch %s, Python %s",
-			info.VLLMVersion,
-			info.TorchVersion,
-			info.PythonVersion,
-		), nil
+	return llm{engine, s.Detokenize}, engine.Info().Versions(), nil
 }
 
 func (l llm) run(ctx context.Context, p pass) (answer, error) {

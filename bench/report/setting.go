@@ -74,8 +74,7 @@ func (r *Results) versions() string {
 	if len(r.Engines) == 0 {
 		return ""
 	}
-	info := r.Engines[0].Info
-	return fmt.Sprintf("vLLM %s, torch %s, Python %s", info.VLLMVersion, info.TorchVersion, info.PythonVersion)
+	return r.Engines[0].Info.Versions()
 }
 
 // loadCost returns in words what it took to load an engine.

@@ -33,9 +33,8 @@ func PublishSoak(dir string, w io.Writer) (*journal.Soak, error) {
 func WriteSoak(w io.Writer, s *journal.Soak) error {
 	var b bytes.Buffer // whose writes do not fail
 	h := s.Header
-	fmt.Fprintf(&b, "%s\n%s\nvLLM %s, torch %s, Python %s, max_num_seqs %d, max_num_batched_tokens %d\n",
-		strings.Join(h.Command, " "), h.Machine, h.Engine.VLLMVersion, h.Engine.TorchVersion, h.Engine.PythonVersion,
-		h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
+	fmt.Fprintf(&b, "%s\n%s\n%s, max_num_seqs %d, max_num_batched_tokens %d\n",
+		strings.Join(h.Command, " "), h.Machine, h.Engine.Versions(), h.Engine.MaxNumSeqs, h.Engine.MaxNumBatchedTokens)
 	rows := soakRows(s.Windows)
 	if err := writeWindows(&b, h, rows); err != nil {
 		return fmt.Errorf("bench: writing a table: %w", err)
