@@ -2,6 +2,7 @@ package pyembed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -287,5 +288,36 @@ func TestUnsetenv(t *testing.T) {
 		require.NoError(t, py.Unsetenv("PYEMBED_GONE"))
 		require.NoError(t, py.Unsetenv("PYEMBED_GONE"))
 		return py.Exec("import os; assert 'PYEMBED_GONE' not in os.environ and os.getenv('PYEMBED_GONE') is None")
+	})
+}
+
+// A Go error that wraps a Python exception goes through Python as that exception, and is found again.
+func TestWrappedExceptionsGoThroughPython(t *testing.T) {
+	do(t, func(py *Py) error {
+		_, missing := py.Eval("{}['k']")
+		require.ErrorIs(t, missing, Class("KeyError"))
+		for _, wrapping := range []error{errors.Join(io.EOF, missing), fmt.Errorf("reading config: %w (%w)", missing, io.EOF)} {
+			err := throughPython(t, py, func(*Py, []*Object, map[string]*Object) (any, error) { return nil, wrapping })
+			assert.ErrorIs(t, err, Class("KeyError"))
+			assert.ErrorIs(t, err, io.EOF)
+			exception, ok := errors.AsType[*Error](err)
+			require.True(t, ok)
+			assert.Contains(t, exception.Notes, wrapping.Error())
+		}
+		return nil
+	})
+}
+
+func TestConversionsAtTheEdge(t *testing.T) {
+	do(t, func(py *Py) error {
+		huge, err := py.Eval("1e300+0j")
+		require.NoError(t, err)
+		_, err = As[complex64](py, huge)
+		require.ErrorContains(t, err, "does not fit into complex64")
+		none, err := py.From(json.RawMessage(nil))
+		require.NoError(t, err)
+		text, err := none.Str(py)
+		assert.Equal(t, "None", text)
+		return err
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"math/cmplx"
 	"reflect"
 	"strings"
 	"unsafe"
@@ -151,6 +152,9 @@ func (py *Py) decodeKind(o *C.PyObject, k kind, v reflect.Value, depth int) (don
 	case reflect.Complex64, reflect.Complex128:
 		if isNumber || k == kindFloat || k == kindComplex {
 			n, err := py.decodeComplex(o)
+			if err == nil && v.OverflowComplex(n) && !cmplx.IsInf(n) {
+				err = fmt.Errorf("the complex number %v does not fit into %s", n, v.Type())
+			}
 			v.SetComplex(n)
 			return true, err
 		}

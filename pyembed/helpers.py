@@ -29,6 +29,12 @@ class GoPanic(RuntimeError):
     """A panic in a Go function that Python called."""
 
 
+def wrap(exception, message, carrier):
+    """Attaches a Go error that wraps an exception to it."""
+    exception._go_error = carrier
+    exception.add_note(message)
+
+
 def go_error(cls, message, note, carrier):
     """The exception that stands for a Go error."""
     exc = cls(message)
@@ -162,7 +168,8 @@ def plain(value):
         return value.value
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
-        return value.item()
+        item = value.item()
+        return value if type(item) is type(value) else item  # as of longdouble
     return value
 
 

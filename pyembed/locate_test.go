@@ -147,3 +147,11 @@ func TestLoadRefuses(t *testing.T) {
 	assert.ErrorContains(t, load(text, ""), "file too short")
 	assert.ErrorContains(t, load(filepath.Join(dir, "none.so"), ""), "No such file")
 }
+
+// A Python whose output has an encoding that is not ASCII's answers, too.
+func TestLocateWhateverTheEncoding(t *testing.T) {
+	for _, encoding := range []string{"utf-16", "utf-32", "cp500"} {
+		_, err := Locate(t.Context(), Config{Env: map[string]string{"PYTHONIOENCODING": encoding}})
+		assert.NoError(t, err, encoding)
+	}
+}

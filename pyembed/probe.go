@@ -77,9 +77,9 @@ func (config Config) probe(ctx context.Context, path string) (Python, error) {
 func (config Config) ask(ctx context.Context, path string) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	// The answer has a line for itself, whatever else is printed, and goes where a replaced
-	// sys.stdout does not reach.
-	cmd := exec.CommandContext(limited, path, "-c", probeSource+"print('\\n' + answer, file=sys.__stdout__, flush=True)\n")
+	// The answer has a line for itself, whatever else is printed, and is written where neither a
+	// replaced sys.stdout nor its encoding reaches.
+	cmd := exec.CommandContext(limited, path, "-c", probeSource+"os.write(1, f'\\n{answer}\\n'.encode('ascii'))\n")
 	cmd.Env = os.Environ()
 	for key, value := range config.Env {
 		cmd.Env = append(cmd.Env, key+"="+value)

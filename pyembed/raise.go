@@ -91,6 +91,9 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 	if p, ok := err.(*Panic); ok {
 		class, message, note = "GoPanic", fmt.Sprintf("panic: %v", p.Value), string(p.Stack)
 	} else if e, ok := errors.AsType[*Error](err); ok && e.exception != nil {
+		if error(e) != err {
+			py.wrap(e.exception, err)
+		}
 		C.py_Py_IncRef(e.exception.pointer())
 		return e.exception.pointer(), nil
 	}
@@ -121,6 +124,21 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 	defer made.Release(py)
 	C.py_Py_IncRef(made.pointer())
 	return made.pointer(), nil
+}
+
+// wrap attaches an error that wraps an exception to it, with its text as a note, so that Go finds
+// the error again when the exception comes back from Python. A class may refuse attributes, and then
+// the exception comes back alone.
+func (py *Py) wrap(exception *Object, err error) {
+	carrier, failure := py.carry(err)
+	if failure != nil {
+		return
+	}
+	defer carrier.Release(py)
+	message := strings.ToValidUTF8(err.Error(), "?")
+	if result, failure := py.thread.rt.helpers.CallMethod(py, "wrap", exception, message, carrier); failure == nil {
+		result.Release(py)
+	}
 }
 
 // carry makes an object that refers to a Go value and keeps it.

@@ -85,6 +85,9 @@ func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool,
 	case big.Int:
 		encoded, err = py.encodeBig(&v)
 	case json.RawMessage:
+		if v == nil {
+			v = json.RawMessage("null") // as encoding/json has it
+		}
 		encoded, err = py.helped("from_json", string(v))
 	case json.Number:
 		encoded, err = py.helped("from_json", string(v))
