@@ -8,12 +8,14 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,6 +46,30 @@ var (
 	heading   = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	notInSlug = regexp.MustCompile(`[^\w\- ]`)
 )
+
+// TestCommentsAreNarrow keeps the lines of comments within 100 columns. Output of examples is as it
+// is.
+func TestCommentsAreNarrow(t *testing.T) {
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && len(d.Name()) > 2 && d.Name()[0] == '.': // .git, .venv, .cache
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "example_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for i, line := range strings.Split(strings.ReplaceAll(string(text), "\t", "    "), "\n") {
+			comment := strings.TrimSpace(line)
+			if strings.HasPrefix(comment, "// ") && utf8.RuneCountInString(line) > 100 {
+				t.Errorf("%s:%d has %d columns", path, i+1, utf8.RuneCountInString(line))
+			}
+		}
+		return nil
+	}))
+}
 
 // TestLinks follows each link of the documentation to a file or heading of the project.
 func TestLinks(t *testing.T) {

@@ -291,7 +291,8 @@ func TestUnsetenv(t *testing.T) {
 	})
 }
 
-// A Go error that wraps a Python exception goes through Python as that exception, and is found again.
+// A Go error that wraps a Python exception goes through Python as that exception, and is found
+// again.
 func TestWrappedExceptionsGoThroughPython(t *testing.T) {
 	do(t, func(py *Py) error {
 		_, missing := py.Eval("{}['k']")

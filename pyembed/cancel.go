@@ -106,7 +106,7 @@ func (t *Thread) interrupt(class *Object) (now moment) {
 //     stay taken, so that every other thread would wait for it for ever
 //
 // Code that takes a lock by acquire outside a with statement is not protected from this. A class
-// that is no exception, and a thread that Python does not know, are errors.
+// that is not an exception, and a thread that Python does not know, are errors.
 func (rt *Interpreter) Interrupt(thread uint64, class *Object) (raised bool, err error) {
 	err = rt.watcher.Do(context.Background(), func(py *Py) error {
 		if !py.isExceptionClass(class.pointer()) {
@@ -143,10 +143,10 @@ type place struct {
 	instruction int
 }
 
-// lookAndInterrupt raises an exception in a thread, if it is ready, and returns what it is doing. It
-// runs on the watcher, which has a thread for itself: a pool of busy threads does not hold it up,
-// calls take turns, and it runs no Python code of others, such as finalizers. So the thread stays
-// where it is between the look and the exception.
+// lookAndInterrupt raises an exception in a thread, if it is ready, and returns what it is doing.
+// It runs on the watcher, which has a thread for itself: a pool of busy threads does not hold it
+// up, calls take turns, and it runs no Python code of others, such as finalizers. So the thread
+// stays where it is between the look and the exception.
 func (py *Py) lookAndInterrupt(thread C.ulong, class *Object) (now moment, err error) {
 	now, at, err := py.tryInterrupt(thread, class)
 	if err != nil || now != locking {
@@ -235,9 +235,9 @@ func (py *Py) momentOf(frame *Object) (now moment, at place, err error) {
 	}
 }
 
-// leavesWith reports whether a frame's instruction calls __exit__ at the end of a with statement: with
-// three times None, or for an exception. Where __exit__ begins, its own frame is not there yet from
-// CPython 3.13 on.
+// leavesWith reports whether a frame's instruction calls __exit__ at the end of a with statement:
+// with three times None, or for an exception. Where __exit__ begins, its own frame is not there yet
+// from CPython 3.13 on.
 func (py *Py) leavesWith(frame *Object, instruction int) (bool, error) {
 	code, err := frame.Attr(py, "f_code")
 	if err != nil {

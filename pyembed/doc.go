@@ -109,8 +109,8 @@
 //
 // Some moments are spared, and the exception comes when they are over: imports, which would leave a
 // module half made, logging, and moments in which a with statement or Python's own library takes or
-// gives back a lock, since the lock would stay taken for ever; see [Interpreter.Interrupt]. A module
-// or a handler of logging that never ends is therefore never interrupted.
+// gives back a lock, since the lock would stay taken for ever; see [Interpreter.Interrupt]. A
+// module or a handler of logging that never ends is therefore never interrupted.
 //
 // An exception arrives at the next bytecode. So these cannot be interrupted: C code that does not
 // return, and waits in C, which are most waits: time.sleep, a lock, queue.get, a read. End a wait
@@ -132,8 +132,8 @@
 //
 // A process that Python forks has no Go: what it calls of Go raises RuntimeError, and its output
 // goes to the process's own stdout and stderr. It must end with os._exit: Python code that returns
-// there, or raises what nobody catches, SystemExit included, returns to Go and waits for ever. Start
-// Python's processes by spawn or forkserver instead.
+// there, or raises what nobody catches, SystemExit included, returns to Go and waits for ever.
+// Start Python's processes by spawn or forkserver instead.
 //
 // # Environment and output
 //

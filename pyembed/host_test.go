@@ -235,7 +235,8 @@ func TestCancellationIsRaisedAgain(t *testing.T) {
 		"finally":     "def f():\n  try:\n    while True: pass\n  finally:\n    f()\nf()",
 		"handlers": "while True:\n  try:\n    try:\n      while True: len('')\n    except BaseException:\n      while True: len('')\n" +
 			"  except BaseException:\n    len('')\n",
-		// In 3.12, no instruction of these loops that an exception can come at is outside of the try.
+		// In 3.12, no instruction of these loops that an exception can come at is outside of the
+		// try.
 		"call in try":     "def f(): return sum(range(100))\nwhile True:\n  try: f()\n  except BaseException: pass",
 		"collect in try":  "import gc\nwhile True:\n  try: gc.collect()\n  except BaseException: pass",
 		"select in try":   "import select\nwhile True:\n  try: select.select([], [], [], 0.01)\n  except BaseException: pass",

@@ -192,7 +192,7 @@ func TestStructThatEmbedsItself(t *testing.T) {
 	})
 }
 
-// The exceptions of a class that is no group, or that makes new ones each time, have an end.
+// Looking at exceptions ends, also when their class is not a group or makes new ones each time.
 func TestEndlessExceptions(t *testing.T) {
 	rt := python(t)
 	for _, base := range []string{"Exception", "ExceptionGroup"} {

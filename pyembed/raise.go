@@ -127,8 +127,8 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 }
 
 // wrap attaches an error that wraps an exception to it, with its text as a note, so that Go finds
-// the error again when the exception comes back from Python. A class may refuse attributes, and then
-// the exception comes back alone.
+// the error again when the exception comes back from Python. A class may refuse attributes, and
+// then the exception comes back alone.
 func (py *Py) wrap(exception *Object, err error) {
 	carrier, failure := py.carry(err)
 	if failure != nil {

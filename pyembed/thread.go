@@ -34,8 +34,8 @@ type Thread struct {
 	// insisting is true when an exception is raised again when code catches it; see
 	// [Interpreter.setUpInterrupts].
 	insisting atomic.Bool
-	// caught receives a value when code catches such an exception, and timesCaught counts them. Only
-	// the thread itself uses timesCaught.
+	// caught receives a value when code catches such an exception, and timesCaught counts them.
+	// Only the thread itself uses timesCaught.
 	caught      chan struct{}
 	timesCaught int
 	// watching is true for the watcher, which runs no code of others: no finalizers.

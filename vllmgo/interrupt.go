@@ -6,7 +6,8 @@ import (
 )
 
 // interruptLoading raises an exception in the thread that loads an engine once ctx has ended, and
-// returns when finished is closed; see [pyembed.Interpreter.Interrupt] for the moments that it spares.
+// returns when finished is closed; see [pyembed.Interpreter.Interrupt] for the moments that it
+// spares.
 func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	select {
 	case <-finished:

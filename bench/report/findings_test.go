@@ -51,7 +51,7 @@ func TestRequestCountFinding(t *testing.T) {
 		finding(300, 800, 960, 930, 1000))
 }
 
-// What is within the intervals is no dip.
+// A row within the intervals of the row before does not dip.
 func TestNoDipWithinIntervals(t *testing.T) {
 	study := preset(t, "full")[2]
 	j := journalOf([]workload.Study{study}, []float64{300, 800, 1000, 900, 1000})

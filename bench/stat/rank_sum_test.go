@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// enumerated returns the p-value of the rank-sum test by going through all ways to divide the values.
+// enumerated returns the p-value of the rank-sum test by going through all ways to divide the
+// values.
 func enumerated(first, second []time.Duration) float64 {
 	pooled := append(append([]time.Duration{}, first...), second...)
 	// wins returns twice U: 2 for each pair in which the chosen value is greater, 1 for equal ones.
@@ -46,7 +47,8 @@ func enumerated(first, second []time.Duration) float64 {
 	return min(1, 2*float64(min(below, above))/float64(all))
 }
 
-// The p-value is that of enumeration, for thousands of small samples most of whose values are equal.
+// The p-value is that of enumeration, for thousands of small samples most of whose values are
+// equal.
 func TestRankSumAgainstEnumeration(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	n := 3000
@@ -78,7 +80,8 @@ func TestOneAgainstEqualValues(t *testing.T) {
 	assert.False(t, c.Differ)
 }
 
-// The exact p-value and that of the normal distribution meet where the one ends and the other begins.
+// The exact p-value and that of the normal distribution meet where the one ends and the other
+// begins.
 func TestRankSumOfManyValues(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 5 {

@@ -19,9 +19,9 @@ import (
 // journal of a soak test into s.Dir: a window for each of so many equal parts of the requests. See
 // [bench.Soak] for what is checked.
 //
-// The studies must have one point. The settings of a run's trials, such as Stopping and Latency, have
-// no effect, and a soak test cannot be resumed. When Soak returns an error, the
-// journal has the windows that ended.
+// The studies must have one point. The settings of a run's trials, such as Stopping and Latency,
+// have no effect, and a soak test cannot be resumed. When Soak returns an error, the journal has
+// the windows that ended.
 func Soak(ctx context.Context, s Settings, windows int) (err error) {
 	path := filepath.Join(s.Dir, journal.SoakFileName)
 	if _, err := os.Stat(path); err == nil {

@@ -14,8 +14,8 @@ type Terms struct {
 	Set workload.Set
 }
 
-// Params returns parameters that ask for exactly so many tokens, with greedy decoding unless the set
-// says otherwise.
+// Params returns parameters that ask for exactly so many tokens, with greedy decoding unless the
+// set says otherwise.
 func (t Terms) Params(outputLen int) vllmgo.SamplingParams {
 	params := vllmgo.Greedy(outputLen)
 	params.IgnoreEOS, params.MinTokens = true, outputLen

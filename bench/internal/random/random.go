@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Stream returns the ChaCha8 stream whose key is the SHA-256 of a text, which fmt.Sprintf makes. The
-// text says all that the stream is for, so that the streams of different purposes are independent,
-// and each can be made again.
+// Stream returns the ChaCha8 stream whose key is the SHA-256 of a text, which fmt.Sprintf makes.
+// The text says all that the stream is for, so that the streams of different purposes are
+// independent, and each can be made again.
 func Stream(format string, args ...any) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, format, args...))))
 }

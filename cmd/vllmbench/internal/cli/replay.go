@@ -68,8 +68,8 @@ func folderOf(path string) string {
 	return path
 }
 
-// unset clears the settings whose flags are not given, so that those of the run that is replayed are
-// taken.
+// unset clears the settings whose flags are not given, so that those of the run that is replayed
+// are taken.
 func unset(f *pflag.FlagSet, s *vllm.Settings) {
 	for name, clear := range map[string]func(){
 		"model":                func() { s.EngineArgs.Model = "" },

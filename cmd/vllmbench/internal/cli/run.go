@@ -15,8 +15,8 @@ import (
 )
 
 // runCommand returns the command. Its flags are the ones below, those of shared_flags.go that other
-// commands have too (the model, trials and the results folder), and those of study_flags.go (a study
-// of the user's own).
+// commands have too (the model, trials and the results folder), and those of study_flags.go (a
+// study of the user's own).
 func (v *vllmbench) runCommand() *cobra.Command {
 	var o options
 	c := &cobra.Command{
