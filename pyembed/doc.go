@@ -62,8 +62,8 @@
 //	maps to struct{}                     set; a frozenset is accepted, too
 //	structs, by their fields' py tags    dict
 //	time.Time                            datetime.datetime, with a time zone, to the microsecond
-//	time.Duration                        datetime.timedelta, to the microsecond; an int is accepted
-//	                                     as nanoseconds
+//	time.Duration                        datetime.timedelta, to the microsecond; an int is
+//	                                     accepted as nanoseconds
 //	json.RawMessage                      what json.loads makes of it
 //	error                                the exception; see Errors
 //	encoding.TextMarshaler               str; TextUnmarshaler takes str(object)
