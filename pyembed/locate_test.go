@@ -151,7 +151,7 @@ func TestLoadRefuses(t *testing.T) {
 // A Python whose output has an encoding that is not ASCII's answers, too.
 func TestLocateWhateverTheEncoding(t *testing.T) {
 	for _, encoding := range []string{"utf-16", "utf-32", "cp500"} {
-		_, err := Locate(t.Context(), Config{Env: map[string]string{"PYTHONIOENCODING": encoding}})
+		_, err := Locate(t.Context(), Config{Variable: "VLLMGO_PYTHON", Env: map[string]string{"PYTHONIOENCODING": encoding}})
 		assert.NoError(t, err, encoding)
 	}
 }

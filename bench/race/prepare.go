@@ -52,9 +52,9 @@ func (s Settings) prepare(ctx context.Context) (p prepared, cleanup func(), err 
 	if s.VLLM.EngineArgs.GPUMemoryUtilization == 0 {
 		s.VLLM.EngineArgs.GPUMemoryUtilization = 0.90 / float64(len(s.Contenders))
 	}
-	run, cleanup, err := vllm.Prepare(ctx, s.VLLM)
+	run, removeModel, err := vllm.Prepare(ctx, s.VLLM)
 	if err != nil {
-		return prepared{}, cleanup, err
+		return prepared{}, removeModel, err
 	}
 	p = prepared{
 		Settings: s, dir: run.Dir, args: run.EngineArgs, config: run.ModelConfig, device: run.Device,
@@ -62,16 +62,16 @@ func (s Settings) prepare(ctx context.Context) (p prepared, cleanup func(), err 
 		progress: cmp.Or[io.Writer](run.Progress, io.Discard),
 	}
 	if p.studies, err = chosen(run.Studies, s.Points); err != nil {
-		return p, cleanup, err
+		return p, removeModel, err
 	}
 	if p.args.EngineMode, err = vllmgo.ResolveEngineMode(ctx, p.args.EngineMode); err != nil {
-		return p, cleanup, err
+		return p, removeModel, err
 	}
 	if p.python, err = vllmgo.Python(); err != nil {
-		return p, cleanup, err
+		return p, removeModel, err
 	}
-	remove, err := p.makeTokenizer(ctx)
-	return p, func() { remove(); cleanup() }, err
+	removeTokenizer, err := p.makeTokenizer(ctx)
+	return p, func() { removeTokenizer(); removeModel() }, err
 }
 
 // makeTokenizer makes a tokenizer for contenders that need one, when the model has none. It has as
