@@ -42,7 +42,7 @@ func (p BeamSearchParams) MarshalJSON() ([]byte, error) {
 // those of the completion alone.
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
 	in := input{prompts: prompts}
-	if err := in.checkPrompts(l.info.MaxModelLen - 1); err != nil {
+	if err := in.checkPrompts(l.info.MaxModelLen-1, l.info.VocabSize); err != nil {
 		return nil, fmt.Errorf("vllmgo: %w", err)
 	}
 	if params.BeamWidth < 1 || params.MaxTokens < 1 {

@@ -27,6 +27,8 @@ type Info struct {
 	// CPUThreads are the cores of each rank on a CPU, as in VLLM_CPU_OMP_THREADS_BIND, with "|"
 	// between ranks; empty if vLLM chose them.
 	CPUThreads string `json:"cpu_threads,omitzero"`
+	// VocabSize is the number of token IDs that the model knows.
+	VocabSize int `json:"vocab_size,omitzero"`
 	// MaxModelLen is the longest sequence, in tokens.
 	MaxModelLen         int    `json:"max_model_len"`
 	MaxNumSeqs          int    `json:"max_num_seqs"`

@@ -38,7 +38,7 @@ type promptOptions struct {
 // first.
 func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params SamplingParams) (*batch, error) {
 	in := input{prompts: prompts, first: first}
-	err := in.checkPrompts(l.info.MaxModelLen - 1)
+	err := in.checkPrompts(l.info.MaxModelLen-1, l.info.VocabSize)
 	if err == nil {
 		in.params, err = encodeParams(prompts, first, params)
 	}
@@ -49,13 +49,17 @@ func (l *LLM) newBatch(ctx context.Context, prompts []Prompt, first int, params 
 }
 
 // checkPrompts returns an error for prompts that are wrong whatever the model, and encodes their
-// options. limit is the most tokens that a prompt can have.
-func (in *input) checkPrompts(limit int) error {
+// options. limit is the most tokens that a prompt can have, and vocabSize the number of token IDs
+// that the model knows; 0 if that is not known.
+func (in *input) checkPrompts(limit, vocabSize int) error {
 	if len(in.prompts) == 0 {
 		return errors.New("there are no prompts")
 	}
 	for i, prompt := range in.prompts {
 		options, err := prompt.encode(limit)
+		if err == nil {
+			err = checkVocabulary(prompt.TokenIDs, vocabSize)
+		}
 		if err != nil {
 			return fmt.Errorf("prompt %d %w", in.first+i, err)
 		}
@@ -66,6 +70,20 @@ func (in *input) checkPrompts(limit int) error {
 			in.options = make([]string, len(in.prompts))
 		}
 		in.options[i] = options
+	}
+	return nil
+}
+
+// checkVocabulary returns an error when the model does not know a token ID. vLLM 0.24 does not look
+// at IDs above the tokenizer's, and the first of them ends its engine.
+func checkVocabulary(ids []int32, vocabSize int) error {
+	if vocabSize == 0 {
+		return nil
+	}
+	for _, id := range ids {
+		if id < 0 || int(id) >= vocabSize {
+			return fmt.Errorf("has the token ID %d, which is out of vocabulary: the model knows 0 to %d", id, vocabSize-1)
+		}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestPackTheRest(t *testing.T) {
 			Tools: []Tool{{Name: "heat", Parameters: map[string]any{"type": "object"}}},
 		}, Priority: -2},
 	}}
-	require.NoError(t, in.checkPrompts(4))
+	require.NoError(t, in.checkPrompts(4, 0))
 	packed := pack(in.prompts, nil, in.options)
 	assert.Equal(t, []int32{1, -1}, valuesOf[int32](packed.Lengths))
 	assert.JSONEq(t, `[{"adapter": ["a", "/a"]}, {"priority": -2, "chat": {
@@ -73,7 +73,7 @@ func TestInputIsRefused(t *testing.T) {
 		"StructuredOutputs needs exactly one": {one, SamplingParams{StructuredOutputs: &StructuredOutputs{Regex: "a", JSONObject: true}}},
 	} {
 		in := input{prompts: c.prompts}
-		err := in.checkPrompts(3)
+		err := in.checkPrompts(3, 0)
 		if err == nil {
 			_, err = encodeParams(c.prompts, 0, c.params)
 		}

@@ -64,7 +64,7 @@ func (l *LLM) Encode(
 	params PoolingParams,
 ) ([]PoolingOutput, error) {
 	in := input{prompts: prompts}
-	err := in.checkPrompts(l.info.MaxModelLen)
+	err := in.checkPrompts(l.info.MaxModelLen, l.info.VocabSize)
 	if err == nil {
 		in.params, err = encodePoolingParams(prompts, params)
 	}

@@ -97,6 +97,7 @@ def describe(config):
         "LoadFormat": str(config.load_config.load_format),
         "Runner": config.model_config.runner_type,
         "TensorParallelSize": config.parallel_config.tensor_parallel_size,
+        "VocabSize": config.model_config.get_vocab_size(),
         "MaxModelLen": config.model_config.max_model_len,
         "MaxNumSeqs": config.scheduler_config.max_num_seqs,
         "MaxNumBatchedTokens": config.scheduler_config.max_num_batched_tokens,
