@@ -212,15 +212,8 @@ func (py *Py) momentOf(frame *Object) (now moment, at place, err error) {
 	if at.instruction, err = attrAs[int](py, frame, "f_lasti"); err != nil {
 		return now, at, err
 	}
-	leaves, err := py.leavesWith(frame, at.instruction)
-	if err != nil {
-		return now, at, err
-	}
-	if leaves {
-		now = locking
-	}
-	for innermost := true; ; innermost = false {
-		in, err := py.momentIn(frame, innermost)
+	for instruction := at.instruction; ; instruction = outer {
+		in, err := py.momentIn(frame, instruction)
 		if err != nil || in == importing {
 			return in, at, err
 		}
@@ -235,17 +228,12 @@ func (py *Py) momentOf(frame *Object) (now moment, at place, err error) {
 	}
 }
 
-// leavesWith reports whether a frame's instruction calls __exit__ at the end of a with statement:
+// leavesWith reports whether an instruction of a code object calls __exit__ at the end of a with statement:
 // with three times None, or for an exception. Where __exit__ begins, its own frame is not there yet
 // from CPython 3.13 on.
-func (py *Py) leavesWith(frame *Object, instruction int) (bool, error) {
-	code, err := frame.Attr(py, "f_code")
-	if err != nil {
-		return false, err
-	}
-	defer code.Release(py)
+func (py *Py) leavesWith(code *Object, instruction int) (bool, error) {
 	all, err := attrAs[[]byte](py, code, "co_code")
-	if err != nil || instruction < 0 || instruction >= len(all) {
+	if err != nil || instruction >= len(all) {
 		return false, err
 	}
 	const size = 2 // of an instruction, in bytes
@@ -254,9 +242,12 @@ func (py *Py) leavesWith(frame *Object, instruction int) (bool, error) {
 		all[instruction-size] == load && all[instruction-2*size] == load && all[instruction-3*size] == load, nil
 }
 
-// momentIn returns what a thread is doing in a frame: in its own instruction when it is the
-// innermost, otherwise in what it calls.
-func (py *Py) momentIn(frame *Object, innermost bool) (moment, error) {
+// outer stands for the instruction of a frame that is not the innermost.
+const outer = -1
+
+// momentIn returns what a thread is doing in a frame: in the given instruction or, when that is
+// outer, in what the frame calls.
+func (py *Py) momentIn(frame *Object, instruction int) (moment, error) {
 	rt := py.thread.rt
 	code, err := frame.Attr(py, "f_code")
 	if err != nil {
@@ -275,10 +266,16 @@ func (py *Py) momentIn(frame *Object, innermost bool) (moment, error) {
 	case strings.HasPrefix(file, "<frozen importlib"):
 		return importing, nil
 	case strings.HasPrefix(file, rt.library+"logging/"),
-		(givesLock[name] || innermost && takesLock[name]) && rt.inLibrary(file):
+		(givesLock[name] || instruction != outer && takesLock[name]) && rt.inLibrary(file):
 		return locking, nil
+	case instruction == outer:
+		return ready, nil
 	}
-	return ready, nil
+	leaves, err := py.leavesWith(code, instruction)
+	if err != nil || !leaves {
+		return ready, err
+	}
+	return locking, nil
 }
 
 // attrAs returns an attribute as a Go value.
@@ -359,11 +356,7 @@ func (rt *Interpreter) setUpInterrupts(py *Py) (err error) {
 		if t.timesCaught < mostCaught {
 			return nil, nil
 		}
-		traced, err := rt.helpers.CallMethod(py, "trace_out")
-		if err == nil {
-			traced.Release(py)
-		}
-		return nil, err
+		return nil, py.help("trace_out")
 	})
 	if err != nil {
 		return err
@@ -375,9 +368,7 @@ func (rt *Interpreter) setUpInterrupts(py *Py) (err error) {
 // stopTracing ends what trace_out began in the thread.
 func (t *Thread) stopTracing(py *Py) {
 	if t.timesCaught >= mostCaught {
-		if stopped, err := t.rt.helpers.CallMethod(py, "stop_tracing"); err == nil {
-			stopped.Release(py)
-		}
+		_ = py.help("stop_tracing") // of which the memory of a call is all that could lack
 	}
 	t.timesCaught = 0
 }

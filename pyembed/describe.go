@@ -72,7 +72,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 	if suppressed, _ := py.numberAttribute(exception, names.suppressContext); suppressed == 0 {
 		e.Context = d.related(py.optional(C.py_PyException_GetContext(exception)))
 	}
-	if e.Is(Class("BaseExceptionGroup")) {
+	if py.isGroup(exception) {
 		py.each(py.attribute(exception, names.exceptions), func(member *C.PyObject) {
 			if described := d.describe(member); described != nil {
 				e.Group = append(e.Group, described)

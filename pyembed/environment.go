@@ -57,12 +57,5 @@ func (py *Py) environ(use func(environ *Object) error) error {
 // unless their code says daemon=False: as on all threads that Python did not start. Python goes on
 // running, so Do works afterwards. Thread pools of Python's take no more work.
 func (rt *Interpreter) Shutdown(ctx context.Context) error {
-	return rt.main.Do(ctx, func(py *Py) error {
-		result, err := rt.helpers.CallMethod(py, "shutdown")
-		if err != nil {
-			return err
-		}
-		result.Release(py)
-		return nil
-	})
+	return rt.main.Do(ctx, func(py *Py) error { return py.help("shutdown") })
 }

@@ -47,18 +47,31 @@ func TestCancellationLeavesNoLockHeld(t *testing.T) {
 					"def loop():\n  global n\n  while True:\n    " + c.loop + "\n    for _ in range(1000): pass\n")
 			}))
 			for i := range 60 {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(500+rand.IntN(3000))*time.Microsecond)
-				err := thread.Do(ctx, func(py *Py) error { return py.Exec("loop()") })
-				cancel()
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.NoError(t, thread.Do(t.Context(), func(py *Py) error {
-					return py.Exec("import threading; done = []; u = threading.Thread(target=use, daemon=True); u.start(); u.join(5)\n" +
-						"assert done, 'a lock is held'")
-				}), "after %d loops, of which the last ended with %v", i+1, err)
+				err := stopLoop(t, thread, time.Duration(500+rand.IntN(3000))*time.Microsecond)
+				require.NoError(t, useLock(t, thread), "after %d loops, of which the last ended with %v", i+1, err)
 			}
 		})
 	}
 	assert.NoError(t, rt.Do(t.Context(), func(py *Py) error { return py.Exec("import logging; logging.warning('')") }))
+}
+
+// stopLoop runs the function loop, which ends by the end of its context alone, and returns its error.
+func stopLoop(t *testing.T, thread *Thread, after time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	err := thread.Do(ctx, func(py *Py) error { return py.Exec("loop()") })
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	return err
+}
+
+// useLock calls the function use in another thread of Python's, and returns an error when it does
+// not end.
+func useLock(t *testing.T, thread *Thread) error {
+	return thread.Do(t.Context(), func(py *Py) error {
+		return py.Exec("import threading; done = []; u = threading.Thread(target=use, daemon=True); u.start(); u.join(5)\n" +
+			"assert done, 'a lock is held'")
+	})
 }
 
 // The exceptions that follow when code catches the first one leave no lock held, either.
@@ -84,14 +97,8 @@ func TestInsistenceLeavesNoLockHeld(t *testing.T) {
 					"def loop():\n  while True:\n    try:\n      " + c.work + "\n    except BaseException: pass\n")
 			}))
 			for range 3 {
-				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-				err := thread.Do(ctx, func(py *Py) error { return py.Exec("loop()") })
-				cancel()
-				require.ErrorIs(t, err, context.DeadlineExceeded)
-				require.NoError(t, thread.Do(t.Context(), func(py *Py) error {
-					return py.Exec("import threading; done = []; u = threading.Thread(target=use, daemon=True); u.start(); u.join(5)\n" +
-						"assert done, 'a lock is held'")
-				}))
+				_ = stopLoop(t, thread, 50*time.Millisecond)
+				require.NoError(t, useLock(t, thread))
 			}
 		})
 	}

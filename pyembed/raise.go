@@ -135,10 +135,7 @@ func (py *Py) wrap(exception *Object, err error) {
 		return
 	}
 	defer carrier.Release(py)
-	message := strings.ToValidUTF8(err.Error(), "?")
-	if result, failure := py.thread.rt.helpers.CallMethod(py, "wrap", exception, message, carrier); failure == nil {
-		result.Release(py)
-	}
+	_ = py.help("wrap", exception, strings.ToValidUTF8(err.Error(), "?"), carrier)
 }
 
 // carry makes an object that refers to a Go value and keeps it.

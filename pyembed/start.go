@@ -152,11 +152,9 @@ func (rt *Interpreter) setUp(py *Py, config Config) error {
 		return err
 	}
 	if config.SwitchInterval > 0 {
-		result, err := helpers.CallMethod(py, "switch_interval", config.SwitchInterval.Seconds())
-		if err != nil {
+		if _, err := py.setSwitchInterval(config.SwitchInterval.Seconds()); err != nil {
 			return err
 		}
-		result.Release(py)
 	}
 	return nil
 }

@@ -104,7 +104,17 @@ func (py *Py) encodeSpecial(value any, depth int) (encoded *C.PyObject, ok bool,
 	return encoded, true, err
 }
 
-// helped calls a function of helpers.py.
+// help calls a function of helpers.py that has no result.
+func (py *Py) help(function string, args ...any) error {
+	result, err := py.thread.rt.helpers.CallMethod(py, function, args...)
+	if err != nil {
+		return err
+	}
+	result.Release(py)
+	return nil
+}
+
+// helped calls a function of helpers.py and returns its result.
 func (py *Py) helped(function string, args ...any) (*C.PyObject, error) {
 	o, err := py.thread.rt.helpers.CallMethod(py, function, args...)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"vllmgo/bench/benchtest"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/testenv"
 )
 
 func TestChosen(t *testing.T) {
@@ -25,6 +26,7 @@ func TestChosen(t *testing.T) {
 
 // What was prepared can be removed again, and the contenders share the GPU.
 func TestPrepare(t *testing.T) {
+	testenv.VLLM(t)
 	vllmgo, err := ParseContender("vllmgo")
 	require.NoError(t, err)
 	python, err := ParseContender("python")

@@ -24,7 +24,7 @@ func (r *Result) Write(w io.Writer) error {
 		fmt.Fprintf(&text, "%s did not take part to the end: %s\n", f.Contender, f.Reason)
 	}
 	if r.Damaged {
-		text.WriteString("The last line of the journal was damaged, as after a crash, and is not part of this.\n")
+		text.WriteString(format.Damaged)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

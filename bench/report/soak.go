@@ -46,7 +46,7 @@ func WriteSoak(w io.Writer, s *journal.Soak) error {
 		fmt.Fprintf(&b, "all outputs are what was asked for; SHA-256 of the prompts %s\n", s.End.PromptsSHA256)
 	}
 	if s.Damaged {
-		b.WriteString("The last line of the journal was damaged, as after a crash, and is not part of this.\n")
+		b.WriteString(format.Damaged)
 	}
 	_, err := w.Write(b.Bytes())
 	return err

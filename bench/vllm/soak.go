@@ -1,6 +1,7 @@
 package vllm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,18 +34,17 @@ func Soak(ctx context.Context, s Settings, windows int) (err error) {
 	if err != nil {
 		return err
 	}
-	if n := len(settings.Studies); n != 1 || len(settings.Studies[0].Points) != 1 {
-		return fmt.Errorf("bench: a soak test has one point; these are %d studies, of which the first has %d points",
-			n, len(settings.Studies[0].Points))
-	}
 	groups, err := engines.Plan(settings.Studies, settings.EngineArgs, settings.Device, settings.ModelConfig)
 	if err != nil {
 		return err
 	}
+	if len(groups) != 1 || len(groups[0].Points) != 1 {
+		return errors.New("bench: a soak test has one point; the studies have another number")
+	}
 	if missing := groups[0].Missing(); missing != "" {
 		return fmt.Errorf("bench: the point needs %s in the environment; set it before the program starts", missing)
 	}
-	point, progress := groups[0].Points[0], orDiscard(s.Progress)
+	point, progress := groups[0].Points[0], cmp.Or[io.Writer](s.Progress, io.Discard)
 	fmt.Fprintf(progress, "loading %s …\n", settings.ModelName)
 	opened, err := settings.Open(ctx, groups[0].Args)
 	if err != nil {
@@ -77,12 +77,4 @@ func Soak(ctx context.Context, s Settings, windows int) (err error) {
 		return err
 	}
 	return w.Append(journal.SoakRecord{End: &journal.SoakEnd{PromptsSHA256: sum}})
-}
-
-// orDiscard returns w, or what discards everything when w is nil.
-func orDiscard(w io.Writer) io.Writer {
-	if w == nil {
-		return io.Discard
-	}
-	return w
 }

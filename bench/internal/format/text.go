@@ -38,3 +38,6 @@ func FirstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }
+
+// Damaged is the line of a report whose journal's last line was left out.
+const Damaged = "The last line of the journal was damaged, as after a crash, and is not part of this.\n"

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"strconv"
 	"strings"
 
@@ -137,10 +136,7 @@ func (v *vllmbench) race(ctx context.Context, s race.Settings) error {
 	if errors.Is(err, race.ErrInUse) || errors.Is(err, race.ErrNoPoint) {
 		return usageError{err}
 	}
-	if reportErr := v.raceReport(s.VLLM.Dir); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
-		err = errors.Join(err, reportErr)
-	}
-	return err
+	return withReport(err, v.raceReport(s.VLLM.Dir))
 }
 
 // raceReport prints a race's tables and writes its files, from the journal in its folder.

@@ -78,10 +78,16 @@ func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
 			s.Dir,
 		)
 	}
-	if reportErr := v.report(s.Dir); !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
-		err = errors.Join(err, reportErr)
+	return withReport(err, v.report(s.Dir))
+}
+
+// withReport returns the error of what was measured together with that of its report, which is not
+// there when nothing began.
+func withReport(err, reportErr error) error {
+	if err != nil && errors.Is(reportErr, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return errors.Join(err, reportErr)
 }
 
 // report prints the report of a run and writes its files, from the journal in its folder.

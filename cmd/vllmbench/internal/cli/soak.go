@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -54,10 +53,7 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 	if errors.Is(err, vllm.ErrInUse) {
 		return usagef("--out is %s, which holds another soak test's results; choose another folder", s.Dir)
 	}
-	if reportErr := v.soakReport(s.Dir); err == nil || !errors.Is(reportErr, fs.ErrNotExist) { // nothing began
-		err = errors.Join(err, reportErr)
-	}
-	return err
+	return withReport(err, v.soakReport(s.Dir))
 }
 
 // soakReport prints the report of a soak test and writes it into a file, from the journal in its
