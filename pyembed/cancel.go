@@ -228,9 +228,9 @@ func (py *Py) momentOf(frame *Object) (now moment, at place, err error) {
 	}
 }
 
-// leavesWith reports whether an instruction of a code object calls __exit__ at the end of a with statement:
-// with three times None, or for an exception. Where __exit__ begins, its own frame is not there yet
-// from CPython 3.13 on.
+// leavesWith reports whether an instruction of a code object calls __exit__ at the end of a with
+// statement: with three times None, or for an exception. Where __exit__ begins, its own frame is
+// not there yet from CPython 3.13 on.
 func (py *Py) leavesWith(code *Object, instruction int) (bool, error) {
 	all, err := attrAs[[]byte](py, code, "co_code")
 	if err != nil || instruction >= len(all) {

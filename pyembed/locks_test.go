@@ -55,7 +55,8 @@ func TestCancellationLeavesNoLockHeld(t *testing.T) {
 	assert.NoError(t, rt.Do(t.Context(), func(py *Py) error { return py.Exec("import logging; logging.warning('')") }))
 }
 
-// stopLoop runs the function loop, which ends by the end of its context alone, and returns its error.
+// stopLoop runs the function loop, which ends by the end of its context alone, and returns its
+// error.
 func stopLoop(t *testing.T, thread *Thread, after time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), after)
