@@ -352,6 +352,7 @@ class Engine:
         prompts, adapters, _ = map(list, zip(*(self.inputs.prompt(unpacked, i) for i in range(len(unpacked[0]))), strict=True))
         if any(isinstance(prompt, dict) and "prompt_embeds" in prompt for prompt in prompts):
             raise Refused("beam search takes no embeddings")
+        self.check_mix(adapters)
         prompts = [self.llm._preprocess_cmpl_one(prompt)["prompt_token_ids"] for prompt in prompts]
         try:
             start_ns = time.perf_counter_ns()
@@ -372,6 +373,13 @@ class Engine:
                 f'load it with EngineArgs.Runner "{runner}", if it can do that'
             )
 
+    def check_mix(self, adapters):
+        if any(adapters) and not all(adapters) and not mixes_adapters():
+            raise Refused(
+                "on a CPU, vLLM would apply an adapter to the prompts without one too: make a call for the prompts with an "
+                "adapter, and another one for the rest"
+            )
+
     # ---- pooling ----
 
     def begin_encode(self, id, packed, task):
@@ -390,6 +398,8 @@ class Engine:
             prompts.append(prompt)
             adapters.append(adapter)
         self.failed = -1
+        if not hasattr(self.llm, "_run_tiling_engine"):  # vLLM 0.24, where a Pool runs all its requests at once
+            self.check_mix(adapters)
         params = [pooling_params(text) for text in unpacked[1]]
         adapters = adapters if any(adapters) else None
         self.pools.begin(id, lambda: pack_pooled(self.llm.encode(

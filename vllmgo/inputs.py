@@ -101,6 +101,14 @@ def token_ids(engine_input):
     return {"prompt_token_ids": engine_input["prompt_token_ids"]}
 
 
+def keeps_places():
+    """Whether vLLM notices that an adapter's place among those that it computes with has changed. Where it does not, as in
+    0.24, a step may use the adapter that was there before."""
+    from vllm.lora.model_manager import LoRAModelManager
+
+    return "_last_slot_layout" in LoRAModelManager.set_adapter_mapping.__code__.co_names
+
+
 class Adapters:
     """The LoRA adapters of an engine.
 
@@ -132,6 +140,11 @@ class Adapters:
             raise Refused(f"the LoRA adapter {name}: the folder {path} has no adapter_config.json")
         if known is not None:
             return known
+        if not keeps_places() and len(self.loaded) >= self.config.max_loras:
+            raise Refused(
+                f"the LoRA adapter {name}: this vLLM confuses adapters when it has more of them than max_loras "
+                f"({self.config.max_loras}): drop one, raise EngineArgs.MaxLoRAs, or use a later vLLM"
+            )
         self.last_number += 1
         request = LoRARequest(f"{name}#{self.last_number}", self.last_number, path)
         try:
@@ -139,6 +152,7 @@ class Adapters:
         except EngineDeadError:
             raise
         except Exception as error:
+            self.engine.remove_lora(request.lora_int_id)  # it may have a place, though it could not be loaded
             reason = str(error).removeprefix("Call to add_lora method failed: ")
             raise Refused(f"the LoRA adapter {name} cannot be loaded from {path}: {reason}") from error
         if not loaded:

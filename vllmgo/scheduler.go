@@ -246,7 +246,7 @@ func (s *scheduler) loop(handedOver *batch) {
 	if handedOver != nil {
 		l.take(handedOver)
 		handedOver.inEngine = handedOver.next
-		l.inEngine = handedOver.next
+		l.inEngine, l.adapted = handedOver.next, handedOver.adapted(0)
 	}
 	err := s.thread.Do(context.Background(), l.run)
 	if err == nil {
