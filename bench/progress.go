@@ -25,7 +25,8 @@ type progress struct {
 	terminal bool
 	eta      eta
 	end      time.Time // of the budget; zero: none
-	done     int       // trials
+	stopping stat.Stopping
+	done     int // trials
 	left     map[workload.PointID]*workLeft
 }
 
@@ -45,6 +46,7 @@ func newProgress(w io.Writer, groups []engines.Group, s stat.Stopping, past *jou
 		w:        w,
 		terminal: ok && term.IsTerminal(int(file.Fd())),
 		left:     make(map[workload.PointID]*workLeft),
+		stopping: s,
 		done:     len(past.Trials),
 	}
 	if s.Budget > 0 {
@@ -135,7 +137,7 @@ func (p *progress) trialDone(point workload.Point, times []time.Duration) {
 		steps += float64(left.trials) * left.steps
 		tokens += float64(left.trials) * left.tokens
 	}
-	median := stat.Median(times)
+	median := p.stopping.Estimate(times)
 	latest := times[len(times)-1]
 	text := fmt.Sprintf("%s generated tok/s, %s s", format.Rate(point.GeneratedRate(latest)), format.Seconds(latest))
 	if median.Confidence >= stat.Confidence {

@@ -29,8 +29,8 @@ func (r *Row) noteLight() {
 	}
 }
 
-// noteTimes notes what a median hides: outliers, a drift, several modes. The figures include all
-// trials.
+// noteTimes notes what a median hides: outliers, a drift, a dependence, several modes. The figures
+// include all trials.
 func (r *Row) noteTimes() {
 	times := r.times()
 	for _, i := range stat.Outliers(times) {
@@ -40,6 +40,11 @@ func (r *Row) noteTimes() {
 	if r.Trend.Drifts() {
 		r.addNote(fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
 			"(Mann-Kendall, p = %.2g)", format.Change(r.Trend.Change, 1), r.Trend.P))
+	}
+	if r.Dependence.Seen {
+		r.addNote(fmt.Sprintf("trials depend on the ones before (rank correlation %.2f): %d say as much as %s would "+
+			"if independent, and the interval is as wide",
+			r.Dependence.Correlation, len(times), format.Count(r.Dependence.Independent, "trial")))
 	}
 	if r.Modes.Several() {
 		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",

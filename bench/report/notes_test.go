@@ -21,7 +21,7 @@ func TestLoadDuringLatencies(t *testing.T) {
 	assert.Empty(t, row.failedChecks(), "the trials were undisturbed")
 }
 
-// What a median hides is noted: outliers, a drift, several modes.
+// What a median hides is noted: outliers, a drift, a dependence, several modes.
 func TestTimesAreNoted(t *testing.T) {
 	notes := func(seconds ...int) []string {
 		study := preset(t, "full")[0]
@@ -37,8 +37,13 @@ func TestTimesAreNoted(t *testing.T) {
 	}
 	assert.Empty(t, notes(100, 102, 99, 101, 98, 103))
 	assert.Equal(t, []string{"outlier: trial 3 took 200.0 s, +98 % against the median"}, notes(100, 102, 200, 99, 101, 98, 103))
-	assert.Equal(t, []string{"drift: the time changed by +5.8 % from the first trial to the last (Mann-Kendall, p = 0.0004)"},
-		notes(100, 101, 102, 103, 104, 105, 107))
+	assert.Equal(t, []string{
+		"drift: the time changed by +5.8 % from the first trial to the last (Mann-Kendall, p = 0.0004)",
+		"trials depend on the ones before (rank correlation 0.71): 7 say as much as 1 trial would if independent, and the interval is as wide",
+	}, notes(100, 101, 102, 103, 104, 105, 107))
+	assert.Equal(t, []string{
+		"trials depend on the ones before (rank correlation 0.68): 15 say as much as 1 trial would if independent, and the interval is as wide",
+	}, notes(100, 101, 103, 104, 103, 102, 100, 99, 98, 100, 101, 103, 100, 99, 98))
 	assert.Equal(t, []string{"the times have more than one mode (Hartigans' dip 0.17, p = 0.0065)"},
 		notes(72, 120, 74, 118, 81, 80, 125, 73, 119, 77))
 }

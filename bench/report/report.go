@@ -34,7 +34,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 
 // explanation explains how to read the tables.
 const explanation = `Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.
-Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said.
+Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said. It assumes
+that a trial depends on none before, or, where a note says so, on the one before alone.
 Checks: prompts and counts exact, finish reason length, nothing from the prefix cache, no preemption, one engine for all
 trials, no other load on the machine, GPU clocks not held down. A point that fails one is marked.
 `

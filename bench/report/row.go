@@ -17,9 +17,11 @@ type Row struct {
 	Trials []journal.Trial `json:"trials,omitempty"`
 	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
 	Elapsed stat.Estimate[time.Duration] `json:"elapsed,omitzero"`
-	// Trend is the drift of the trials' times. Modes reports whether they have several modes.
-	Trend stat.Trend `json:"trend,omitzero"`
-	Modes stat.Modes `json:"modes,omitzero"`
+	// Trend is the drift of the trials' times. Modes reports whether they have several modes, and
+	// Dependence how much they depend on the trials before, which Elapsed allows for.
+	Trend      stat.Trend      `json:"trend,omitzero"`
+	Modes      stat.Modes      `json:"modes,omitzero"`
+	Dependence stat.Dependence `json:"dependence,omitzero"`
 	// GeneratedPerSecond is the number of generated tokens a second: requests · output length ÷ the
 	// median. It is 0 unless the row was measured.
 	GeneratedPerSecond float64 `json:"generated_tokens_per_second,omitempty"`
@@ -121,7 +123,8 @@ func (r *Row) addTrials(j *journal.Journal) {
 // addFigures computes the figures of a measured row.
 func (r *Row) addFigures(j *journal.Journal) {
 	times := r.times()
-	r.Elapsed, r.Trend, r.Modes = stat.Median(times), stat.NewTrend(times), stat.NewModes(times)
+	r.Elapsed, r.Dependence = stat.MedianInOrder(times), stat.NewDependence(times)
+	r.Trend, r.Modes = stat.NewTrend(times), stat.NewModes(times)
 	r.GeneratedPerSecond = r.GeneratedRate(r.Elapsed.Value)
 	r.TotalPerSecond = r.TotalRate(r.Elapsed.Value)
 	r.JoulesPerToken = r.median(func(t journal.Trial) float64 {

@@ -72,5 +72,5 @@ func ExampleStopping() {
 	fmt.Printf("%d trials: %s\n", len(times), rule.Reason(times, false))
 	// Output:
 	// 6 to 50 trials a point, until the 95 % interval is within 2 % of the median or 10m0s are spent
-	// 6 trials: target reached
+	// 7 trials: target reached
 }

@@ -37,14 +37,26 @@ type Estimate[T Value] struct {
 // Value is a value of a sample: a time, or a number such as a rate or a ratio.
 type Value interface{ time.Duration | float64 }
 
-// Median returns the median of values and its interval. It returns the zero value for no values.
+// Median returns the median of values and its interval. It assumes that the values are independent;
+// [MedianInOrder] does not. It returns the zero value for no values.
 func Median[T Value](values []T) Estimate[T] {
-	n := len(values)
-	if n == 0 {
+	if len(values) == 0 {
 		return Estimate[T]{}
 	}
+	return estimate(values, len(values))
+}
+
+// estimate returns the median of values that say as much about it as so many independent values.
+// The interval leaves out the same share of the values at each end as that of independent values.
+func estimate[T Value](values []T, independent int) Estimate[T] {
+	n := len(values)
 	sorted := slices.Sorted(slices.Values(values))
-	k, coverage := intervalRank(n)
+	k, coverage := intervalRank(independent)
+	if coverage < Confidence {
+		k = 1
+	} else {
+		k = int((float64(k)-0.5)*float64(n)/float64(independent) + 0.5)
+	}
 	return Estimate[T]{
 		N: n, Value: (sorted[(n-1)/2] + sorted[n/2]) / 2, Low: sorted[k-1], High: sorted[n-k], Confidence: coverage,
 	}

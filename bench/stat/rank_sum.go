@@ -50,7 +50,7 @@ func rankSumP(first, second []time.Duration) float64 {
 }
 
 // doubleRanks returns twice the rank of each of some values in ascending order.
-func doubleRanks(values []time.Duration) []int {
+func doubleRanks[T Value](values []T) []int {
 	ranks := make([]int, len(values))
 	for start := 0; start < len(values); {
 		end := start

@@ -16,6 +16,10 @@ type Stopping struct {
 	// Target is the precision to reach, as a fraction of the median; see [Estimate.Precision]. 0
 	// means that the interval does not matter.
 	Target float64 `json:"target"`
+	// Dependence makes the interval that the rule looks at as wide as that of
+	// [Dependence].Independent trials, whether a dependence is seen or not: few trials show none.
+	// The rules of earlier versions do not have it.
+	Dependence bool `json:"dependence,omitempty"`
 	// MinTrials and MaxTrials are the least and the greatest number of a point's trials.
 	MinTrials int `json:"min_trials"`
 	MaxTrials int `json:"max_trials"`
@@ -33,7 +37,7 @@ func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
 // UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is
 // within target. It measures less often when the budget is spent.
 func UntilPrecise(target float64, budget time.Duration) Stopping {
-	return Stopping{Target: target, MinTrials: 6, MaxTrials: 50, Budget: budget}
+	return Stopping{Target: target, Dependence: true, MinTrials: 6, MaxTrials: 50, Budget: budget}
 }
 
 // Validate returns an error that describes what is wrong with the rule; nil when nothing is.
@@ -89,7 +93,16 @@ func (s Stopping) Reason(times []time.Duration, outOfBudget bool) StopReason {
 
 // reached reports whether the interval is within the target.
 func (s Stopping) reached(times []time.Duration) bool {
-	return s.Target > 0 && Median(times).Within(s.Target)
+	return s.Target > 0 && s.Estimate(times).Within(s.Target)
+}
+
+// Estimate returns the median of a point's times, in the order of the trials, with the interval
+// that the rule looks at. It returns the zero value for no times.
+func (s Stopping) Estimate(times []time.Duration) Estimate[time.Duration] {
+	if !s.Dependence || len(times) == 0 {
+		return Median(times)
+	}
+	return estimate(times, NewDependence(times).Independent)
 }
 
 // String returns the rule in words.
