@@ -127,6 +127,9 @@ func TestGoValuesWithoutPythonForm(t *testing.T) {
 		{sync.Mutex{}, "it has no exported fields"},
 		{[]any{&sync.Once{}}, "[0]: a Go sync.Once has no Python form"},
 		{make(chan int), "has no Python form"},
+		{map[any]string{1: "int", 1.0: "float"}, "2 in Go, 1 in Python"},
+		{map[any]struct{}{1: {}, true: {}}, "2 in Go, 1 in Python"},
+		{[]any{map[any]int{"a": 1, [1]string{"a"}: 2, uint8(3): 3, int16(3): 4}}, "[0]: some keys are equal"},
 		{func() {}, "has no Python form"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "OverflowError"},
 		{json.RawMessage("{"), "JSONDecodeError"},
@@ -357,6 +360,24 @@ func TestNULDoesNotCutText(t *testing.T) {
 		_, err = module.CallMethod(py, "__str__\x00")
 		assert.ErrorIs(t, err, Class("AttributeError"))
 		assert.Error(t, py.Setenv("A\x00B", "x"))
+		return nil
+	})
+}
+
+// TestKeysThatBecomeEqual converts dicts and sets whose keys are different in Python alone.
+func TestKeysThatBecomeEqual(t *testing.T) {
+	do(t, func(py *Py) error {
+		dict, err := py.Eval("{0.1: 1, 0.1000000001: 2}")
+		require.NoError(t, err)
+		_, err = As[map[float32]int](py, dict)
+		assert.ErrorContains(t, err, "1 in Go, 2 in Python")
+		same, err := As[map[float64]int](py, dict)
+		assert.NoError(t, err)
+		assert.Equal(t, map[float64]int{0.1: 1, 0.1000000001: 2}, same)
+		set, err := py.Eval("{0.1, 0.1000000001}")
+		require.NoError(t, err)
+		_, err = As[map[float32]struct{}](py, set)
+		assert.ErrorContains(t, err, "1 in Go, 2 in Python")
 		return nil
 	})
 }

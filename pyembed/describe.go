@@ -62,12 +62,7 @@ func (d *describer) describe(exception *C.PyObject) *Error {
 			e.Notes = append(e.Notes, text)
 		}
 	})
-	if carrier := py.attribute(exception, names.goError); carrier != nil {
-		if handle := C.pyembed_handle(carrier); handle != 0 {
-			e.goError, _ = cgo.Handle(handle).Value().(error)
-		}
-		C.py_Py_DecRef(carrier)
-	}
+	e.goError = py.goError(exception)
 	e.Cause = d.related(py.optional(C.py_PyException_GetCause(exception)))
 	if suppressed, _ := py.numberAttribute(exception, names.suppressContext); suppressed == 0 {
 		e.Context = d.related(py.optional(C.py_PyException_GetContext(exception)))
@@ -265,6 +260,26 @@ func (py *Py) each(sequence *C.PyObject, fn func(item *C.PyObject)) {
 	}
 }
 
+// goError returns the Go error that an exception carries; nil for none.
+func (py *Py) goError(exception *C.PyObject) error {
+	carrier := py.attribute(exception, names.goError)
+	if carrier == nil {
+		return nil
+	}
+	defer C.py_Py_DecRef(carrier)
+	capsule := py.attribute(carrier, names.capsule)
+	if capsule == nil {
+		return nil
+	}
+	defer C.py_Py_DecRef(capsule)
+	handle := C.pyembed_handle(capsule)
+	if handle == 0 {
+		return nil
+	}
+	err, _ := cgo.Handle(handle).Value().(error)
+	return err
+}
+
 // className returns the name of a class, with its module unless that is builtins.
 func (py *Py) className(class *C.PyObject) string {
 	name := py.textAttribute(class, names.className)
@@ -279,13 +294,14 @@ func (py *Py) className(class *C.PyObject) string {
 
 // names are the names of attributes as str objects, made once for the process's life.
 var names struct {
-	mro, notes, goError, suppressContext, exceptions, code, frame, next, line, filename, qualname, flags, clear,
+	mro, notes, goError, capsule, suppressContext, exceptions, code, frame, next, line, filename, qualname, flags, clear,
 	className, module, name, float *C.PyObject
 }
 
 func (py *Py) internNames() error {
 	for text, name := range map[string]**C.PyObject{
 		"__mro__": &names.mro, "__notes__": &names.notes, "_go_error": &names.goError,
+		"capsule":              &names.capsule,
 		"__suppress_context__": &names.suppressContext, "exceptions": &names.exceptions,
 		"f_code": &names.code, "tb_frame": &names.frame, "tb_next": &names.next, "tb_lineno": &names.line,
 		"co_filename": &names.filename, "co_qualname": &names.qualname, "co_flags": &names.flags,

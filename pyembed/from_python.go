@@ -382,7 +382,8 @@ func (py *Py) eachItem(dict *C.PyObject, fn func(key, value *C.PyObject) error) 
 func (py *Py) decodeMap(o *C.PyObject, v reflect.Value, depth int) error {
 	t := v.Type()
 	v.Set(reflect.MakeMap(t))
-	return py.eachItem(o, func(k, value *C.PyObject) error {
+	n := 0
+	err := py.eachItem(o, func(k, value *C.PyObject) error {
 		key, err := py.decodeKey(k, t.Key(), depth)
 		if err != nil {
 			return err
@@ -392,8 +393,13 @@ func (py *Py) decodeMap(o *C.PyObject, v reflect.Value, depth int) error {
 			return at(fmt.Sprintf("[%#v]", key.Interface()), err)
 		}
 		v.SetMapIndex(key, element)
+		n++
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return sameKeys(v.Len(), n)
 }
 
 func (py *Py) decodeSet(o *C.PyObject, v reflect.Value, depth int) error {
@@ -416,7 +422,10 @@ func (py *Py) decodeSet(o *C.PyObject, v reflect.Value, depth int) error {
 		}
 		C.py_Py_DecRef(item)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return sameKeys(v.Len(), n)
 }
 
 // decodeKey decodes a value that Go must hash: in an interface, a tuple becomes an array.

@@ -3,6 +3,8 @@ package pyembed
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"runtime"
 	"testing"
 	"time"
@@ -184,4 +186,43 @@ logging.getLogger("x").warning("w")
 		assert.Equal(t, "w\n", stderr.String())
 		return nil
 	})
+}
+
+// TestGoErrorsAreCopied copies exceptions that carry Go errors in the ways that Python has. A copy
+// carries the error too, and a pickled one is the exception alone.
+func TestGoErrorsAreCopied(t *testing.T) {
+	wrapping := fmt.Errorf("wraps: %w", io.EOF)
+	var ownClass error
+	err := python(t).Do(t.Context(), func(py *Py) error {
+		ownClass = py.Exec("raise KeyError('a')")
+		for name, failure := range map[string]error{
+			"a Go error": wrapping, "around an exception": fmt.Errorf("%w: %w", io.EOF, ownClass),
+		} {
+			for how, carries := range map[string]bool{
+				"e": true, "copy.copy(e)": true, "copy.deepcopy(e)": true, "pickle.loads(pickle.dumps(e))": false,
+			} {
+				f, err := py.Func(func(*Py, []*Object, map[string]*Object) (any, error) { return nil, failure })
+				require.NoError(t, err)
+				module, err := py.Module("copies", "copies.py", `
+import copy, pickle
+def again(f):
+    try:
+        f()
+    except Exception as e:
+        raise `+how)
+				require.NoError(t, err)
+				_, err = module.CallMethod(py, "again", f)
+				require.Error(t, err)
+				assert.Equal(t, carries, errors.Is(err, io.EOF), "%s, %s: %v", name, how, err)
+				if name == "a Go error" {
+					assert.ErrorIs(t, err, Class("_pyembed.GoError"), how)
+					assert.ErrorContains(t, err, "wraps: EOF", how)
+				} else {
+					assert.ErrorIs(t, err, Class("KeyError"), how)
+				}
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
 }

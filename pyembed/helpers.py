@@ -22,23 +22,41 @@ class Insistent(Interrupted):
 
 
 class GoError(Exception):
-    """An error that a Go function returned to Python. _go_error refers to it."""
+    """An error that a Go function returned to Python. _go_error, a Carrier, refers to it."""
 
 
 class GoPanic(RuntimeError):
     """A panic in a Go function that Python called."""
 
 
-def wrap(exception, message, carrier):
+class Carrier:
+    """Refers to a Go error. Copies of an exception share it; a pickled exception goes without."""
+
+    __slots__ = ("capsule",)
+
+    def __init__(self, capsule):
+        self.capsule = capsule
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        return type(None), ()
+
+
+def wrap(exception, message, capsule):
     """Attaches a Go error that wraps an exception to it."""
-    exception._go_error = carrier
+    exception._go_error = Carrier(capsule)
     exception.add_note(message)
 
 
-def go_error(cls, message, note, carrier):
+def go_error(cls, message, note, capsule):
     """The exception that stands for a Go error."""
     exc = cls(message)
-    exc._go_error = carrier
+    exc._go_error = Carrier(capsule)
     if note:
         exc.add_note(note)
     return exc

@@ -100,11 +100,11 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 	if !utf8.ValidString(message) {
 		message = fmt.Sprintf("%q", message)
 	}
-	carrier, failure := py.carry(err)
+	capsule, failure := py.carry(err)
 	if failure != nil {
 		return nil, failure
 	}
-	defer carrier.Release(py)
+	defer capsule.Release(py)
 	kind, failure := py.thread.rt.helpers.Attr(py, class)
 	if failure != nil {
 		return nil, failure
@@ -116,7 +116,7 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 		kind,
 		message,
 		strings.ToValidUTF8(note, "?"),
-		carrier,
+		capsule,
 	)
 	if failure != nil {
 		return nil, failure
@@ -130,12 +130,12 @@ func (py *Py) exceptionOf(err error) (*C.PyObject, error) {
 // the error again when the exception comes back from Python. A class may refuse attributes, and
 // then the exception comes back alone.
 func (py *Py) wrap(exception *Object, err error) {
-	carrier, failure := py.carry(err)
+	capsule, failure := py.carry(err)
 	if failure != nil {
 		return
 	}
-	defer carrier.Release(py)
-	_ = py.help("wrap", exception, strings.ToValidUTF8(err.Error(), "?"), carrier)
+	defer capsule.Release(py)
+	_ = py.help("wrap", exception, strings.ToValidUTF8(err.Error(), "?"), capsule)
 }
 
 // carry makes an object that refers to a Go value and keeps it.

@@ -221,7 +221,31 @@ func (py *Py) encodeMap(v reflect.Value, depth int) (*C.PyObject, error) {
 			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
 		}
 	}
+	if err := py.sameSize(dict, v); err != nil {
+		C.py_Py_DecRef(dict)
+		return nil, err
+	}
 	return dict, nil
+}
+
+// sameSize returns an error when a Go map has not as many keys as the dict or set that was made from
+// it.
+func (py *Py) sameSize(o *C.PyObject, v reflect.Value) error {
+	n, err := py.size(C.py_PyObject_Size(o))
+	if err != nil {
+		return err
+	}
+	return sameKeys(v.Len(), n)
+}
+
+// sameKeys returns an error when a Go map and a dict or set, of which one was made from the other,
+// have different numbers of keys.
+func sameKeys(inGo, inPython int) error {
+	if inGo == inPython {
+		return nil
+	}
+	return fmt.Errorf("some keys are equal in one of Go and Python and not in the other, as 1 and 1.0 are: "+
+		"%d in Go, %d in Python", inGo, inPython)
 }
 
 func (py *Py) encodeSet(v reflect.Value, depth int) (*C.PyObject, error) {
@@ -239,6 +263,10 @@ func (py *Py) encodeSet(v reflect.Value, depth int) (*C.PyObject, error) {
 			C.py_Py_DecRef(set)
 			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
 		}
+	}
+	if err := py.sameSize(set, v); err != nil {
+		C.py_Py_DecRef(set)
+		return nil, err
 	}
 	return set, nil
 }
