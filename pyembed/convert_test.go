@@ -133,6 +133,8 @@ func TestGoValuesWithoutPythonForm(t *testing.T) {
 		{func() {}, "has no Python form"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "OverflowError"},
 		{json.RawMessage("{"), "JSONDecodeError"},
+		{json.RawMessage("[NaN]"), "JSON has no NaN"},
+		{json.Number("-Infinity"), "JSON has no -Infinity"},
 		{struct {
 			A int `py:"a,omitemtpy"`
 		}{}, `unknown option "omitemtpy"`},
@@ -233,6 +235,9 @@ func TestPythonValuesInGo(t *testing.T) {
 		check(t, py, "uuids.UUID(int=1)", uuid{15: 1})
 		check(t, py, "{'a': [1, None]}", json.RawMessage(`{"a": [1, null]}`))
 		check(t, py, "12", json.Number("12"))
+		check(t, py, "decimal.Decimal('1.5')", complex(1.5, 0))
+		check(t, py, "type('C', (), {'__complex__': lambda self: 1+2j})()", 1+2i)
+		check(t, py, "type('F', (), {'__float__': lambda self: 0.5})()", complex64(0.5))
 		check(t, py, "'21.5 C'", celsius(21.5))
 		check(t, py, "['1 C']", []celsius{1})
 		check(t, py, "{'a': 1, 'b': 'x', 'empty': [1]}", Outer{inner: inner{A: 1}, B: "x", Empty: []int{1}})
@@ -249,6 +254,10 @@ func TestPythonValuesWithoutGoForm(t *testing.T) {
 	do(t, func(py *Py) error {
 		require.NoError(t, py.Exec(conversionTypes))
 		refuse[float32](t, py, "1e300", "does not fit into float32")
+		refuse[json.RawMessage](t, py, "{'a': float('nan')}", "not JSON compliant")
+		refuse[complex64](t, py, "type('C', (), {'__complex__': lambda self: 1e300j})()", "does not fit into complex64")
+		refuse[complex128](t, py, "type('C', (), {'__complex__': lambda self: 1/0})()", "ZeroDivisionError")
+		refuse[complex128](t, py, "'1'", "a Python str has no Go form as complex128")
 		refuse[int](t, py, "1.0", "a Python float has no Go form as int")
 		refuse[int](t, py, "'1'", "a Python str has no Go form as int")
 		refuse[int](t, py, "decimal.Decimal(1)", "a Python Decimal has no Go form as int")

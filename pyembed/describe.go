@@ -295,7 +295,7 @@ func (py *Py) className(class *C.PyObject) string {
 // names are the names of attributes as str objects, made once for the process's life.
 var names struct {
 	mro, notes, goError, capsule, suppressContext, exceptions, code, frame, next, line, filename, qualname, flags, clear,
-	className, module, name, float *C.PyObject
+	className, module, name, float, complex *C.PyObject
 }
 
 func (py *Py) internNames() error {
@@ -306,7 +306,7 @@ func (py *Py) internNames() error {
 		"f_code": &names.code, "tb_frame": &names.frame, "tb_next": &names.next, "tb_lineno": &names.line,
 		"co_filename": &names.filename, "co_qualname": &names.qualname, "co_flags": &names.flags,
 		"clear": &names.clear, "__qualname__": &names.className, "__module__": &names.module,
-		"__name__": &names.name, "__float__": &names.float,
+		"__name__": &names.name, "__float__": &names.float, "__complex__": &names.complex,
 	} {
 		var err error
 		if *name, err = py.encodeString(text); err != nil {

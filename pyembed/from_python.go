@@ -150,8 +150,9 @@ func (py *Py) decodeKind(o *C.PyObject, k kind, v reflect.Value, depth int) (don
 			return true, py.decodeFloat(o, v)
 		}
 	case reflect.Complex64, reflect.Complex128:
-		if isNumber || k == kindFloat || k == kindComplex {
-			n, err := py.decodeComplex(o)
+		if isNumber || k == kindFloat || k == kindComplex ||
+			k == kindOther && (py.has(o, names.complex) || py.has(o, names.float)) {
+			n, err := py.decodeComplex(o, k)
 			if err == nil && v.OverflowComplex(n) && !cmplx.IsInf(n) {
 				err = fmt.Errorf("the complex number %v does not fit into %s", n, v.Type())
 			}
@@ -253,7 +254,17 @@ func (py *Py) decodeFloat(o *C.PyObject, v reflect.Value) error {
 	return nil
 }
 
-func (py *Py) decodeComplex(o *C.PyObject) (complex128, error) {
+func (py *Py) decodeComplex(o *C.PyObject, k kind) (complex128, error) {
+	if k == kindOther { // the functions below do not call __complex__ in 3.11
+		object := py.keep(o)
+		defer object.Release(py)
+		number, err := py.helped("to_complex", object)
+		if err != nil {
+			return 0, err
+		}
+		defer C.py_Py_DecRef(number)
+		o = number
+	}
 	var r, i C.double
 	err := py.status(C.pyembed_as_complex(o, &r, &i))
 	return complex(float64(r), float64(i)), err

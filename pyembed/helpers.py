@@ -243,13 +243,20 @@ def from_timedelta(value):
 def from_json(text):
     import json
 
-    return json.loads(text)
+    def refuse(constant):
+        raise ValueError(f"JSON has no {constant}")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def to_complex(value):
+    return complex(value)
 
 
 def to_json(value):
     import json
 
-    return json.dumps(value)
+    return json.dumps(value, allow_nan=False)
 
 
 def shutdown():
