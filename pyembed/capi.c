@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFINE(result, name, parameters, arguments) result(*pyembed_##name) parameters;
 #define DEFINE_CHECKED(result, name, parameters, arguments) RAW_##result(*pyembed_##name) parameters;
@@ -49,9 +50,26 @@ int pyembed_foreign(void) {
 	return initialized != NULL && initialized() != 0;
 }
 
-// Set in a process that was forked from this one, where Go does not run.
-static int forked;
-static void after_fork(void) { forked = 1; }
+int pyembed_forked;
+static void after_fork(void) { pyembed_forked = 1; }
+
+static PyObject *end_child;
+void pyembed_set_end_child(PyObject *function) {
+	py_Py_IncRef(function);
+	end_child = function;
+}
+
+void pyembed_end_child(void) {
+	static int ending; // the functions below come here, too
+	if (ending) return;
+	ending = 1;
+	PyObject *exception = pyembed_raised().or_none;
+	if (exception == NULL) py_Py_IncRef(exception = pyembed__Py_NoneStruct);
+	PyObject *arguments = py_PyTuple_New(1).or_null;
+	if (end_child != NULL && arguments != NULL && py_PyTuple_SetItem(arguments, 0, exception).or_negative == 0)
+		(void)!py_PyObject_Call(end_child, arguments, NULL).or_null;
+	_exit(1);
+}
 
 static char *initialize(const pyembed_settings *settings) {
 	// The interface of 3.14 (PyInitConfig) starts out isolated, and has no way back for a good part of the environment
@@ -143,7 +161,7 @@ uintptr_t pyembed_handle(PyObject *o) {
 
 static void drop_go(PyObject *self) {
 	uintptr_t handle = pyembed_handle(self);
-	if (handle != 0 && !forked) pyembedDrop(handle);
+	if (handle != 0 && !pyembed_forked) pyembedDrop(handle);
 }
 
 PyNew pyembed_capsule(uintptr_t handle) { return py_PyCapsule_New((void *)handle, capsule, drop_go); }
@@ -182,7 +200,7 @@ static PyObject *call_go(PyObject *self, PyObject *args, PyObject *kwargs) {
 		py_PyErr_SetString(*pyembed_PyExc_RecursionError, "maximum depth of the stack exceeded while calling a Go function");
 		return NULL;
 	}
-	if (forked) {
+	if (pyembed_forked) {
 		py_PyErr_SetString(*pyembed_PyExc_RuntimeError,
 		                   "a Go function cannot be called in a forked process, where Go does not run: "
 		                   "start processes by spawn or forkserver instead of fork");

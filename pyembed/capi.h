@@ -173,13 +173,20 @@ typedef struct {
 	API(PyExc_RuntimeError) \
 	API(PyExc_RecursionError)
 
+// Set in a process that was forked from this one, where Go does not run. Code that would return to Go there ends the
+// process instead.
+extern int pyembed_forked;
+void pyembed_end_child(void);
+
 #define PYEMBED_DECLARE(result, name, parameters, arguments) \
 	extern result(*pyembed_##name) parameters; \
 	static inline result py_##name parameters { return pyembed_##name arguments; }
 #define PYEMBED_DECLARE_CHECKED(result, name, parameters, arguments) \
 	extern RAW_##result(*pyembed_##name) parameters; \
 	__attribute__((warn_unused_result)) static inline result py_##name parameters { \
-		return (result){pyembed_##name arguments}; \
+		result result_ = {pyembed_##name arguments}; \
+		if (pyembed_forked) pyembed_end_child(); \
+		return result_; \
 	}
 PYEMBED_FUNCTIONS(PYEMBED_DECLARE, PYEMBED_DECLARE_CHECKED)
 PYEMBED_FUNCTIONS_PUBLIC(PYEMBED_DECLARE, PYEMBED_DECLARE_CHECKED)
@@ -210,6 +217,9 @@ char *pyembed_start(const pyembed_settings *settings, PyThreadState **state);
 
 // Reports whether the process already runs a Python that pyembed did not start.
 int pyembed_foreign(void);
+
+// Names the function that ends a forked process, helpers.py's end_child. It keeps a reference.
+void pyembed_set_end_child(PyObject *function);
 
 // Makes a thread state for the calling OS thread that lasts until pyembed_thread_end, detached.
 PyThreadState *pyembed_thread_begin(void);

@@ -112,6 +112,30 @@ def restore_output():
             setattr(sys, name, getattr(sys, f"__{name}__"))
 
 
+def end_child(exception):
+    """Ends a forked process that would return to Go, as Python ends for the exception, or None for none."""
+    status = 1
+    try:
+        if exception is None:
+            print(
+                "pyembed: a forked process cannot return to Go, so it ends: end it by os._exit, or start it by spawn or "
+                "forkserver",
+                file=sys.stderr,
+            )
+        elif not isinstance(exception, SystemExit):
+            sys.excepthook(type(exception), exception, exception.__traceback__)
+        elif exception.code is None:
+            status = 0
+        elif isinstance(exception.code, int):
+            status = exception.code & 0xFF
+        else:
+            print(exception.code, file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
 def lend(address, size, fmt, owner):
     """A memoryview of memory, which keeps the owner."""
     import ctypes

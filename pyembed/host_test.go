@@ -113,6 +113,46 @@ sys.__stdout__.write(f"the child ended with {status}\n")
 `)
 		})
 	}
+	programs["forked children that return"] = func(rt *Interpreter) error {
+		return rt.Do(context.Background(), func(py *Py) error {
+			call, err := py.Func(func(*Py, []*Object, map[string]*Object) (any, error) { return nil, nil })
+			if err != nil {
+				return err
+			}
+			for _, body := range []string{
+				"pass", "raise SystemExit", "sys.exit(3)", "sys.exit('bye')", "1/0", "raise KeyboardInterrupt", "call()",
+				"sys.excepthook = lambda *_: call(); 1/0", "1+'a'",
+			} {
+				child, err := py.Module("children", "children.py", `
+import os, sys
+def fork(call):
+    pid = os.fork()
+    if pid == 0:
+        `+body+`
+    return pid
+def status(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+`)
+				if err != nil {
+					return err
+				}
+				pid, err := child.CallMethod(py, "fork", call)
+				if err != nil {
+					return err
+				}
+				status, err := child.CallMethod(py, "status", pid)
+				if err != nil {
+					return err
+				}
+				n, err := As[int](py, status)
+				if err != nil {
+					return err
+				}
+				fmt.Printf("%s: %d\n", body, n)
+			}
+			return nil
+		})
+	}
 	programs["C stdout"] = func(rt *Interpreter) error {
 		err := rt.Do(context.Background(), func(py *Py) error {
 			return py.Exec("import ctypes; ctypes.CDLL(None).printf(b'from C')")
@@ -282,6 +322,20 @@ func TestForkedChildCannotCallGo(t *testing.T) {
 	require.NoError(t, err, output)
 	assert.Contains(t, output, "child: a Go function cannot be called in a forked process")
 	assert.Contains(t, output, "the child ended with 7")
+}
+
+// TestForkedChildThatReturnsEnds forks in code that then returns to Go, or raises.
+func TestForkedChildThatReturnsEnds(t *testing.T) {
+	output, err := inProcess(t, "forked children that return")
+	require.NoError(t, err, output)
+	for _, want := range []string{
+		"pass: 1\n", "raise SystemExit: 0\n", "sys.exit(3): 3\n", "sys.exit('bye'): 1\n", "1/0: 1\n",
+		"raise KeyboardInterrupt: 1\n", "call(): 1\n", "sys.excepthook = lambda *_: call(); 1/0: 1\n", "1+'a': 1\n",
+		"a forked process cannot return to Go, so it ends", "\nbye\n", "ZeroDivisionError", "children.py\", line 6",
+		"a Go function cannot be called in a forked process", "TypeError",
+	} {
+		assert.Contains(t, output, want)
+	}
 }
 
 // TestRedirectToAReaderThatNeedsPython writes to a pipe whose other end calls Python for each line.

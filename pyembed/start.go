@@ -148,6 +148,12 @@ func (rt *Interpreter) setUp(py *Py, config Config) error {
 		return err
 	}
 	rt.helpers = helpers
+	endChild, err := helpers.Attr(py, "end_child")
+	if err != nil {
+		return err
+	}
+	defer endChild.Release(py)
+	C.pyembed_set_end_child(endChild.pointer())
 	if err := rt.setUpInterrupts(py); err != nil {
 		return err
 	}
