@@ -51,7 +51,21 @@ int pyembed_foreign(void) {
 }
 
 int pyembed_forked;
-static void after_fork(void) { pyembed_forked = 1; }
+
+// Go's handler of signals, which is one for all of them. In a forked process it would do nothing.
+static void (*go_handler)(int, siginfo_t *, void *);
+
+static void after_fork(void) {
+	pyembed_forked = 1;
+	for (int signal = 1; signal < NSIG; signal++) {
+		struct sigaction action;
+		if (sigaction(signal, NULL, &action) != 0 || !(action.sa_flags & SA_SIGINFO)) continue;
+		if (action.sa_sigaction != go_handler) continue;
+		memset(&action, 0, sizeof action);
+		action.sa_handler = signal == SIGPIPE ? SIG_IGN : SIG_DFL; // as Python has them
+		sigaction(signal, &action, NULL);
+	}
+}
 
 static PyObject *end_child;
 void pyembed_set_end_child(PyObject *function) {
@@ -91,6 +105,8 @@ char *pyembed_start(const pyembed_settings *settings, PyThreadState **state) {
 	fflush(stdout);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	setlocale(LC_CTYPE, "");
+	struct sigaction go;
+	if (sigaction(SIGURG, NULL, &go) == 0) go_handler = go.sa_sigaction; // Go's scheduler always handles SIGURG
 	pthread_atfork(NULL, NULL, after_fork);
 	// faulthandler, which the environment may turn on, replaces the stack that Go handles signals on.
 	stack_t stack;

@@ -153,6 +153,28 @@ def status(pid):
 			return nil
 		})
 	}
+	programs["signals in forked children"] = func(rt *Interpreter) error {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+		signal.Ignore(syscall.SIGUSR2)
+		return rt.Main().Do(context.Background(), func(py *Py) error {
+			return py.Exec(`
+import os, signal, time
+signal.signal(signal.SIGALRM, lambda *_: os._exit(5))
+def ended_by(number):
+    ready, done = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(done, b"x")
+        time.sleep(1 if number in (signal.SIGUSR2, signal.SIGPIPE) else 60)
+        os._exit(4)
+    os.read(ready, 1)
+    os.kill(pid, number)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print("ended by", {name: ended_by(getattr(signal, name)) for name in
+    ("SIGTERM", "SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGSEGV", "SIGPIPE", "SIGALRM")})
+`)
+		})
+	}
 	programs["C stdout"] = func(rt *Interpreter) error {
 		err := rt.Do(context.Background(), func(py *Py) error {
 			return py.Exec("import ctypes; ctypes.CDLL(None).printf(b'from C')")
@@ -336,6 +358,15 @@ func TestForkedChildThatReturnsEnds(t *testing.T) {
 	} {
 		assert.Contains(t, output, want)
 	}
+}
+
+// TestSignalsEndForkedChildren sends signals to forked processes. Go's handlers would do nothing
+// there; what Python handles and what is ignored stays so.
+func TestSignalsEndForkedChildren(t *testing.T) {
+	output, err := inProcess(t, "signals in forked children")
+	require.NoError(t, err, output)
+	assert.Contains(t, output, "ended by {'SIGTERM': -15, 'SIGHUP': -1, 'SIGINT': -2, 'SIGUSR1': -10, 'SIGUSR2': 4, "+
+		"'SIGSEGV': -11, 'SIGPIPE': 4, 'SIGALRM': 5}")
 }
 
 // TestRedirectToAReaderThatNeedsPython writes to a pipe whose other end calls Python for each line.
