@@ -106,10 +106,12 @@ def redirect(name, write):
 
 
 def restore_output():
-    """A forked process has no Go to write to."""
-    for name in ("stdout", "stderr"):
-        if isinstance(getattr(getattr(sys, name), "buffer", None), Raw):
-            setattr(sys, name, getattr(sys, f"__{name}__"))
+    """A forked process has no Go to write to: its streams, those that code has kept included, write to its own files."""
+
+    def write(self, data):
+        return os.write(self.fileno(), data)
+
+    Raw.write = write
 
 
 def end_child(exception):

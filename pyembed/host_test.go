@@ -98,9 +98,11 @@ func init() {
 				return err
 			}
 			return py.Exec(`
-import os, sys
+import logging, os, sys
+handler = logging.StreamHandler(sys.stdout)
 pid = os.fork()
 if pid == 0:
+    handler.emit(logging.LogRecord("kept", logging.INFO, "", 0, "a stream that was kept", (), None))
     try:
         call()
     except RuntimeError as e:
@@ -343,6 +345,8 @@ func TestForkedChildCannotCallGo(t *testing.T) {
 	output, err := inProcess(t, "fork")
 	require.NoError(t, err, output)
 	assert.Contains(t, output, "child: a Go function cannot be called in a forked process")
+	assert.Contains(t, output, "a stream that was kept\n")
+	assert.NotContains(t, output, "Logging error")
 	assert.Contains(t, output, "the child ended with 7")
 }
 
