@@ -56,6 +56,9 @@ func (py *Py) environ(use func(environ *Object) error) error {
 // Threads that Python code starts in a Do, other than one on Python's main thread, are daemons
 // unless their code says daemon=False: as on all threads that Python did not start. Python goes on
 // running, so Do works afterwards. Thread pools of Python's take no more work.
+//
+// When ctx ends while it waits for a thread, it returns an error that wraps ctx's, and the rest is
+// not done.
 func (rt *Interpreter) Shutdown(ctx context.Context) error {
 	return rt.main.Do(ctx, func(py *Py) error { return py.help("shutdown") })
 }

@@ -286,6 +286,12 @@ def to_json(value):
 
 
 def shutdown():
+    def waits(thread):
+        return thread is not threading.current_thread() and not thread.daemon
+
+    for thread in filter(waits, threading.enumerate()):
+        while thread.is_alive():  # a wait without a time-out could not be interrupted
+            thread.join(0.1)
     threading._shutdown()
     atexit._run_exitfuncs()
     files = [o for o in gc.get_objects() if issubclass(type(o), io.IOBase)]  # isinstance would run code of theirs

@@ -67,7 +67,7 @@ func (rt *Interpreter) Python() Python { return rt.python }
 // that wraps ctx's.
 //
 // Each Do has a new contextvars context, so that context variables, and the decimal module's
-// precision, do not reach the next one.
+// precision, do not reach the next one. In a goroutine of [Interpreter.LockThread] they do.
 //
 // Inside fn, a nested Do with the same or another context runs at once on the same thread. A Do in
 // another goroutine that fn waits for needs a second thread, and fn has to wait in

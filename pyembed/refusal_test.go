@@ -40,9 +40,17 @@ def slow():
     time.sleep(0.05)
     print("the thread ended")
 threading.Thread(target=slow, daemon=False).start()
+goes_on = threading.Event()
+threading.Thread(target=goes_on.wait, daemon=False).start()
 `)
 		})
 		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		fmt.Println("while a thread goes on:", rt.Shutdown(ctx))
+		if err := rt.Do(context.Background(), func(py *Py) error { return py.Exec("goes_on.set()") }); err != nil {
 			return err
 		}
 		if err := rt.Shutdown(context.Background()); err != nil {
@@ -165,7 +173,8 @@ func TestShutdown(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	output, err := inProcess(t, "shutdown", "PYEMBED_TEST_FILE="+file)
 	assert.ErrorContains(t, err, "exit status 3", output)
-	assert.Equal(t, "the thread ended\natexit on the main thread: True\nstill running\n", output)
+	assert.Regexp(t, "^the thread ended\nwhile a thread goes on: .*context deadline exceeded.*\n"+
+		"atexit on the main thread: True\nstill running\n$", output)
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, "buffered", string(content))
