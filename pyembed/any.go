@@ -131,7 +131,7 @@ func (py *Py) decodeDuration(o *C.PyObject, v reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	v.SetInt(parts[0] * int64(time.Microsecond))
+	v.SetInt(parts[0])
 	return nil
 }
 

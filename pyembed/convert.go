@@ -78,6 +78,7 @@ func (py *Py) toPython(value any) (*C.PyObject, error) {
 var (
 	anyType             = reflect.TypeFor[any]()
 	errorType           = reflect.TypeFor[error]()
+	errorPointerType    = reflect.TypeFor[*Error]()
 	objectType          = reflect.TypeFor[*Object]()
 	bigIntType          = reflect.TypeFor[big.Int]()
 	timeType            = reflect.TypeFor[time.Time]()

@@ -28,7 +28,7 @@ func (py *Py) decode(o *C.PyObject, v reflect.Value, depth int) error {
 		return nil
 	case t == anyType || t.Kind() == reflect.Interface && t.NumMethod() == 0:
 		return py.decodeInterface(o, k, v, depth)
-	case t == errorType && k == kindException:
+	case (t == errorType || t == errorPointerType) && k == kindException:
 		v.Set(reflect.ValueOf(py.describe(o)))
 		return nil
 	case t.Kind() == reflect.Pointer:

@@ -212,6 +212,8 @@ def plain(value):
         return value.value
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
+        if isinstance(value, numpy.timedelta64 | numpy.datetime64):
+            return value  # the item may be a number without its unit
         item = value.item()
         return value if type(item) is type(value) else item  # as of longdouble
     return value
@@ -255,15 +257,29 @@ def to_timedelta(microseconds):
 
 
 def from_timedelta(value):
-    """[microseconds]"""
+    """[nanoseconds]"""
     from datetime import timedelta
 
-    if not isinstance(value, timedelta):
+    numpy = sys.modules.get("numpy")
+    if isinstance(value, timedelta):
+        nanoseconds = value // timedelta(microseconds=1) * 1000
+    elif numpy is not None and isinstance(value, numpy.timedelta64):
+        if numpy.isnat(value):
+            raise ValueError("NaT is no duration")
+        unit, count = numpy.datetime_data(value.dtype)
+        if unit not in UNITS:
+            raise ValueError(f"the timedelta64 is in units of {unit}, which have no number of nanoseconds")
+        nanoseconds = int(value.astype("int64")) * count * UNITS[unit]
+    else:
         raise TypeError(f"a Python {type(value).__name__} is not a timedelta")
-    microseconds = value // timedelta(microseconds=1)
-    if abs(microseconds) > 2**63 // 1000:
+    if not -(2**63) <= nanoseconds < 2**63:
         raise OverflowError("the timedelta does not fit into time.Duration")
-    return [microseconds]
+    return [nanoseconds]
+
+
+# Units of numpy's timedelta64 in nanoseconds.
+UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "D": 86400 * 10**9}
+UNITS["W"] = 7 * UNITS["D"]
 
 
 def from_json(text):
