@@ -39,11 +39,11 @@ func (r *Row) noteTimes() {
 	}
 	if r.Trend.Drifts() {
 		r.addNote(fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
-			"(Mann-Kendall, p = %.2g)", format.Change(r.Trend.Change, 1), r.Trend.P))
+			"(Mann-Kendall, p = %s)", format.Change(r.Trend.Change, 1), format.P(r.Trend.P)))
 	}
 	if r.Modes.Several() {
-		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",
-			r.Modes.Dip, r.Modes.P))
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %s)",
+			r.Modes.Dip, format.P(r.Modes.P)))
 	}
 }
 

@@ -98,8 +98,8 @@ func writeChange(b *bytes.Buffer, rows []soakRow) {
 	trend := stat.NewTrend(times)
 	first, last := rows[0], rows[len(rows)-1]
 	change := func(before, after int64) string { return fmt.Sprintf("%+.1f MiB", float64(after-before)/(1<<20)) }
-	fmt.Fprintf(b, "from request %d to %d: time for a request %s (Theil-Sen; Mann-Kendall: p = %.2g), "+
+	fmt.Fprintf(b, "from request %d to %d: time for a request %s (Theil-Sen; Mann-Kendall: p = %s), "+
 		"Go heap %s, process %s, children %s\n",
-		first.Requests, last.Requests, format.Change(trend.Change, 1), trend.P, change(first.GoHeap, last.GoHeap),
+		first.Requests, last.Requests, format.Change(trend.Change, 1), format.P(trend.P), change(first.GoHeap, last.GoHeap),
 		change(first.Process, last.Process), change(first.Children, last.Children))
 }
