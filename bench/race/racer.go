@@ -16,8 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/process"
-
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/child"
 	"vllmgo/vllmgo"
@@ -299,17 +298,11 @@ func (c *racer) resume() {
 
 // cpu returns the processor time that the contender's processes have taken so far.
 func (c *racer) cpu() time.Duration {
-	seconds := 0.0
+	var total time.Duration
 	for _, pid := range c.process.PIDs() {
-		p, err := process.NewProcess(int32(pid))
-		if err != nil {
-			continue // it has ended
-		}
-		if times, err := p.Times(); err == nil {
-			seconds += times.User + times.System
-		}
+		total += machine.ProcessTime(int32(pid))
 	}
-	return time.Duration(seconds * float64(time.Second))
+	return total
 }
 
 // frontEndMemory returns the peak of the resident memory of the contender's processes, without
