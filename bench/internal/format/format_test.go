@@ -82,6 +82,8 @@ func TestText(t *testing.T) {
 	assert.Equal(t, "a and b", format.List([]string{"a", "b"}))
 	assert.Equal(t, "a, b and c", format.List([]string{"a", "b", "c"}))
 	assert.Equal(t, "Batch size", format.Title("batch size"))
+	assert.Equal(t, "Änderung", format.Title("änderung"))
+	assert.Equal(t, "批量", format.Title("批量"))
 	assert.Equal(t, "the reason", format.FirstLine(errors.New("the reason\nthe trace")))
 	assert.Equal(t, "a/model, random weights", format.ModelTitle("a/model", true))
 	assert.Equal(t, "–", format.Known(false, "0 MiB"))
