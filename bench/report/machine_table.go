@@ -25,7 +25,7 @@ func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 		}), 1)
 	})
 	addUsageColumns(&columns, r.Header.Machine.Cores)
-	if rows[0].Light != (Light{}) {
+	if slices.ContainsFunc(rows, func(row Row) bool { return row.Light.known() }) {
 		addLightColumns(&columns)
 	}
 	if slices.ContainsFunc(rows, Row.onGPUs) {
@@ -66,9 +66,17 @@ func addUsageColumns(columns *format.Columns[Row], cores int) {
 
 // addLightColumns adds the columns of the speed of light.
 func addLightColumns(columns *format.Columns[Row]) {
-	columns.Add("speed of light tok/s", func(row Row) string { return format.Rate(row.GeneratedRate(row.Light.time())) })
-	columns.Add("bound by", func(row Row) string { return row.Light.bound() })
-	columns.Add("share reached", func(row Row) string { return format.Percent(row.Light.Share, 0) })
+	add := func(header string, cell func(Row) string) {
+		columns.Add(header, func(row Row) string {
+			if !row.Light.known() {
+				return format.None
+			}
+			return cell(row)
+		})
+	}
+	add("speed of light tok/s", func(row Row) string { return format.Rate(row.GeneratedRate(row.Light.time())) })
+	add("bound by", func(row Row) string { return row.Light.bound() })
+	add("share reached", func(row Row) string { return format.Percent(row.Light.Share, 0) })
 }
 
 // addGPUColumns adds the columns of the GPUs: the sums of memory and energy, and the use and the

@@ -91,9 +91,9 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 
 // writeChange writes how throughput and memory changed from the first of some rows to the last.
 func writeChange(b *bytes.Buffer, rows []soakRow) {
-	var times []time.Duration // for a million requests
+	var times []time.Duration // for 100 requests, which are exact enough and not too long for a time
 	for _, r := range rows {
-		times = append(times, time.Duration(r.Elapsed.Seconds()*1e6/r.requests*float64(time.Second)))
+		times = append(times, max(1, time.Duration(100*float64(r.Elapsed)/r.requests)))
 	}
 	trend := stat.NewTrend(times)
 	first, last := rows[0], rows[len(rows)-1]

@@ -82,7 +82,7 @@ func addThroughputColumns(columns *format.Columns[Row]) {
 	cold := func(row Row) bool { return row.Cold.Elapsed != 0 }
 	add("cold_s", whenKnown(cold, func(row Row) string { return csvSeconds(row.Cold.Elapsed) }))
 	add("start_up", whenKnown(cold, func(row Row) string { return csvFraction(row.Cold.StartUp) }))
-	light := func(row Row) bool { return row.Light != (Light{}) }
+	light := func(row Row) bool { return row.Light.known() }
 	// To the microsecond, as far as it is not 0: the limits of the device are not exact.
 	microseconds := func(d time.Duration) string { return format.Fixed(d.Seconds(), 6) }
 	add("light_memory_s", whenKnown(light, func(row Row) string { return microseconds(row.Light.Memory) }))
