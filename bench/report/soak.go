@@ -80,7 +80,7 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 	columns.Add("requests/s", func(r soakRow) string { return r.perSecond(r.requests) })
 	columns.Add("generated tok/s", func(r soakRow) string { return r.perSecond(float64(r.OutputTokens)) })
 	columns.Add("total tok/s", func(r soakRow) string { return r.perSecond(float64(r.InputTokens + r.OutputTokens)) })
-	columns.Add("Go heap MiB", func(r soakRow) string { return fmt.Sprintf("%.1f", float64(r.GoHeap)/(1<<20)) })
+	columns.Add("Go heap MiB", func(r soakRow) string { return format.Fixed(float64(r.GoHeap)/(1<<20), 1) })
 	columns.Add("process MiB", func(r soakRow) string { return format.MiB(r.Process) })
 	columns.Add("children MiB", func(r soakRow) string { return format.MiB(r.Children) })
 	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(),
