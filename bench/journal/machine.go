@@ -9,12 +9,16 @@ import (
 
 // Usage is what the machine did during a trial or a pass.
 type Usage struct {
-	// Cores is the number of cores that the program's processes kept busy, on average.
+	// Cores is the number of cores that the program's processes kept busy, on average, by the clocks
+	// of the processes; 0 when it is not known.
 	Cores float64 `json:"cores"`
 	// OtherCores is the number of cores that all other processes kept busy, on average.
 	OtherCores float64 `json:"other_cores"`
 	// Steal is the share of the machine's CPU time that a hypervisor gave to others.
 	Steal float64 `json:"steal"`
+	// Short is true when the time was too short for the machine's CPU time, which counts in ticks,
+	// to tell what others used. OtherCores and Steal are then 0 and not known.
+	Short bool `json:"short,omitempty"`
 	// Throttled is the share of the time for which a CPU quota held the control group back.
 	Throttled float64 `json:"throttled,omitempty"`
 	// HostMemory is the resident memory of the program's processes at the end, in bytes.
@@ -31,7 +35,8 @@ type GPUUsage struct {
 	Busy float64 `json:"busy"`
 	// Memory is the most memory in use, in bytes.
 	Memory int64 `json:"memory_bytes"`
-	// Energy is the energy used, in joules, by the GPU's counter; 0 when it has none.
+	// Energy is the energy used, in joules, by the GPU's counter; 0 when it has none, and when it did
+	// not count on in a short time.
 	Energy float64 `json:"energy_j,omitempty"`
 	// LowClock and HighClock are the lowest and the highest SM clock, in MHz.
 	LowClock  int `json:"low_clock_mhz"`
@@ -43,13 +48,14 @@ type GPUUsage struct {
 	OtherProcesses int `json:"other_processes,omitempty"`
 }
 
-// Joules returns the energy of the GPUs, in joules; 0 when they have no counter.
-func (u Usage) Joules() float64 {
-	total := 0.0
+// Joules returns the energy of the GPUs, in joules. It is known when each GPU has said its own.
+func (u Usage) Joules() (total float64, known bool) {
+	known = len(u.GPUs) > 0
 	for _, g := range u.GPUs {
 		total += g.Energy
+		known = known && g.Energy > 0
 	}
-	return total
+	return total, known
 }
 
 // Machine describes the machine of a run. What cannot be found out is empty.

@@ -80,7 +80,9 @@ func (f *fake) run(_ context.Context, p pass) (answer, error) {
 	case "count":
 		a.OutputTokens++
 	}
-	a.Wall = time.Duration(a.OutputTokens) * f.perToken
+	if f.fault != "time" {
+		a.Wall = time.Duration(a.OutputTokens) * f.perToken
+	}
 	a.Elapsed = a.Wall - a.Wall/100
 	a.OutputsSHA256 = hashOutputs(p.Prompts)
 	return a, nil
@@ -263,6 +265,7 @@ func TestRaceFaults(t *testing.T) {
 	}
 	for fault, reason := range map[string]string{
 		"no start": "out of memory", "crash": "(signal: killed); the end of its output: last words", "count": "33 and 32 were asked for",
+		"time": "reports a time of 0s",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			if fault == "count" {

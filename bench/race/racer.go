@@ -16,8 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shirou/gopsutil/v4/process"
-
+	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/child"
 	"vllmgo/vllmgo"
@@ -209,11 +208,14 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 	t.CPU = c.cpu() - before
 	t.FrontEndMemory = c.frontEndMemory()
 	t.Wall, t.Elapsed, t.OutputsSHA256 = a.Wall, a.Elapsed, a.OutputsSHA256
-	return t, checkCounts(p.Point, a.InputTokens, a.OutputTokens)
+	return t, checkPass(p.Point, t.Wall, a.InputTokens, a.OutputTokens)
 }
 
-// checkCounts returns an error unless the numbers of tokens are those of a point.
-func checkCounts(p workload.Point, input, output int) error {
+// checkPass returns an error unless a pass took time and its numbers of tokens are those of a point.
+func checkPass(p workload.Point, wall time.Duration, input, output int) error {
+	if wall <= 0 {
+		return fmt.Errorf("%s: the contender reports a time of %v, which no rate follows from", p, wall)
+	}
 	if input != p.InputTokens() || output != p.OutputTokens() {
 		return fmt.Errorf(
 			"%s: the engine saw %d input tokens and generated %d; %d and %d were asked for",
@@ -269,7 +271,7 @@ func (c *racer) benchThroughput(ctx context.Context, p drawnPoint, round int) (T
 		return t, err
 	}
 	t.Wall = time.Duration(r.Elapsed * float64(time.Second))
-	return t, checkCounts(p.Point, r.Tokens-p.OutputTokens(), p.OutputTokens())
+	return t, checkPass(p.Point, t.Wall, r.Tokens-p.OutputTokens(), p.OutputTokens())
 }
 
 // close ends the contender's processes, which end by themselves when their input does.
@@ -299,17 +301,11 @@ func (c *racer) resume() {
 
 // cpu returns the processor time that the contender's processes have taken so far.
 func (c *racer) cpu() time.Duration {
-	seconds := 0.0
+	var total time.Duration
 	for _, pid := range c.process.PIDs() {
-		p, err := process.NewProcess(int32(pid))
-		if err != nil {
-			continue // it has ended
-		}
-		if times, err := p.Times(); err == nil {
-			seconds += times.User + times.System
-		}
+		total += machine.ProcessTime(int32(pid))
 	}
-	return time.Duration(seconds * float64(time.Second))
+	return total
 }
 
 // frontEndMemory returns the peak of the resident memory of the contender's processes, without

@@ -92,11 +92,20 @@ func (r *Result) writeCosts(w io.Writer) error {
 	columns.Add("front end MiB", func(o Overall) string {
 		return format.Known(o.FrontEndMemory != 0, format.MiB(o.FrontEndMemory))
 	})
-	columns.Add("CPU ms a token", func(o Overall) string { return format.Milliseconds(o.CPUPerToken) })
+	columns.Add("CPU ms a token", func(o Overall) string { return cpuCell(o.CPUPerToken) })
 	columns.Add("outside LLM.generate", func(o Overall) string { return r.outside(o.Contender) })
 	columns.Add("same tokens as "+r.first(), func(o Overall) string { return r.same(o.Contender) })
 	const caption = "The whole table once, start-up to an engine and to its first token, and what was used"
 	return columns.WriteTable(w, caption, r.Overall, 1)
+}
+
+// cpuCell returns a processor time in milliseconds. Below 1 ms it has two digits after the point:
+// more would be noise.
+func cpuCell(d time.Duration) string {
+	if d < time.Millisecond {
+		return format.Fixed(d.Seconds()*1000, 2)
+	}
+	return format.Milliseconds(d)
 }
 
 // first returns the name of the contender that the others are compared with.

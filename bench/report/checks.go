@@ -43,7 +43,7 @@ func newChecks(j *journal.Journal, row Row, violated Check) []Check {
 		}
 	}
 	checks = append(checks, checkPreemption(j, row), checkEngine(row), checkLoad(j, row))
-	if len(row.Trials[0].Usage.GPUs) > 0 {
+	if row.onGPUs() {
 		checks = append(checks, checkClocks(row))
 	}
 	return checks
@@ -106,6 +106,13 @@ func checkLoad(j *journal.Journal, row Row) Check {
 // cores returns the number of the machine's cores.
 func cores(j *journal.Journal) float64 { return float64(max(1, j.Header.Machine.Cores)) }
 
+// impossible reports whether a program seems to have kept more cores busy than there are. Its CPU
+// time was then counted in ticks over too short a time, as earlier versions did, and so was that of
+// others. A few percent are the error of a longer time.
+func impossible(u journal.Usage, cores int) bool {
+	return cores > 0 && u.Cores > 1.05*float64(cores)
+}
+
 // otherUse describes how others used the machine's cores and GPUs: in how many trials or passes,
 // and how much in the worst. It returns nothing if nobody else did. noun is "trial" or "latency
 // pass".
@@ -117,6 +124,9 @@ func otherUse(j *journal.Journal, noun string, usages []journal.Usage) []string 
 func otherCPUUse(j *journal.Journal, noun string, usages []journal.Usage) []string {
 	times, worst, most := 0, journal.Usage{}, 0.0
 	for _, u := range usages {
+		if impossible(u, j.Header.Machine.Cores) {
+			u.OtherCores, u.Steal = 0, 0
+		}
 		excess := max(u.OtherCores/cores(j)/otherLoad, u.Steal/stolen, u.Throttled/stolen)
 		if excess > 1 {
 			times++

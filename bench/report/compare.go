@@ -111,11 +111,11 @@ func (c *Comparison) Write(w io.Writer) error {
 	columns.Add("first s", func(p PointComparison) string { return format.Seconds(p.First.Value) })
 	columns.Add("second s", func(p PointComparison) string { return format.Seconds(p.Second.Value) })
 	columns.Add("trials", func(p PointComparison) string { return fmt.Sprintf("%d, %d", p.First.N, p.Second.N) })
-	columns.Add("ratio", func(p PointComparison) string { return fmt.Sprintf("%.3f", p.Ratio) })
+	columns.Add("ratio", func(p PointComparison) string { return format.Ratio(p.Ratio) })
 	columns.Add("99 % interval", func(p PointComparison) string {
-		return format.Known(p.High > 0, fmt.Sprintf("%.3f–%.3f", p.Low, p.High))
+		return format.Known(p.High > 0, format.Ratio(p.Low)+"–"+format.Ratio(p.High))
 	})
-	columns.Add("p", func(p PointComparison) string { return fmt.Sprintf("%.2g", p.P) })
+	columns.Add("p", func(p PointComparison) string { return format.P(p.P) })
 	columns.Add("the second is", func(p PointComparison) string { return verdict(p.Comparison) })
 	var b bytes.Buffer // whose writes do not fail
 	if err := columns.WriteTable(&b, "Times of the second run over those of the first", c.Points, 1); err != nil {

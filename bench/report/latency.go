@@ -17,11 +17,12 @@ type Latency struct {
 	Requests int `json:"requests"`
 	// Queue, TTFT, TPOT and E2E are those of the requests, ITL those of all gaps between tokens.
 	// TPOT is the time for each token after the first, (E2E − TTFT) ÷ (tokens − 1), of requests
-	// with more than one token.
+	// with more than one token. Without such requests there is no ITL and no TPOT, and JSON has
+	// neither.
 	Queue Percentiles `json:"queue"`
 	TTFT  Percentiles `json:"ttft"`
-	ITL   Percentiles `json:"itl"`
-	TPOT  Percentiles `json:"tpot"`
+	ITL   Percentiles `json:"itl,omitzero"`
+	TPOT  Percentiles `json:"tpot,omitzero"`
 	E2E   Percentiles `json:"e2e"`
 	// Good is the share of the requests that kept the limits of [journal.Header.Goodput], and
 	// GoodPerSecond is the number of such requests a second.
@@ -49,6 +50,9 @@ type Percentiles struct {
 	// Histogram counts the times by size.
 	Histogram []Bin `json:"histogram"`
 }
+
+// exist reports whether there are times.
+func (p Percentiles) exist() bool { return len(p.Histogram) > 0 }
 
 // Bin is a bin of a histogram. It counts the times from Low up to but not including the next power
 // of 10^(1/10).
@@ -127,11 +131,11 @@ func keeps(limits journal.Goodput, r journal.RequestTimes, perToken time.Duratio
 
 // running returns the number of requests that ran on average in a pass.
 func running(pass journal.LatencyPass) float64 {
-	var ran time.Duration
+	var ran float64
 	for _, r := range pass.Requests {
-		ran += r.E2E - r.Queue
+		ran += (r.E2E - r.Queue).Seconds()
 	}
-	return ran.Seconds() / pass.Elapsed.Seconds()
+	return ran / pass.Elapsed.Seconds()
 }
 
 // newPercentiles returns the percentiles of times; the zero value when there are no times.

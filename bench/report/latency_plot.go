@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -13,28 +14,20 @@ import (
 
 // WriteLatencyPlot writes a plot of a study's latencies as PNG: how TTFT, ITL, TPOT and E2E are
 // distributed at each point. Above the name of a point is a histogram, as high as its fullest bin,
-// over a logarithmic time axis, with a red bar at the median. A study without latencies is an
-// error.
+// over a logarithmic time axis, with a red bar at the median. There are no plots of ITL and TPOT when
+// all requests have a single token. A study without latencies is an error.
 func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	rows := timed(s.Rows)
 	if len(rows) == 0 {
 		return fmt.Errorf("bench: %s has no latencies to plot", s.Study.Name)
 	}
 	panels := make([][]*plot.Plot, 2)
-	for i, m := range []struct {
-		name string
-		of   func(*Latency) Percentiles
-	}{
-		{"TTFT, of requests", func(l *Latency) Percentiles { return l.TTFT }},
-		{"ITL, of gaps between tokens", func(l *Latency) Percentiles { return l.ITL }},
-		{"E2E, of requests", func(l *Latency) Percentiles { return l.E2E }},
-		{"TPOT, of requests", func(l *Latency) Percentiles { return l.TPOT }},
-	} {
-		p, err := latencyPanel(rows, m.name, m.of)
+	for i, m := range latencyMeasures(rows) {
+		p, err := latencyPanel(rows, m)
 		if err != nil {
 			return err
 		}
-		panels[i/2] = append(panels[i/2], p)
+		panels[i%2] = append(panels[i%2], p)
 	}
 	panels[0][0].Y.Label.Text, panels[1][0].Y.Label.Text = s.Study.Parameter, s.Study.Parameter
 	heading := fmt.Sprintf("%s, how latencies are distributed\n%s, %s",
@@ -43,16 +36,37 @@ func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	return writePanels(w, heading, legend{}, height, panels)
 }
 
+// latencyMeasure is a kind of latency.
+type latencyMeasure struct {
+	name string
+	of   func(*Latency) Percentiles
+}
+
+// latencyMeasures returns the kinds of latency to plot, column by column. Those of the second column
+// need requests of two tokens.
+func latencyMeasures(rows []Row) []latencyMeasure {
+	measures := []latencyMeasure{
+		{"TTFT, of requests", func(l *Latency) Percentiles { return l.TTFT }},
+		{"E2E, of requests", func(l *Latency) Percentiles { return l.E2E }},
+		{"ITL, of gaps between tokens", func(l *Latency) Percentiles { return l.ITL }},
+		{"TPOT, of requests", func(l *Latency) Percentiles { return l.TPOT }},
+	}
+	if !slices.ContainsFunc(rows, func(r Row) bool { return r.Latency.ITL.exist() || r.Latency.TPOT.exist() }) {
+		return measures[:2]
+	}
+	return measures
+}
+
 // latencyPanel returns the plot of one kind of latency: a histogram for each row, one above the
 // other.
-func latencyPanel(rows []Row, name string, of func(*Latency) Percentiles) (*plot.Plot, error) {
+func latencyPanel(rows []Row, m latencyMeasure) (*plot.Plot, error) {
 	p := newPlot()
-	p.Title.Text, p.X.Label.Text = name, "ms"
+	p.Title.Text, p.X.Label.Text = m.name, "ms"
 	var names plot.ConstantTicks
 	for i, row := range rows {
 		names = append(names, plot.Tick{Value: float64(i), Label: tickLabel(row)})
-		if err := addHistogram(p, of(row.Latency), float64(i)); err != nil {
-			return nil, fmt.Errorf("bench: drawing %s of %s: %w", name, row, err)
+		if err := addHistogram(p, m.of(row.Latency), float64(i)); err != nil {
+			return nil, fmt.Errorf("bench: drawing %s of %s: %w", m.name, row, err)
 		}
 	}
 	p.X.Tick.Marker = plot.TickerFunc(decadeTicks)
@@ -65,7 +79,7 @@ const histogramHeight = 0.85
 
 // addHistogram draws the histogram of times above a base, and their median.
 func addHistogram(p *plot.Plot, times Percentiles, base float64) error {
-	if len(times.Histogram) == 0 {
+	if !times.exist() {
 		return nil
 	}
 	most := 0

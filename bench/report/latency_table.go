@@ -33,8 +33,11 @@ func (r *Results) writeLatencyTable(w io.Writer, s StudyResult) error {
 	return columns.WriteTable(w, caption, rows, 1)
 }
 
-// percentilesCell returns percentiles in milliseconds.
+// percentilesCell returns percentiles in milliseconds, as far as there are times.
 func percentilesCell(p Percentiles) string {
+	if !p.exist() {
+		return format.None
+	}
 	return fmt.Sprintf("%s/%s/%s/%s", format.Milliseconds(p.P50), format.Milliseconds(p.P90),
 		format.Milliseconds(p.P95), format.Milliseconds(p.P99))
 }

@@ -39,7 +39,7 @@ func (r *Row) noteTimes() {
 	}
 	if r.Trend.Drifts() {
 		r.addNote(fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
-			"(Mann-Kendall, p = %.2g)", format.Change(r.Trend.Change, 1), r.Trend.P))
+			"(Mann-Kendall, p = %s)", format.Change(r.Trend.Change, 1), format.P(r.Trend.P)))
 	}
 	if r.Dependence.Seen {
 		r.addNote(fmt.Sprintf("trials depend on the ones before (rank correlation %.2f): %d say as much as %s would "+
@@ -47,8 +47,8 @@ func (r *Row) noteTimes() {
 			r.Dependence.Correlation, len(times), format.Count(r.Dependence.Independent, "trial")))
 	}
 	if r.Modes.Several() {
-		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %.2g)",
-			r.Modes.Dip, r.Modes.P))
+		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %s)",
+			r.Modes.Dip, format.P(r.Modes.P)))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -27,13 +28,16 @@ var (
 // newPlot returns a plot with the fonts and the grid of all plots.
 func newPlot() *plot.Plot {
 	p := plot.New()
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	p.Title.TextStyle.Font = font.From(sans, 11)
-	p.Legend.TextStyle.Font = font.From(sans, 11)
+	p.TextHandler = plainText{text.Plain{Fonts: font.DefaultCache}}
+	set := func(style *text.Style, size vg.Length) {
+		style.Font, style.Handler = font.From(sans, size), p.TextHandler
+	}
+	set(&p.Title.TextStyle, 11)
+	set(&p.Legend.TextStyle, 11)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font = font.From(sans, 11)
+		set(&axis.Label.TextStyle, 11)
 		axis.Label.Padding = vg.Points(4)
-		axis.Tick.Label.Font = font.From(sans, 10)
+		set(&axis.Tick.Label, 10)
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = pale, pale
@@ -150,7 +154,7 @@ func (l *legend) add(name string, thumbnail plot.Thumbnailer) {
 		return
 	}
 	entry := plot.NewLegend()
-	entry.TextStyle.Font = newPlot().Legend.TextStyle.Font
+	entry.TextStyle = newPlot().Legend.TextStyle
 	entry.Top, entry.Left = true, true
 	entry.Add(name, thumbnail)
 	l.names, l.entries = append(l.names, name), append(l.entries, entry)

@@ -127,4 +127,9 @@ func (r *Results) sweep(row Row) workload.Sweep {
 }
 
 // milliseconds returns a time in milliseconds, with the unit.
-func milliseconds(d time.Duration) string { return fmt.Sprintf("%.1f ms", d.Seconds()*1000) }
+func milliseconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return format.Milliseconds(d) + " ms"
+	}
+	return format.Fixed(d.Seconds()*1000, 1) + " ms"
+}

@@ -57,8 +57,8 @@ func (r *Results) writeSetting(b *bytes.Buffer) {
 	fmt.Fprintf(b, "Command: %s\n", strings.Join(h.Command, " "))
 	r.writeEngines(b)
 	if r.Limits != nil {
-		fmt.Fprintf(b, "Limits of a device, as measured: memory %.1f GB/s, matrix multiplication %.3g TFLOP/s\n",
-			r.Limits.Bandwidth/1e9, r.Limits.FLOPS/1e12)
+		fmt.Fprintf(b, "Limits of a device, as measured: memory %s GB/s, matrix multiplication %.3g TFLOP/s\n",
+			format.Fixed(r.Limits.Bandwidth/1e9, 1), r.Limits.FLOPS/1e12)
 	}
 }
 

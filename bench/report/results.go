@@ -21,7 +21,7 @@ type Results struct {
 	Studies []StudyResult `json:"studies"`
 	// Recommendations rest on the rows that were measured. There are none without such rows.
 	Recommendations []Recommendation `json:"recommendations"`
-	// Problems are failures of whole engines, and damage to the journal.
+	// Problems are failures of whole engines, damage to the journal, and characters that plots lack.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -54,7 +54,22 @@ func New(j *journal.Journal) *Results {
 	if j.Damaged {
 		r.Problems = append(r.Problems, "the journal's last line is damaged and was left out")
 	}
+	if note := lackingNote(r.plotTexts()...); note != "" {
+		r.Problems = append(r.Problems, note)
+	}
 	return r
+}
+
+// plotTexts returns the texts of the plots that come from the run.
+func (r *Results) plotTexts() []string {
+	texts := []string{r.model(), r.setting()}
+	for _, s := range r.Studies {
+		texts = append(texts, s.Study.Parameter, s.Study.Unit)
+		for _, row := range s.Rows {
+			texts = append(texts, row.Point.String(), row.Name())
+		}
+	}
+	return texts
 }
 
 // Complete reports whether every point has all its trials and, where latencies were asked for,

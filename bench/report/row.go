@@ -32,9 +32,11 @@ type Row struct {
 	Light Light `json:"light,omitzero"`
 	// Latency has the latencies of the requests; nil when they were not timed.
 	Latency *Latency `json:"latency,omitempty"`
-	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules;
-	// 0 when it is not known.
+	// JoulesPerToken is the median energy of the engine's GPUs for each generated token, in joules,
+	// over the trials of which it is known; 0 when there is no such trial.
 	JoulesPerToken float64 `json:"joules_per_token,omitempty"`
+	// EnergyTrials is the number of these trials.
+	EnergyTrials int `json:"energy_trials,omitempty"`
 	// PeakKVTokens is the demand for KV-cache tokens; see [workload.Point.PeakKVTokens].
 	PeakKVTokens int `json:"peak_kv_tokens,omitempty"`
 	// Stopped is the reason why there are no more trials.
@@ -127,9 +129,8 @@ func (r *Row) addFigures(j *journal.Journal) {
 	r.Trend, r.Modes = stat.NewTrend(times), stat.NewModes(times)
 	r.GeneratedPerSecond = r.GeneratedRate(r.Elapsed.Value)
 	r.TotalPerSecond = r.TotalRate(r.Elapsed.Value)
-	r.JoulesPerToken = r.median(func(t journal.Trial) float64 {
-		return t.Usage.Joules() / float64(t.Ledger.OutputTokens)
-	})
+	energy := r.energy()
+	r.JoulesPerToken, r.EnergyTrials = energy.Value, energy.N
 	r.PeakKVTokens = r.Trials[0].PeakKVTokens
 	r.Engine = r.Trials[0].Engine
 	r.Light = newLight(j, *r)
@@ -151,12 +152,22 @@ func (r Row) times() []time.Duration {
 
 // median returns the median of a figure of the trials; 0 when there are no trials.
 func (r Row) median(figure func(journal.Trial) float64) float64 {
+	return stat.Median(r.each(func(t journal.Trial) (float64, bool) { return figure(t), true })).Value
+}
+
+// each returns a figure of the trials of which it is known.
+func (r Row) each(figure func(journal.Trial) (value float64, known bool)) []float64 {
 	var values []float64
 	for _, t := range r.Trials {
-		values = append(values, figure(t))
+		if value, known := figure(t); known {
+			values = append(values, value)
+		}
 	}
-	return stat.Median(values).Value
+	return values
 }
+
+// hasEnergy reports whether the energy for each token is known.
+func (r Row) hasEnergy() bool { return r.EnergyTrials > 0 }
 
 // A rate returns the tokens a second of a pass of a point that took a time:
 // [workload.Point.GeneratedRate] or [workload.Point.TotalRate].
@@ -180,19 +191,13 @@ func (r Row) slowerThan(other Row) bool {
 // perToken returns the completion time divided by the output length: how long a request waits for
 // each of its tokens.
 func (r Row) perToken() time.Duration {
-	return r.Elapsed.Value * time.Duration(r.Requests) / time.Duration(r.OutputTokens())
+	return time.Duration(float64(r.Elapsed.Value) * float64(r.Requests) / float64(r.OutputTokens()))
 }
 
 // gpuMemory returns the memory in use on the fullest of the engine's GPUs, in bytes, as the median
 // of the trials; 0 when it is not known.
 func (r Row) gpuMemory() int64 {
-	return int64(r.median(func(t journal.Trial) float64 {
-		var most int64
-		for _, g := range t.Usage.GPUs {
-			most = max(most, g.Memory)
-		}
-		return float64(most)
-	}))
+	return int64(r.medianGPUs(greater, gpuMemory).Value)
 }
 
 // trialOf returns the row's first trial on an engine; the zero value when there is none.

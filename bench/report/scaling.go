@@ -24,7 +24,8 @@ type ScalingRun struct {
 type Scaling struct {
 	// Studies have the points in the order of the first run.
 	Studies []ScalingStudy
-	// Notes list what else differs between the runs and may matter, such as versions.
+	// Notes list what else differs between the runs and may matter, such as versions, and
+	// characters that plots lack.
 	Notes []string
 
 	runs   []ScalingRun
@@ -92,6 +93,9 @@ func NewScaling(runs ...ScalingRun) (*Scaling, error) {
 			study.Points[i].relate()
 			several = several || len(study.Points[i].measured()) > 1
 		}
+	}
+	if note := lackingNote(s.plotTexts()...); note != "" {
+		s.Notes = append(s.Notes, note)
 	}
 	if !several {
 		return nil, errors.New("bench: no point was measured with two tensor_parallel_size: " +

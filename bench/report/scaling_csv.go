@@ -48,17 +48,11 @@ func addScalingFigures(columns *format.Columns[scalingLine]) {
 	add("speedup_low", func(l scalingLine) string { return csvFraction(l.SpeedupLow) })
 	add("speedup_high", func(l scalingLine) string { return csvFraction(l.SpeedupHigh) })
 	add("efficiency", func(l scalingLine) string { return csvFraction(l.Efficiency) })
-	add("gpu_memory_bytes", func(l scalingLine) string {
-		if l.gpuMemory() <= 0 {
-			return ""
-		}
+	hasMemory := func(l scalingLine) bool { return l.gpuMemory() > 0 }
+	add("gpu_memory_bytes", whenKnown(hasMemory, func(l scalingLine) string {
 		return strconv.FormatInt(l.gpuMemory(), 10)
-	})
-	add("joules_per_token", func(l scalingLine) string {
-		if l.JoulesPerToken <= 0 {
-			return ""
-		}
-		return csvFraction(l.JoulesPerToken)
-	})
+	}))
+	hasEnergy := func(l scalingLine) bool { return l.hasEnergy() }
+	add("joules_per_token", whenKnown(hasEnergy, func(l scalingLine) string { return csvFraction(l.JoulesPerToken) }))
 	add("load_s", func(l scalingLine) string { return csvSeconds(l.Engine.LoadTime) })
 }

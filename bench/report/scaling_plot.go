@@ -47,6 +47,18 @@ func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
 	return writePNG(w, curvePlotHeight, p.Draw)
 }
 
+// plotTexts returns the texts of the plots that come from the runs.
+func (s *Scaling) plotTexts() []string {
+	texts := []string{s.common.model(), s.common.setting()}
+	for _, study := range s.Studies {
+		texts = append(texts, study.Study.Parameter)
+		for _, p := range study.Points {
+			texts = append(texts, p.Name)
+		}
+	}
+	return texts
+}
+
 // addIdeal draws the line on which twice the devices are twice as fast.
 func addIdeal(p *plot.Plot, first, last float64) error {
 	ideal, err := plotter.NewLine(plotter.XYs{{X: first, Y: 1}, {X: last, Y: last / first}})

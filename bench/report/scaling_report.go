@@ -102,7 +102,7 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 		return format.Interval(l.estimate(workload.Point.GeneratedRate), format.Rate)
 	})
 	columns.Add("trials", func(l scalingLine) string { return fmt.Sprint(len(l.Trials)) })
-	figure("speed-up", func(l scalingLine) string { return fmt.Sprintf("%.2f", l.Speedup) })
+	figure("speed-up", func(l scalingLine) string { return format.Fixed(l.Speedup, 2) })
 	figure("efficiency", func(l scalingLine) string { return format.Percent(l.Efficiency, 0) })
 	hasMemory := func(l scalingLine) bool { return l.gpuMemory() > 0 }
 	if slices.ContainsFunc(lines, hasMemory) {
@@ -110,7 +110,7 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 			return format.Known(hasMemory(l), format.Bytes(l.gpuMemory()))
 		})
 	}
-	hasEnergy := func(l scalingLine) bool { return l.JoulesPerToken > 0 }
+	hasEnergy := func(l scalingLine) bool { return l.hasEnergy() }
 	if slices.ContainsFunc(lines, hasEnergy) {
 		columns.Add("J/token", func(l scalingLine) string {
 			return format.Known(hasEnergy(l), fmt.Sprintf("%.3g", l.JoulesPerToken))
@@ -142,9 +142,9 @@ func (s ScalingStudy) finding() string {
 	for _, size := range slices.Sorted(maps.Keys(gains)) {
 		order := func(a, b gain) int { return cmp.Compare(a.speedup, b.speedup) }
 		least, most := slices.MinFunc(gains[size], order), slices.MaxFunc(gains[size], order)
-		text := fmt.Sprintf("TP %d: speed-up %.2f (%s)", size, least.speedup, least.point)
+		text := fmt.Sprintf("TP %d: speed-up %s (%s)", size, format.Fixed(least.speedup, 2), least.point)
 		if len(gains[size]) > 1 {
-			text += fmt.Sprintf(" to %.2f (%s)", most.speedup, most.point)
+			text += fmt.Sprintf(" to %s (%s)", format.Fixed(most.speedup, 2), most.point)
 		}
 		parts = append(parts, text)
 	}

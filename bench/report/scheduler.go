@@ -72,17 +72,17 @@ func explainDip(before, after Row) string {
 		sequences := after.Requests * after.Completions()
 		waves := (sequences + is.MaxNumSeqs - 1) / is.MaxNumSeqs
 		causes = append(causes, fmt.Sprintf("up to %d requests waited while max_num_seqs %d ran, "+
-			"so that %d sequences went in %d waves, the last of %d; on average %.1f requests ran, against %.1f at %s",
+			"so that %d sequences went in %d waves, the last of %d; on average %s requests ran, against %s at %s",
 			is.MostWaiting, is.MaxNumSeqs, sequences, waves, sequences-(waves-1)*is.MaxNumSeqs,
-			after.Latency.Running, before.Latency.Running, before.Name()))
+			format.Fixed(after.Latency.Running, 1), format.Fixed(before.Latency.Running, 1), before.Name()))
 	}
 	if len(causes) > 0 {
 		return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
 	}
 	return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; "+
-		"%.1f requests running on average, against %.1f; up to %s of the KV cache in use.",
+		"%s requests running on average, against %s; up to %s of the KV cache in use.",
 		after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(),
-		after.Latency.Running, before.Latency.Running, format.Percent(is.MostKVUse, 0))
+		format.Fixed(after.Latency.Running, 1), format.Fixed(before.Latency.Running, 1), format.Percent(is.MostKVUse, 0))
 }
 
 // scheduler returns what the scheduler did; nil when it was not watched.

@@ -79,7 +79,10 @@ func (r *Results) versions() string {
 
 // loadCost returns in words what it took to load an engine.
 func loadCost(e journal.Engine) string {
-	costs := []string{format.Seconds(e.LoadTime) + " s", format.Bytes(e.HostMemory) + " of host memory"}
+	costs := []string{format.Seconds(e.LoadTime) + " s"}
+	if e.HostMemory != 0 { // else it could not be measured
+		costs = append(costs, format.Bytes(e.HostMemory)+" of host memory")
+	}
 	if e.GPUMemory != nil {
 		costs = append(costs, format.Bytes(*e.GPUMemory)+" of GPU memory")
 	}

@@ -80,7 +80,7 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 	columns.Add("requests/s", func(r soakRow) string { return r.perSecond(r.requests) })
 	columns.Add("generated tok/s", func(r soakRow) string { return r.perSecond(float64(r.OutputTokens)) })
 	columns.Add("total tok/s", func(r soakRow) string { return r.perSecond(float64(r.InputTokens + r.OutputTokens)) })
-	columns.Add("Go heap MiB", func(r soakRow) string { return fmt.Sprintf("%.1f", float64(r.GoHeap)/(1<<20)) })
+	columns.Add("Go heap MiB", func(r soakRow) string { return format.Fixed(float64(r.GoHeap)/(1<<20), 1) })
 	columns.Add("process MiB", func(r soakRow) string { return format.MiB(r.Process) })
 	columns.Add("children MiB", func(r soakRow) string { return format.MiB(r.Children) })
 	caption := fmt.Sprintf("Soak, %s: %s, dtype %s, %s, TP %d, engine %s", h.Point.Shape(),
@@ -91,15 +91,15 @@ func writeWindows(w io.Writer, h journal.SoakHeader, rows []soakRow) error {
 
 // writeChange writes how throughput and memory changed from the first of some rows to the last.
 func writeChange(b *bytes.Buffer, rows []soakRow) {
-	var times []time.Duration // for a million requests
+	var times []time.Duration // for 100 requests, which are exact enough and not too long for a time
 	for _, r := range rows {
-		times = append(times, time.Duration(r.Elapsed.Seconds()*1e6/r.requests*float64(time.Second)))
+		times = append(times, max(1, time.Duration(100*float64(r.Elapsed)/r.requests)))
 	}
 	trend := stat.NewTrend(times)
 	first, last := rows[0], rows[len(rows)-1]
 	change := func(before, after int64) string { return fmt.Sprintf("%+.1f MiB", float64(after-before)/(1<<20)) }
-	fmt.Fprintf(b, "from request %d to %d: time for a request %s (Theil-Sen; Mann-Kendall: p = %.2g), "+
+	fmt.Fprintf(b, "from request %d to %d: time for a request %s (Theil-Sen; Mann-Kendall: p = %s), "+
 		"Go heap %s, process %s, children %s\n",
-		first.Requests, last.Requests, format.Change(trend.Change, 1), trend.P, change(first.GoHeap, last.GoHeap),
+		first.Requests, last.Requests, format.Change(trend.Change, 1), format.P(trend.P), change(first.GoHeap, last.GoHeap),
 		change(first.Process, last.Process), change(first.Children, last.Children))
 }

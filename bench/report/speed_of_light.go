@@ -39,12 +39,18 @@ func newLight(j *journal.Journal, row Row) Light {
 		if e.Number == row.Engine {
 			w := workOf(row.Point, e.Args, h.ModelConfig.WithDtype(e.Info.Dtype), *h.ModelSize)
 			l := w.light(*j.Limits, devices(e))
+			if l.time() == 0 { // less than a nanosecond: the limits are wrong
+				return Light{}
+			}
 			l.Share = l.time().Seconds() / row.Elapsed.Value.Seconds()
 			return l
 		}
 	}
 	return Light{}
 }
+
+// known reports whether the speed of light is known.
+func (l Light) known() bool { return l != Light{} }
 
 // time returns the least time.
 func (l Light) time() time.Duration { return max(l.Memory, l.Arithmetic) }
@@ -93,7 +99,8 @@ func workOf(p workload.Point, args vllmgo.EngineArgs, model vllmgo.ModelConfig, 
 // light returns the time of the work on devices that share it.
 func (w work) light(limits journal.Limits, devices int) Light {
 	seconds := func(work, rate float64) time.Duration {
-		return time.Duration(work / (rate * float64(devices)) * float64(time.Second))
+		const most = 1 << 62 // nanoseconds, which a time can have
+		return time.Duration(min(most, work/(rate*float64(devices))*float64(time.Second)))
 	}
 	return Light{Memory: seconds(w.bytes, limits.Bandwidth), Arithmetic: seconds(w.operations, limits.FLOPS)}
 }

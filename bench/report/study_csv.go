@@ -79,17 +79,16 @@ func addThroughputColumns(columns *format.Columns[Row]) {
 		}
 		return csvSeconds(stat.Median(outside).Value)
 	})
-	add("cold_s", func(row Row) string { return csvSeconds(row.Cold.Elapsed) })
-	add("start_up", func(row Row) string { return csvFraction(row.Cold.StartUp) })
-	add("light_memory_s", func(row Row) string { return csvSeconds(row.Light.Memory) })
-	add("light_arithmetic_s", func(row Row) string { return csvSeconds(row.Light.Arithmetic) })
-	add("light_share", func(row Row) string { return csvFraction(row.Light.Share) })
-	add("joules_per_token", func(row Row) string {
-		if row.JoulesPerToken <= 0 {
-			return ""
-		}
-		return csvFraction(row.JoulesPerToken)
-	})
+	cold := func(row Row) bool { return row.Cold.Elapsed != 0 }
+	add("cold_s", whenKnown(cold, func(row Row) string { return csvSeconds(row.Cold.Elapsed) }))
+	add("start_up", whenKnown(cold, func(row Row) string { return csvFraction(row.Cold.StartUp) }))
+	light := func(row Row) bool { return row.Light.known() }
+	// To the microsecond, as far as it is not 0: the limits of the device are not exact.
+	microseconds := func(d time.Duration) string { return format.Fixed(d.Seconds(), 6) }
+	add("light_memory_s", whenKnown(light, func(row Row) string { return microseconds(row.Light.Memory) }))
+	add("light_arithmetic_s", whenKnown(light, func(row Row) string { return microseconds(row.Light.Arithmetic) }))
+	add("light_share", whenKnown(light, func(row Row) string { return csvFraction(row.Light.Share) }))
+	add("joules_per_token", whenKnown(Row.hasEnergy, func(row Row) string { return csvFraction(row.JoulesPerToken) }))
 	add("peak_kv_tokens", func(row Row) string { return strconv.Itoa(row.PeakKVTokens) })
 }
 
@@ -99,7 +98,12 @@ func (r *Results) addEngineColumns(columns *format.Columns[Row]) {
 		columns.Add(header, whenMeasured(func(row Row) string { return cell(r.engine(row)) }))
 	}
 	add("load_s", func(e journal.Engine) string { return csvSeconds(e.LoadTime) })
-	add("load_host_bytes", func(e journal.Engine) string { return strconv.FormatInt(e.HostMemory, 10) })
+	add("load_host_bytes", func(e journal.Engine) string {
+		if e.HostMemory == 0 { // it could not be measured
+			return ""
+		}
+		return strconv.FormatInt(e.HostMemory, 10)
+	})
 	add("load_gpu_bytes", func(e journal.Engine) string {
 		if e.GPUMemory == nil {
 			return ""
@@ -128,8 +132,13 @@ func (r *Results) addSettingColumns(columns *format.Columns[Row]) {
 
 // whenMeasured returns a cell that is empty unless the row was measured.
 func whenMeasured[R interface{ measured() bool }](cell func(R) string) func(R) string {
+	return whenKnown(R.measured, cell)
+}
+
+// whenKnown returns a cell that is empty unless known reports true.
+func whenKnown[R any](known func(R) bool, cell func(R) string) func(R) string {
 	return func(row R) string {
-		if !row.measured() {
+		if !known(row) {
 			return ""
 		}
 		return cell(row)
@@ -137,6 +146,6 @@ func whenMeasured[R interface{ measured() bool }](cell func(R) string) func(R) s
 }
 
 // csvSeconds, csvRate and csvFraction return figures as CSV files have them.
-func csvSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
-func csvRate(perSecond float64) string  { return strconv.FormatFloat(perSecond, 'f', 3, 64) }
+func csvSeconds(d time.Duration) string { return format.Decimal(d.Seconds(), 6) }
+func csvRate(perSecond float64) string  { return format.Decimal(perSecond, 3) }
 func csvFraction(f float64) string      { return strconv.FormatFloat(f, 'g', 4, 64) }
