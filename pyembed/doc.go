@@ -132,9 +132,9 @@
 //
 // A process that Python forks has no Go: what it calls of Go raises RuntimeError, and its output
 // goes to the process's own stdout and stderr. Code that would return to Go there ends the process
-// instead, as Python ends for SystemExit and for an exception that nobody catches, and with status 1
-// when it just returns. Signals that Go handles have their defaults there. Start Python's processes
-// by spawn or forkserver, or end them by os._exit.
+// instead, as Python ends for SystemExit and for an exception that nobody catches, and with status
+// 1 when it just returns. Signals that Go handles have their defaults there. Start Python's
+// processes by spawn or forkserver, or end them by os._exit.
 //
 // # Environment and output
 //

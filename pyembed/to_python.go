@@ -228,8 +228,8 @@ func (py *Py) encodeMap(v reflect.Value, depth int) (*C.PyObject, error) {
 	return dict, nil
 }
 
-// sameSize returns an error when a Go map has not as many keys as the dict or set that was made from
-// it.
+// sameSize returns an error when a Go map has not as many keys as the dict or set that was made
+// from it.
 func (py *Py) sameSize(o *C.PyObject, v reflect.Value) error {
 	n, err := py.size(C.py_PyObject_Size(o))
 	if err != nil {

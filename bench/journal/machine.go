@@ -9,8 +9,8 @@ import (
 
 // Usage is what the machine did during a trial or a pass.
 type Usage struct {
-	// Cores is the number of cores that the program's processes kept busy, on average, by the clocks
-	// of the processes; 0 when it is not known.
+	// Cores is the number of cores that the program's processes kept busy, on average, by the
+	// clocks of the processes; 0 when it is not known.
 	Cores float64 `json:"cores"`
 	// OtherCores is the number of cores that all other processes kept busy, on average.
 	OtherCores float64 `json:"other_cores"`
@@ -35,8 +35,8 @@ type GPUUsage struct {
 	Busy float64 `json:"busy"`
 	// Memory is the most memory in use, in bytes.
 	Memory int64 `json:"memory_bytes"`
-	// Energy is the energy used, in joules, by the GPU's counter; 0 when it has none, and when it did
-	// not count on in a short time.
+	// Energy is the energy used, in joules, by the GPU's counter; 0 when it has none, and when it
+	// did not count on in a short time.
 	Energy float64 `json:"energy_j,omitempty"`
 	// LowClock and HighClock are the lowest and the highest SM clock, in MHz.
 	LowClock  int `json:"low_clock_mhz"`

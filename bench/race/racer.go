@@ -211,7 +211,8 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 	return t, checkPass(p.Point, t.Wall, a.InputTokens, a.OutputTokens)
 }
 
-// checkPass returns an error unless a pass took time and its numbers of tokens are those of a point.
+// checkPass returns an error unless a pass took time and its numbers of tokens are those of a
+// point.
 func checkPass(p workload.Point, wall time.Duration, input, output int) error {
 	if wall <= 0 {
 		return fmt.Errorf("%s: the contender reports a time of %v, which no rate follows from", p, wall)

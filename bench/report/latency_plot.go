@@ -14,8 +14,8 @@ import (
 
 // WriteLatencyPlot writes a plot of a study's latencies as PNG: how TTFT, ITL, TPOT and E2E are
 // distributed at each point. Above the name of a point is a histogram, as high as its fullest bin,
-// over a logarithmic time axis, with a red bar at the median. There are no plots of ITL and TPOT when
-// all requests have a single token. A study without latencies is an error.
+// over a logarithmic time axis, with a red bar at the median. There are no plots of ITL and TPOT
+// when all requests have a single token. A study without latencies is an error.
 func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 	rows := timed(s.Rows)
 	if len(rows) == 0 {
@@ -42,8 +42,8 @@ type latencyMeasure struct {
 	of   func(*Latency) Percentiles
 }
 
-// latencyMeasures returns the kinds of latency to plot, column by column. Those of the second column
-// need requests of two tokens.
+// latencyMeasures returns the kinds of latency to plot, column by column. Those of the second
+// column need requests of two tokens.
 func latencyMeasures(rows []Row) []latencyMeasure {
 	measures := []latencyMeasure{
 		{"TTFT, of requests", func(l *Latency) Percentiles { return l.TTFT }},

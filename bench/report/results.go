@@ -21,7 +21,8 @@ type Results struct {
 	Studies []StudyResult `json:"studies"`
 	// Recommendations rest on the rows that were measured. There are none without such rows.
 	Recommendations []Recommendation `json:"recommendations"`
-	// Problems are failures of whole engines, damage to the journal, and characters that plots lack.
+	// Problems are failures of whole engines, damage to the journal, and characters that plots
+	// lack.
 	Problems []string `json:"problems,omitempty"`
 }
 

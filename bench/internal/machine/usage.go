@@ -103,9 +103,10 @@ func usageBetween(start, end cpuReading, own, wall time.Duration, cores int) jou
 }
 
 // tooShort reports whether a time is too short to tell from the machine's CPU time what others
-// used. That counts in ticks of 10 ms: in kinds such as user time and steal, and on each core, whose
-// whole tick counts for who runs at its end. All cores together must have had 100 ticks, so that a
-// single one is at most 1 %, and each at least 6, so that the error of many cores is small too.
+// used. That counts in ticks of 10 ms: in kinds such as user time and steal, and on each core,
+// whose whole tick counts for who runs at its end. All cores together must have had 100 ticks, so
+// that a single one is at most 1 %, and each at least 6, so that the error of many cores is small
+// too.
 func tooShort(wall time.Duration, cores int) bool {
 	return wall < time.Second/time.Duration(min(max(1, cores), 16))
 }
