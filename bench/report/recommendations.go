@@ -28,16 +28,19 @@ type Recommendation struct {
 	Rows []string `json:"rows"`
 }
 
-// recommend returns a recommendation for each goal, from the measured rows of all studies; none
-// without such rows.
+// recommend returns a recommendation for each goal, from the rows of all studies that have figures
+// and no failed trial; none without such rows.
 func (r *Results) recommend() []Recommendation {
 	all := r.rows()
-	rows := measured(all)
+	rows := sound(all)
 	if len(rows) == 0 {
 		return nil
 	}
 	among := fmt.Sprintf("of all %d rows", len(rows))
-	if len(rows) < len(all) {
+	switch {
+	case len(rows) < len(measured(all)):
+		among = fmt.Sprintf("of the %s without a failed trial", format.Count(len(rows), "row"))
+	case len(rows) < len(all):
 		among = fmt.Sprintf("of the %d rows that have figures", len(rows))
 	}
 	return []Recommendation{

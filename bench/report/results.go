@@ -19,7 +19,8 @@ type Results struct {
 	Engines []journal.Engine `json:"engines"`
 	// Studies are the results of the studies, in the order of the header.
 	Studies []StudyResult `json:"studies"`
-	// Recommendations rest on the rows that were measured. There are none without such rows.
+	// Recommendations rest on the rows that were measured and of which no trial failed. There are
+	// none without such rows.
 	Recommendations []Recommendation `json:"recommendations"`
 	// Problems are failures of whole engines, and damage to the journal.
 	Problems []string `json:"problems,omitempty"`
@@ -84,6 +85,9 @@ func (r *Results) engine(row Row) journal.Engine {
 // measured returns the rows that have figures.
 func measured(rows []Row) []Row { return only(rows, Row.measured) }
 
+// sound returns the rows that have figures and no failed trial.
+func sound(rows []Row) []Row { return only(rows, Row.sound) }
+
 // only returns the values for which keep is true; nil when there are none.
 func only[T any](values []T, keep func(T) bool) []T {
 	var kept []T
@@ -93,6 +97,18 @@ func only[T any](values []T, keep func(T) bool) []T {
 		}
 	}
 	return kept
+}
+
+// failedLater returns the names of the rows that have figures from before a trial failed, as prose;
+// empty when there are none.
+func failedLater(rows []Row) string {
+	var names []string
+	for _, r := range rows {
+		if r.measured() && !r.sound() {
+			names = append(names, r.Point.String())
+		}
+	}
+	return format.List(names)
 }
 
 // unmeasured returns the rows that have no figures in words, each with its status; empty when there
