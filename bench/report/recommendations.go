@@ -65,7 +65,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 // prefers the rows of the batch-size study: their requests are alike, while a shorter prompt is
 // quicker by itself.
 func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
-	alike := only(rows, func(row Row) bool { return r.sweep(row) == workload.BatchSize })
+	alike := only(rows, func(row Row) bool { return r.study(row).Sweep == workload.BatchSize })
 	if len(alike) > 0 && len(alike) < len(rows) {
 		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", format.Count(len(alike), "row"))
 	}
@@ -117,16 +117,6 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 		names = append(names, best.Point.String())
 	}
 	return Recommendation{Goal: "resource efficiency", Text: text, Rows: names}
-}
-
-// sweep returns the sweep of a row's study.
-func (r *Results) sweep(row Row) workload.Sweep {
-	for _, s := range r.Studies {
-		if s.Study.Name == row.Study {
-			return s.Study.Sweep
-		}
-	}
-	return ""
 }
 
 // milliseconds returns a time in milliseconds, with the unit.

@@ -22,7 +22,8 @@ type Results struct {
 	// Recommendations rest on the rows that were measured and of which no trial failed. There are
 	// none without such rows.
 	Recommendations []Recommendation `json:"recommendations"`
-	// Problems are failures of whole engines, and damage to the journal.
+	// Problems are failures of whole engines, an end that the run did not come to, and damage to
+	// the journal.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -52,6 +53,9 @@ func New(j *journal.Journal) *Results {
 			r.Problems = append(r.Problems, fmt.Sprintf("engine %d: %s", f.Engine, f.Reason))
 		}
 	}
+	if !j.Ended {
+		r.Problems = append(r.Problems, "the run did not come to its end")
+	}
 	if j.Damaged {
 		r.Problems = append(r.Problems, "the journal's last line is damaged and was left out")
 	}
@@ -80,6 +84,16 @@ func (r *Results) rows() []Row {
 func (r *Results) engine(row Row) journal.Engine {
 	i := slices.IndexFunc(r.Engines, func(e journal.Engine) bool { return e.Number == row.Engine })
 	return r.Engines[i]
+}
+
+// study returns the study of a row; the zero value when there is none.
+func (r *Results) study(row Row) workload.Study {
+	for _, s := range r.Studies {
+		if s.Study.Name == row.Study {
+			return s.Study
+		}
+	}
+	return workload.Study{}
 }
 
 // measured returns the rows that have figures.
