@@ -138,7 +138,7 @@ func TestCompareNotesEverySetting(t *testing.T) {
 	first, _ := records{}.results(t, 1, "")
 	again, _ := records{}.results(t, 1, "")
 	require.Len(t, Compare(first, again).Points, 1)
-	// notes returns the notes, without the one on checks: the records have others' processes on a GPU.
+	// notes leaves out the note on checks: the records have others' processes on a GPU.
 	notes := func(c *Comparison) []string {
 		return only(c.Notes, func(note string) bool { return !strings.HasPrefix(note, "points that failed a check") })
 	}

@@ -74,8 +74,8 @@ func TestNewStudy(t *testing.T) {
 	assert.ErrorContains(t, err, "cannot vary when each request has its own length")
 }
 
-// What a study varies, by its axes or by its sweep, cannot be set too: the points would be called by
-// values that they do not have.
+// What a study varies, by its axes or by its sweep, cannot be set too: the points would be called
+// by values that they do not have.
 func TestWithRefusesWhatVaries(t *testing.T) {
 	base := Point{Requests: 4, InputLen: 8, OutputLen: 4}
 	names := []string{"requests", "input_len", "output_len", "shared_prefix", "max_num_seqs", "engine.max_num_seqs",
