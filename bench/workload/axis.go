@@ -53,8 +53,12 @@ func ParseValue(text string) any {
 // With one axis of integers the points have its values, otherwise they are numbered from 1. Base
 // has what no axis varies. max_num_seqs is 256 and max_num_batched_tokens is 8192, unless base.Set
 // or an axis says otherwise. A value that does not fit its setting is an error, and so are two axes
-// of one setting.
+// of one setting, and the name of a [Sweep] without axes.
 func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
+	if len(axes) == 0 && Sweep(name).fields() != nil {
+		return Study{}, fmt.Errorf("bench: a study without axes cannot be called %s, which is a sweep: its point would be "+
+			"called %q; choose another name", name, PointID{name, 1})
+	}
 	base.Study, base.Value = name, 1
 	s := Study{
 		Name:                name,

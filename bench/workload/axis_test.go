@@ -69,6 +69,12 @@ func TestNewStudy(t *testing.T) {
 		_, err := NewStudy("bad", base, axis(t, text))
 		assert.ErrorContains(t, err, want, text)
 	}
+	for _, sweep := range []Sweep{BatchSize, SequenceLength, RequestCount} {
+		_, err := NewStudy(string(sweep), base)
+		assert.ErrorContains(t, err, " 1\"; choose another name")
+		_, err = NewStudy(string(sweep), base, axis(t, "requests=1,2"))
+		assert.NoError(t, err)
+	}
 	base.Lengths = []RequestLength{{1, 1}}
 	_, err = NewStudy("bad", base, axis(t, "requests=1,2"))
 	assert.ErrorContains(t, err, "cannot vary when each request has its own length")

@@ -15,6 +15,9 @@ import (
 
 // What two runs were asked for differently is said with both values.
 func TestCompareCommandNotesSettings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	lib := benchtest.NewLibrary("cpu", "m")
 	measure := func(flags string) string {
 		out := filepath.Join(t.TempDir(), "out")

@@ -45,6 +45,7 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 		"--set engine.tensor_parallel_size and --tensor-par":   {"run --tensor-parallel-size 2 --set tensor_parallel_size=1"},
 		"--set engine.gpu_memory_utilization and --gpu-mem":    {"run --gpu-memory-utilization 0.5 --set engine.gpu_memory_utilization=1"},
 		"--axis engine.engine_mode and --engine-mode set":      {"run --engine-mode in-process --axis engine_mode=in-process,own-process"},
+		`its point would be called "batch size 1"`:             {"run --name batch-size --requests 2"},
 		"have no effect with --lengths":                        {"run --lengths " + lengths + " --input-len 5", "run --lengths " + lengths + " --output-len 5"},
 		"--trials gives the number of trials":                  {"run --trials 3 --target 0.1", "run --trials 3 --budget 1m"},
 		"--target has no effect with --preset notebook":        {"run --preset notebook --target 0.1"},
