@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
@@ -35,13 +34,7 @@ func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
 
 // sameRun returns an error when a run has other settings than before, or is on another machine.
 func sameRun(past, now journal.Header) error {
-	for _, h := range []*journal.Header{&past, &now} {
-		h.Started, h.Command = time.Time{}, nil
-		if h.RandomWeights {
-			h.EngineArgs.Model = "" // a temporary folder
-		}
-	}
-	differences, err := same.Differences(past, now)
+	differences, err := same.Differences(past.Settings(), now.Settings())
 	if err != nil || len(differences) == 0 {
 		return err
 	}

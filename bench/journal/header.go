@@ -55,6 +55,17 @@ type Header struct {
 	Studies []workload.Study `json:"studies"`
 }
 
+// Settings returns the header without what every run has of its own: when it began, its command
+// line, and the temporary folder of random weights. Whatever else two headers differ in is a
+// difference of the runs.
+func (h Header) Settings() Header {
+	h.Started, h.Command = time.Time{}, nil
+	if h.RandomWeights {
+		h.EngineArgs.Model = ""
+	}
+	return h
+}
+
 // WarmUpMode is how a point is warmed up before its first trial on an engine.
 type WarmUpMode string
 

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"vllmgo/bench/internal/format"
+	"vllmgo/bench/internal/same"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 )
@@ -32,15 +34,28 @@ type PointComparison struct {
 }
 
 // Compare compares two runs point by point. Two points are the same when their study, value,
-// coordinates and the lengths of all requests are. Their engines may differ, because that may be
-// the question; the notes say so.
+// coordinates and the lengths of all requests are. Everything else may differ, because that may be
+// the question; the notes name each setting that does, with both values.
 func Compare(first, second *Results) *Comparison {
-	c := &Comparison{Notes: first.differences(second)}
+	c := new(Comparison)
+	for _, run := range []struct {
+		name string
+		*Results
+	}{{"first", first}, {"second", second}} {
+		for _, problem := range run.Problems {
+			c.Notes = append(c.Notes, fmt.Sprintf("the %s run: %s", run.name, problem))
+		}
+	}
+	ofRuns := first.runSettings().differences(second.runSettings())
+	for _, d := range ofRuns {
+		c.Notes = append(c.Notes, difference(d))
+	}
 	other := make(map[string]Row)
 	for _, row := range second.rows() {
 		other[identity(row.Point)] = row
 	}
-	var alone, prompts, failed []string
+	var pairs [][2]Row
+	var alone []string
 	for _, row := range first.rows() {
 		match := other[identity(row.Point)]
 		delete(other, identity(row.Point))
@@ -48,28 +63,72 @@ func Compare(first, second *Results) *Comparison {
 			alone = append(alone, row.Point.String())
 			continue
 		}
+		pairs = append(pairs, [2]Row{row, match})
 		c.Points = append(c.Points, PointComparison{
 			Point: row.Point, First: row.Elapsed, Second: match.Elapsed,
 			Comparison: stat.Compare(row.times(), match.times()),
 		})
-		if row.Trials[0].Ledger.PromptsSHA256 != match.Trials[0].Ledger.PromptsSHA256 {
-			prompts = append(prompts, row.Point.String())
-		}
-		for _, check := range slices.Concat(row.failedChecks(), match.failedChecks()) {
-			if text := fmt.Sprintf("%s (%s)", row.Point, check.Name); !slices.Contains(failed, text) {
-				failed = append(failed, text)
-			}
-		}
 	}
 	for _, row := range second.rows() {
 		if _, left := other[identity(row.Point)]; left {
 			alone = append(alone, row.Point.String())
 		}
 	}
-	c.note("points that failed a check, so that what differs may be the machine: ", failed)
-	c.note("points whose prompts differ: ", prompts)
+	c.noteSettings(first, second, pairs, ofRuns)
+	c.notePairs(pairs)
 	c.note("points without figures or without a match in the other run: ", alone)
 	return c
+}
+
+// noteSettings notes the settings that the points of two runs do not agree on, each once, with the
+// points unless it is all. ofRuns are the differences of the whole runs.
+func (c *Comparison) noteSettings(first, second *Results, pairs [][2]Row, ofRuns []same.Difference) {
+	var order []same.Difference
+	points := make(map[same.Difference][]string)
+	for _, pair := range pairs {
+		for _, d := range first.pointSettings(pair[0]).differences(second.pointSettings(pair[1])) {
+			inRun := d // an engine has the arguments of all engines too
+			inRun.Name = strings.Replace(d.Name, "engine.args.", "engine_args.", 1)
+			if slices.Contains(ofRuns, inRun) {
+				continue
+			}
+			if points[d] == nil {
+				order = append(order, d)
+			}
+			points[d] = append(points[d], pair[0].Point.String())
+		}
+	}
+	for _, d := range order {
+		text := difference(d)
+		if len(points[d]) < len(pairs) {
+			text += ", at " + format.List(points[d])
+		}
+		c.Notes = append(c.Notes, text)
+	}
+}
+
+// notePairs notes the points that failed a check, and those whose trials had different prompts.
+func (c *Comparison) notePairs(pairs [][2]Row) {
+	var prompts, failed []string
+	for _, pair := range pairs {
+		point := pair[0].Point.String()
+		if !samePrompts(pair[0].Trials, pair[1].Trials) {
+			prompts = append(prompts, point)
+		}
+		for _, check := range slices.Concat(pair[0].failedChecks(), pair[1].failedChecks()) {
+			if text := fmt.Sprintf("%s (%s)", point, check.Name); !slices.Contains(failed, text) {
+				failed = append(failed, text)
+			}
+		}
+	}
+	c.note("points that failed a check, so that what differs may be the machine: ", failed)
+	c.note("points whose prompts differ: ", prompts)
+}
+
+// difference returns a difference in words.
+func difference(d same.Difference) string {
+	first, second := d.Values()
+	return fmt.Sprintf("%s: %s in the first run, %s in the second", d.Name, first, second)
 }
 
 // note adds a note about points, if there are any.
@@ -82,26 +141,6 @@ func (c *Comparison) note(text string, points []string) {
 // identity returns a text that is the same for points that do the same work under the same name.
 func identity(p workload.Point) string {
 	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), p.EachLength())
-}
-
-// differences returns what differs between two runs besides their points.
-func (r *Results) differences(other *Results) []string {
-	var notes []string
-	for _, d := range []struct {
-		what string
-		of   func(*Results) string
-	}{
-		{"machine", func(r *Results) string { return r.Header.Machine.String() }},
-		{"model", (*Results).model},
-		{"setting", (*Results).setting},
-		{"versions", (*Results).versions},
-		{"warm-up", func(r *Results) string { return string(r.Header.WarmUp) }},
-	} {
-		if a, b := d.of(r), d.of(other); a != b {
-			notes = append(notes, fmt.Sprintf("%s: %s in the first run, %s in the second", d.what, a, b))
-		}
-	}
-	return notes
 }
 
 // Write writes the comparison as a table, with the notes below it.

@@ -76,12 +76,14 @@ func TestCompareRunsNotes(t *testing.T) {
 	c := Compare(New(a), New(b))
 	require.Len(t, c.Points, 1, "batch size 1 alone is the same work")
 	assert.Equal(t, []string{
-		"machine: a CPU, 0 cores, 0 MiB memory, linux, go in the first run, another, 0 cores, 0 MiB memory, linux, go in the second",
-		"setting: dtype float16, cuda (NVIDIA H100), TP 2, engine own-process, preset quick in the first run, dtype float32, cuda (NVIDIA H100), TP 2, engine own-process, preset quick in the second",
+		`machine.cpu: "a CPU" in the first run, "another" in the second`,
+		`engine.info.dtype: "float16" in the first run, "float32" in the second`,
+		"engine.info.kv_cache_tokens: 1048576 in the first run, 1 in the second",
+		`study.scaled: not set in the first run, "16 output tokens a request instead of 64" in the second`,
 		"points that failed a check, so that what differs may be the machine: batch size 1 (preemption)",
 		"points whose prompts differ: batch size 1",
-	}, c.Notes[:4])
-	assert.Contains(t, c.Notes[4], "without a match in the other run: batch size 2, batch size 4")
+	}, c.Notes[:6])
+	assert.Contains(t, c.Notes[6], "without a match in the other run: batch size 2, batch size 4")
 	var text strings.Builder
 	require.NoError(t, c.Write(&text))
 	assert.Contains(t, text.String(), "│ batch size 1 │")

@@ -21,18 +21,23 @@ const (
 
 // finding returns in words what the rows of the study show.
 func (s StudyResult) finding() string {
-	rows := measured(s.Rows)
-	if len(rows) == 0 {
+	rows, failed := sound(s.Rows), failedLater(s.Rows)
+	if len(rows) == 0 && failed == "" {
 		return "No row was measured, so there is no finding."
 	}
 	text := ""
-	switch s.Study.Sweep {
-	case workload.BatchSize:
+	switch {
+	case len(rows) == 0:
+		text = "No row is without a failed trial, so there is no finding."
+	case s.Study.Sweep == workload.BatchSize:
 		text = batchSizeFinding(rows)
-	case workload.SequenceLength:
+	case s.Study.Sweep == workload.SequenceLength:
 		text = sequenceLengthFinding(rows)
 	default:
 		text = peakAndDips(rows)
+	}
+	if failed != "" {
+		text += " Left out, because a trial failed: " + failed + "."
 	}
 	if missing := unmeasured(s.Rows); missing != "" {
 		text += " Without figures: " + missing + "."
@@ -50,7 +55,7 @@ func batchSizeFinding(rows []Row) string {
 func batchEfficiency(rows []Row) string {
 	first := rows[0]
 	if first.Value != 1 {
-		return "Scaling efficiency needs the row batch size 1, which has no figures."
+		return "Scaling efficiency needs the row batch size 1, which is missing."
 	}
 	var parts []string
 	for _, r := range rows {
@@ -116,7 +121,7 @@ func peakAndDips(rows []Row) string {
 		before := rows[i]
 		loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond
 		if loss > dip && after.slowerThan(before) {
-			dips = append(dips, fmt.Sprintf("%s (%s below %s)", after.Name(), format.Percent(loss, 0), before.Name()))
+			dips = append(dips, fmt.Sprintf("%s (%s below %s)", after.Point, format.Percent(loss, 0), before.Point))
 			why += explainDip(before, after)
 		}
 	}

@@ -19,7 +19,7 @@ func TestBatchSizeFinding(t *testing.T) {
 	assert.Contains(t, finding(100, 200, 400, 800, 1600, 3200), "32: 100 %. ")
 	assert.Contains(t, finding(100, 200, 400, 800, 1600, 3200), "the last adds at least 25 %, so doubling pays as far as this sweep goes.")
 	assert.Contains(t, finding(100, 110, 220, 440, 450, 460), "doubling stops paying at 8→16: none", "a slow start is no end")
-	assert.Equal(t, "Scaling efficiency needs the row batch size 1, which has no figures."+
+	assert.Equal(t, "Scaling efficiency needs the row batch size 1, which is missing."+
 		" Gains by doubling: 8→16: +100 %, 16→32: -25 %; doubling stops paying at 16→32: none from there on adds 25 %."+
 		" Without figures: batch size 1 (failed) and batch size 4 (not measured).",
 		finding(0, 200, -1, 800, 1600, 1200))
@@ -45,7 +45,7 @@ func TestRequestCountFinding(t *testing.T) {
 	finding := func(rates ...float64) string {
 		return New(journalOf(studies, rates)).Studies[0].Finding
 	}
-	assert.Equal(t, "Peak: request count 100, with 1000 generated tok/s. Dips, more than 5 % below the row before, beyond the intervals: 200 (40 % below 100).",
+	assert.Equal(t, "Peak: request count 100, with 1000 generated tok/s. Dips, more than 5 % below the row before, beyond the intervals: request count 200 (40 % below request count 100).",
 		finding(300, 800, 1000, 600, 900))
 	assert.Equal(t, "Peak: request count 500, with 1000 generated tok/s. No dips: no row is more than 5 % below the row before, beyond the intervals.",
 		finding(300, 800, 960, 930, 1000))

@@ -28,16 +28,19 @@ type Recommendation struct {
 	Rows []string `json:"rows"`
 }
 
-// recommend returns a recommendation for each goal, from the measured rows of all studies; none
-// without such rows.
+// recommend returns a recommendation for each goal, from the rows of all studies that have figures
+// and no failed trial; none without such rows.
 func (r *Results) recommend() []Recommendation {
 	all := r.rows()
-	rows := measured(all)
+	rows := sound(all)
 	if len(rows) == 0 {
 		return nil
 	}
 	among := fmt.Sprintf("of all %d rows", len(rows))
-	if len(rows) < len(all) {
+	switch {
+	case len(rows) < len(measured(all)):
+		among = fmt.Sprintf("of the %s without a failed trial", format.Count(len(rows), "row"))
+	case len(rows) < len(all):
 		among = fmt.Sprintf("of the %d rows that have figures", len(rows))
 	}
 	return []Recommendation{
@@ -62,7 +65,7 @@ func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
 // prefers the rows of the batch-size study: their requests are alike, while a shorter prompt is
 // quicker by itself.
 func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
-	alike := only(rows, func(row Row) bool { return r.sweep(row) == workload.BatchSize })
+	alike := only(rows, func(row Row) bool { return r.study(row).Sweep == workload.BatchSize })
 	if len(alike) > 0 && len(alike) < len(rows) {
 		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", format.Count(len(alike), "row"))
 	}
@@ -114,16 +117,6 @@ func (r *Results) recommendEfficiency(rows []Row) Recommendation {
 		names = append(names, best.Point.String())
 	}
 	return Recommendation{Goal: "resource efficiency", Text: text, Rows: names}
-}
-
-// sweep returns the sweep of a row's study.
-func (r *Results) sweep(row Row) workload.Sweep {
-	for _, s := range r.Studies {
-		if s.Study.Name == row.Study {
-			return s.Study.Sweep
-		}
-	}
-	return ""
 }
 
 // milliseconds returns a time in milliseconds, with the unit.

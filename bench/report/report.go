@@ -97,8 +97,12 @@ func (r *Results) writeRecommendations(b *bytes.Buffer) {
 	for _, rec := range r.Recommendations {
 		fmt.Fprintf(b, "- %s: %s\n", format.Title(rec.Goal), rec.Text)
 	}
-	if len(r.Recommendations) == 0 {
+	failed := failedLater(r.rows())
+	switch {
+	case len(r.Recommendations) == 0 && failed == "":
 		b.WriteString("- None: no row was measured.\n")
+	case failed != "":
+		fmt.Fprintf(b, "- Not recommended, because a trial failed: %s.\n", failed)
 	}
 }
 

@@ -19,10 +19,11 @@ type Results struct {
 	Engines []journal.Engine `json:"engines"`
 	// Studies are the results of the studies, in the order of the header.
 	Studies []StudyResult `json:"studies"`
-	// Recommendations rest on the rows that were measured. There are none without such rows.
+	// Recommendations rest on the rows that were measured and of which no trial failed. There are
+	// none without such rows.
 	Recommendations []Recommendation `json:"recommendations"`
-	// Problems are failures of whole engines, damage to the journal, and characters that plots
-	// lack.
+	// Problems are failures of whole engines, an end that the run did not come to, damage to the
+	// journal, and characters that plots lack.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -51,6 +52,9 @@ func New(j *journal.Journal) *Results {
 		if f.Point == nil {
 			r.Problems = append(r.Problems, fmt.Sprintf("engine %d: %s", f.Engine, f.Reason))
 		}
+	}
+	if !j.Ended {
+		r.Problems = append(r.Problems, "the run did not come to its end")
 	}
 	if j.Damaged {
 		r.Problems = append(r.Problems, "the journal's last line is damaged and was left out")
@@ -97,8 +101,21 @@ func (r *Results) engine(row Row) journal.Engine {
 	return r.Engines[i]
 }
 
+// study returns the study of a row; the zero value when there is none.
+func (r *Results) study(row Row) workload.Study {
+	for _, s := range r.Studies {
+		if s.Study.Name == row.Study {
+			return s.Study
+		}
+	}
+	return workload.Study{}
+}
+
 // measured returns the rows that have figures.
 func measured(rows []Row) []Row { return only(rows, Row.measured) }
+
+// sound returns the rows that have figures and no failed trial.
+func sound(rows []Row) []Row { return only(rows, Row.sound) }
 
 // only returns the values for which keep is true; nil when there are none.
 func only[T any](values []T, keep func(T) bool) []T {
@@ -109,6 +126,18 @@ func only[T any](values []T, keep func(T) bool) []T {
 		}
 	}
 	return kept
+}
+
+// failedLater returns the names of the rows that have figures from before a trial failed, as prose;
+// empty when there are none.
+func failedLater(rows []Row) string {
+	var names []string
+	for _, r := range rows {
+		if r.measured() && !r.sound() {
+			names = append(names, r.Point.String())
+		}
+	}
+	return format.List(names)
 }
 
 // unmeasured returns the rows that have no figures in words, each with its status; empty when there

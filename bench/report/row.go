@@ -141,6 +141,10 @@ func (r *Row) addFigures(j *journal.Journal) {
 // measured reports whether the row has figures.
 func (r Row) measured() bool { return r.Status == Measured }
 
+// sound reports whether the row has figures and none of its trials failed. What fails its counts,
+// or ends its engine, is no point to recommend, however fast it was before.
+func (r Row) sound() bool { return r.measured() && r.Stopped != stat.TrialFailed }
+
 // times returns the times of the trials.
 func (r Row) times() []time.Duration {
 	times := make([]time.Duration, len(r.Trials))

@@ -64,7 +64,8 @@ type ScalingRow struct {
 	// fast.
 	Efficiency float64
 
-	run string
+	run     string
+	results *Results
 }
 
 // NewScaling compares the points of runs with different tensor_parallel_size. One run is enough
@@ -126,7 +127,7 @@ func (s *Scaling) addRow(run ScalingRun, study workload.Study, row Row) error {
 	if err != nil {
 		return err
 	}
-	added := ScalingRow{Row: row, TensorParallelSize: max(1, args.TensorParallelSize), run: run.Name}
+	added := ScalingRow{Row: row, TensorParallelSize: max(1, args.TensorParallelSize), run: run.Name, results: run.Results}
 	if row.measured() {
 		added.Engine = run.engine(row)
 	}
@@ -143,6 +144,12 @@ func (s *Scaling) addRow(run ScalingRun, study workload.Study, row Row) error {
 		if other.ID() == added.ID() && !samePrompts(other.Trials, added.Trials) {
 			return fmt.Errorf("bench: %s and %s measured %s with different prompts: they cannot be compared",
 				other.run, run.Name, p.Name)
+		}
+	}
+	elsewhere := func(other ScalingRow) bool { return other.results != added.results && other.measured() }
+	if i := slices.IndexFunc(p.Rows, elsewhere); i >= 0 && added.measured() {
+		if err := s.compareEngines(p.Rows[i], added); err != nil {
+			return err
 		}
 	}
 	p.Rows = append(p.Rows, added)
@@ -192,12 +199,14 @@ func scalingKey(p workload.Point, args vllmgo.EngineArgs) (string, error) {
 
 // samePrompts reports whether the trials that two points both have were given the same prompts.
 func samePrompts(a, b []journal.Trial) bool {
-	for i := range min(len(a), len(b)) {
-		if a[i].Trial == b[i].Trial && a[i].Ledger.PromptsSHA256 != b[i].Ledger.PromptsSHA256 {
-			return false
-		}
+	prompts := make(map[int]string)
+	for _, t := range a {
+		prompts[t.Trial] = t.Ledger.PromptsSHA256
 	}
-	return true
+	return !slices.ContainsFunc(b, func(t journal.Trial) bool {
+		sum, both := prompts[t.Trial]
+		return both && sum != t.Ledger.PromptsSHA256
+	})
 }
 
 // relate sorts the rows, and compares each measured row with the first of them.

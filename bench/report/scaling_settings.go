@@ -1,79 +1,85 @@
 package report
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 
 	"vllmgo/bench/internal/format"
-	"vllmgo/bench/internal/same"
 	"vllmgo/bench/journal"
+	"vllmgo/bench/stat"
 )
 
-// compareSettings returns an error when a run was asked for other things than the first, or ran on
-// another device or engine. It notes what else differs.
+// compareSettings returns an error when a run was asked for other things than the first. It notes
+// differences of the machines.
 func (s *Scaling) compareSettings(first, run ScalingRun) error {
-	if different := differing(first, run, asked(first.Header), asked(run.Header)); different != nil {
+	var asked []string
+	for _, difference := range differing(first.Name, run.Name, scalingSettings(first.Header), scalingSettings(run.Header)) {
+		if strings.HasPrefix(difference, "machine.") {
+			s.note(difference)
+		} else {
+			asked = append(asked, difference)
+		}
+	}
+	if asked != nil {
 		return fmt.Errorf("bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
-			format.List(different))
-	}
-	if len(first.Engines) == 0 || len(run.Engines) == 0 {
-		return nil // the rows have no figures
-	}
-	if different := differing(first, run, found(first.Results), found(run.Results)); different != nil {
-		return fmt.Errorf("bench: only runs on the same device with the same engine can be compared; these differ in %s",
-			format.List(different))
-	}
-	for _, difference := range differing(first, run, surroundings(first.Results), surroundings(run.Results)) {
-		s.Notes = append(s.Notes, "the runs differ in "+difference)
+			format.List(asked))
 	}
 	return nil
 }
 
-// facts are what is said of a run, by name.
-type facts map[string]string
+// compareEngines returns an error when two rows of a point were measured on different devices or by
+// unlike engines. It notes what else the engines report differently.
+func (s *Scaling) compareEngines(first, row ScalingRow) error {
+	var unlike []string
+	for _, difference := range differing(first.run, row.run, engineFacts(first), engineFacts(row)) {
+		name, _, _ := strings.Cut(difference, ":")
+		if slices.Contains([]string{"dtype", "device", "device_name", "engine_mode"}, name) {
+			unlike = append(unlike, difference)
+		} else {
+			s.note(difference)
+		}
+	}
+	if unlike != nil {
+		return fmt.Errorf("bench: only runs on the same device with the same engine can be compared; these differ in %s",
+			format.List(unlike))
+	}
+	return nil
+}
 
-// differing returns the names of the facts that two runs do not agree on, with both values.
-func differing(first, run ScalingRun, a, b facts) []string {
-	differences, _ := same.Differences(a, b) // of texts, which are JSON
+// note notes a difference of the runs, unless it is noted.
+func (s *Scaling) note(difference string) {
+	if note := "the runs differ in " + difference; !slices.Contains(s.Notes, note) {
+		s.Notes = append(s.Notes, note)
+	}
+}
+
+// differing returns the settings that two runs do not agree on, with both values.
+func differing(first, run string, a, b settings) []string {
 	var different []string
-	for _, d := range differences {
-		different = append(different, fmt.Sprintf("%s: %s (%s), %s (%s)", d.Name,
-			cmp.Or(a[d.Name], format.None), first.Name, cmp.Or(b[d.Name], format.None), run.Name))
+	for _, d := range a.differences(b) {
+		was, is := d.Values()
+		different = append(different, fmt.Sprintf("%s: %s (%s), %s (%s)", d.Name, was, first, is, run))
 	}
 	return different
 }
 
-// asked returns what a run was asked for, except the tensor_parallel_size and the studies.
-func asked(h journal.Header) facts {
-	vocabulary, _ := json.Marshal(h.Vocabulary) // which came from JSON
-	facts := facts{
-		"model": h.Model, "random weights": strconv.FormatBool(h.RandomWeights), "device": h.Device,
-		"seed": strconv.FormatUint(h.Seed, 10), "vocabulary": string(vocabulary),
-		"prompts as text": strconv.FormatBool(h.Text), "warm-up": string(h.WarmUp), "engine_mode": string(h.EngineMode),
-	}
-	args := h.EngineArgs
-	args.TensorParallelSize = 0
-	settings, _ := same.Members(args) // which came from JSON
-	delete(settings, "model")         // a directory of random weights has another name each time
-	for name, value := range settings {
-		facts[name] = string(value)
-	}
-	return facts
+// scalingSettings returns the settings that runs with different tensor_parallel_size must agree on:
+// all but the studies, whose points are compared one by one, and what does not change a point's
+// times.
+func scalingSettings(h journal.Header) settings {
+	h = h.Settings()
+	h.EngineArgs.TensorParallelSize, h.Studies = 0, nil
+	h.Schema, h.Preset, h.Stopping, h.Cold = 0, "", stat.Stopping{}, false
+	h.Latency, h.Goodput = false, journal.Goodput{} // which come after all trials
+	return flat(h)
 }
 
-// found returns what a run's engines report about themselves.
-func found(r *Results) facts {
-	s := r.engineSetting()
-	return facts{"dtype": s.dtype, "device": s.device, "engine mode": s.mode}
-}
-
-// surroundings returns the versions and the machine of a run.
-func surroundings(r *Results) facts {
-	info := r.Engines[0].Info
-	return facts{
-		"vLLM": info.VLLMVersion, "torch": info.TorchVersion, "Python": info.PythonVersion,
-		"machine": r.Header.Machine.String(),
-	}
+// engineFacts returns what a row's engine reports about itself, without what follows from the
+// tensor_parallel_size.
+func engineFacts(row ScalingRow) settings {
+	info := row.Engine.Info
+	info.TensorParallelSize, info.KVCacheTokens, info.CPUThreads, info.LoadTime = 0, 0, "", 0
+	info.Model = "" // as asked for, or a temporary folder
+	return flat(info)
 }

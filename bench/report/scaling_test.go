@@ -139,11 +139,11 @@ func TestScalingRefuses(t *testing.T) {
 	}
 	one := scalingRun(t, 1, factors, nil)
 	for want, change := range map[string]func(*bench.Settings){
-		"these differ in seed: 0 (":                  func(s *bench.Settings) { s.Requests.Seed = 7 },
-		"these differ in model: facebook/opt-125m (": func(s *bench.Settings) { s.ModelName = "other/model" },
-		`these differ in enforce_eager: – (`:         func(s *bench.Settings) { s.EngineArgs.EnforceEager = true },
-		"name runs of the same points with diffe":    func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
-		"with tensor_parallel_size 1: leave one":     func(s *bench.Settings) { s.EngineArgs.TensorParallelSize = 0 },
+		"these differ in seed: 0 (":                            func(s *bench.Settings) { s.Requests.Seed = 7 },
+		`these differ in model: "facebook/opt-125m" (`:         func(s *bench.Settings) { s.ModelName = "other/model" },
+		`these differ in engine_args.enforce_eager: not set (`: func(s *bench.Settings) { s.EngineArgs.EnforceEager = true },
+		"name runs of the same points with diffe":              func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
+		"with tensor_parallel_size 1: leave one":               func(s *bench.Settings) { s.EngineArgs.TensorParallelSize = 0 },
 	} {
 		_, err := NewScaling(one, scalingRun(t, 2, factors, change))
 		assert.ErrorContains(t, err, want)
@@ -156,7 +156,7 @@ func TestScalingRefuses(t *testing.T) {
 	two := scalingRun(t, 2, factors, nil)
 	two.Engines[0].Info.Dtype = "float32"
 	_, err = NewScaling(one, two)
-	assert.ErrorContains(t, err, "these differ in dtype: bfloat16 (")
+	assert.ErrorContains(t, err, `these differ in dtype: "bfloat16" (`)
 
 	two = scalingRun(t, 2, factors, nil)
 	two.Studies[0].Rows[0].Trials[3].Ledger.PromptsSHA256 = "0"
@@ -168,5 +168,5 @@ func TestScalingRefuses(t *testing.T) {
 	s, err := NewScaling(one, two)
 	require.NoError(t, err)
 	require.Len(t, s.Notes, 1)
-	assert.Contains(t, s.Notes[0], "the runs differ in vLLM: 0.32.0 (")
+	assert.Contains(t, s.Notes[0], `the runs differ in vllm_version: "0.32.0" (`)
 }

@@ -66,7 +66,7 @@ func explainDip(before, after Row) string {
 	if is.Preemptions > was.Preemptions {
 		causes = append(causes, fmt.Sprintf("%s, after which requests had to start again, against %d at %s, "+
 			"with up to %s of the KV cache in use",
-			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(), format.Percent(is.MostKVUse, 0)))
+			format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Point, format.Percent(is.MostKVUse, 0)))
 	}
 	if is.Full > was.Full {
 		sequences := after.Requests * after.Completions()
@@ -74,14 +74,14 @@ func explainDip(before, after Row) string {
 		causes = append(causes, fmt.Sprintf("up to %d requests waited while max_num_seqs %d ran, "+
 			"so that %d sequences went in %d waves, the last of %d; on average %s requests ran, against %s at %s",
 			is.MostWaiting, is.MaxNumSeqs, sequences, waves, sequences-(waves-1)*is.MaxNumSeqs,
-			format.Fixed(after.Latency.Running, 1), format.Fixed(before.Latency.Running, 1), before.Name()))
+			format.Fixed(after.Latency.Running, 1), format.Fixed(before.Latency.Running, 1), before.Point))
 	}
 	if len(causes) > 0 {
-		return fmt.Sprintf(" The scheduler at %s: %s.", after.Name(), strings.Join(causes, "; "))
+		return fmt.Sprintf(" The scheduler at %s: %s.", after.Point, strings.Join(causes, "; "))
 	}
 	return fmt.Sprintf(" The scheduler's counts show nothing unusual at %s: %s, against %d at %s; "+
 		"%s requests running on average, against %s; up to %s of the KV cache in use.",
-		after.Name(), format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Name(),
+		after.Point, format.Count(is.Preemptions, "preemption"), was.Preemptions, before.Point,
 		format.Fixed(after.Latency.Running, 1), format.Fixed(before.Latency.Running, 1), format.Percent(is.MostKVUse, 0))
 }
 

@@ -15,10 +15,11 @@ import (
 // WriteCSV writes a study's rows as CSV, one line for each point after a line of headers. Times are
 // in seconds, sizes in bytes, rates in tokens a second. A cell is empty when its figure was not
 // measured. elapsed_s is the median of the trials, and elapsed_low_s to elapsed_high_s its interval
-// with the given confidence; see [stat.Estimate].
+// with the given confidence; see [stat.Estimate]. Where the value only counts the points, as in a
+// grid, each axis has a column.
 func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 	var columns format.Columns[Row]
-	addPointColumns(&columns)
+	addPointColumns(&columns, s.Rows)
 	addTimeColumns(&columns)
 	addThroughputColumns(&columns)
 	r.addEngineColumns(&columns)
@@ -35,15 +36,44 @@ func (r *Results) WriteCSV(w io.Writer, s StudyResult) error {
 }
 
 // addPointColumns adds the columns for what a point is and what became of it.
-func addPointColumns(columns *format.Columns[Row]) {
+func addPointColumns(columns *format.Columns[Row], rows []Row) {
 	columns.Add("study", func(row Row) string { return row.Study })
 	columns.Add("value", func(row Row) string { return strconv.Itoa(row.Value) })
+	addAxisColumns(columns, rows)
 	columns.Add("requests", func(row Row) string { return strconv.Itoa(row.Requests) })
 	columns.Add("input_tokens", func(row Row) string { return strconv.Itoa(row.InputTokens()) })
 	columns.Add("output_tokens", func(row Row) string { return strconv.Itoa(row.OutputTokens()) })
 	columns.Add("status", func(row Row) string { return string(row.Status) })
 	columns.Add("trials", func(row Row) string { return strconv.Itoa(len(row.Trials)) })
 	columns.Add("stopped", func(row Row) string { return string(row.Stopped) })
+}
+
+// addAxisColumns adds a column for each axis of the rows, such as "axis.max_num_seqs", if their
+// value only counts them.
+func addAxisColumns(columns *format.Columns[Row], rows []Row) {
+	var axes []string
+	counted := false
+	for _, row := range rows {
+		counted = counted || row.Name() != strconv.Itoa(row.Value)
+		for _, c := range row.Coordinates {
+			if !slices.Contains(axes, c.Axis) {
+				axes = append(axes, c.Axis)
+			}
+		}
+	}
+	if !counted {
+		return
+	}
+	for _, axis := range axes {
+		columns.Add("axis."+axis, func(row Row) string {
+			for _, c := range row.Coordinates {
+				if c.Axis == axis {
+					return c.Text()
+				}
+			}
+			return ""
+		})
+	}
 }
 
 // addTimeColumns adds the columns of a point's times.

@@ -19,16 +19,19 @@ func (r *Results) writeSummary(w io.Writer) error {
 	return format.Table(w, caption, header, rows, 4)
 }
 
-// summaryRow returns the row of a study.
+// summaryRow returns the row of a study: of its points without a failed trial.
 func summaryRow(s StudyResult) []string {
-	rows := measured(s.Rows)
-	if len(rows) == 0 {
+	rows := sound(s.Rows)
+	switch {
+	case len(measured(s.Rows)) == 0:
 		return []string{s.Study.Parameter, format.None, "no row has figures", format.None}
+	case len(rows) == 0:
+		return []string{s.Study.Parameter, format.None, "a trial of each row failed", format.None}
 	}
 	best, worst := fastest(rows), slices.MinFunc(rows, byRate)
 	return []string{
 		s.Study.Parameter,
-		fmt.Sprintf("%d to %d", rows[0].Value, rows[len(rows)-1].Value),
+		fmt.Sprintf("%s to %s", rows[0].Name(), rows[len(rows)-1].Name()),
 		fmt.Sprintf("%s to %s", format.Rate(worst.GeneratedPerSecond), format.Rate(best.GeneratedPerSecond)),
 		fmt.Sprintf("%s (%s tok/s)", best.Point, format.Rate(best.GeneratedPerSecond)),
 	}

@@ -52,8 +52,13 @@ func ParseValue(text string) any {
 //
 // With one axis of integers the points have its values, otherwise they are numbered from 1. Base
 // has what no axis varies. max_num_seqs is 256 and max_num_batched_tokens is 8192, unless base.Set
-// or an axis says otherwise. A value that does not fit its setting is an error.
+// or an axis says otherwise. A value that does not fit its setting is an error, and so are two axes
+// of one setting, and the name of a [Sweep] without axes.
 func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
+	if len(axes) == 0 && Sweep(name).fields() != nil {
+		return Study{}, fmt.Errorf("bench: a study without axes cannot be called %s, which is a sweep: its point would be "+
+			"called %q; choose another name", name, PointID{name, 1})
+	}
 	base.Study, base.Value = name, 1
 	s := Study{
 		Name:                name,
@@ -63,7 +68,10 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 		MaxNumSeqs:          256,
 		Points:              []Point{base},
 	}
-	for _, a := range axes {
+	for i, a := range axes {
+		if same := func(b Axis) bool { return SettingName(b.Name) == SettingName(a.Name) }; slices.ContainsFunc(axes[:i], same) {
+			return Study{}, fmt.Errorf("bench: two axes of %s; give all values to one of them", a.Name)
+		}
 		var points []Point
 		for _, p := range s.Points {
 			for _, value := range a.Values {
@@ -89,8 +97,13 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 	return s, s.Validate()
 }
 
-// With returns the study with one more setting, named as an [Axis] is, in all of its points.
+// With returns the study with one more setting, named as an [Axis] is, in all of its points. What
+// the study varies is an error: its points would be called by values that they do not have.
 func (s Study) With(name string, value any) (Study, error) {
+	if s.varies(name) {
+		return s, fmt.Errorf("bench: study %s varies %s, so it cannot be %s at all points; leave one of the two out",
+			s.Name, name, settingText(value))
+	}
 	s.Points = slices.Clone(s.Points)
 	for i, p := range s.Points {
 		var err error
@@ -99,6 +112,15 @@ func (s Study) With(name string, value any) (Study, error) {
 		}
 	}
 	return s, s.Validate()
+}
+
+// varies reports whether a setting differs from point to point by the study's axes or its sweep.
+func (s Study) varies(name string) bool {
+	return slices.Contains(s.Sweep.fields(), name) || slices.ContainsFunc(s.Points, func(p Point) bool {
+		return slices.ContainsFunc(p.Coordinates, func(c Coordinate) bool {
+			return SettingName(c.Axis) == SettingName(name)
+		})
+	})
 }
 
 // integers returns the values as integers, and whether all are.

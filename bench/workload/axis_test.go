@@ -1,6 +1,9 @@
 package workload
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,11 +49,11 @@ func TestNewStudy(t *testing.T) {
 	alone, err := NewStudy("alone", base)
 	require.NoError(t, err)
 	require.Len(t, alone.Points, 1)
-	cold, err := grid.With("sampling.temperature", 2)
+	few, err := grid.With("sampling.top_k", 2)
 	require.NoError(t, err)
-	for i, p := range cold.Points {
-		assert.Equal(t, 2, p.Set.Sampling["temperature"])
-		assert.NotEqual(t, 2, grid.Points[i].Set.Sampling["temperature"], "left as it was")
+	for i, p := range few.Points {
+		assert.Equal(t, 2, p.Set.Sampling["top_k"])
+		assert.NotContains(t, grid.Points[i].Set.Sampling, "top_k", "left as it was")
 	}
 
 	for text, want := range map[string]string{
@@ -66,9 +69,69 @@ func TestNewStudy(t *testing.T) {
 		_, err := NewStudy("bad", base, axis(t, text))
 		assert.ErrorContains(t, err, want, text)
 	}
+	for _, sweep := range []Sweep{BatchSize, SequenceLength, RequestCount} {
+		_, err := NewStudy(string(sweep), base)
+		assert.ErrorContains(t, err, " 1\"; choose another name")
+		_, err = NewStudy(string(sweep), base, axis(t, "requests=1,2"))
+		assert.NoError(t, err)
+	}
 	base.Lengths = []RequestLength{{1, 1}}
 	_, err = NewStudy("bad", base, axis(t, "requests=1,2"))
 	assert.ErrorContains(t, err, "cannot vary when each request has its own length")
+}
+
+// What a study varies, by its axes or by its sweep, cannot be set too: the points would be called
+// by values that they do not have.
+func TestWithRefusesWhatVaries(t *testing.T) {
+	base := Point{Requests: 4, InputLen: 8, OutputLen: 4}
+	names := []string{"requests", "input_len", "output_len", "shared_prefix", "max_num_seqs", "engine.max_num_seqs",
+		"block_size", "sampling.top_k", "env.max_num_seqs"}
+	for _, varied := range names {
+		study, err := NewStudy("one", base, Axis{varied, []any{1, 2}})
+		require.NoError(t, err)
+		for _, set := range names {
+			same := strings.TrimPrefix(varied, "engine.") == strings.TrimPrefix(set, "engine.")
+			_, err := study.With(set, 3)
+			_, twice := NewStudy("two", base, Axis{varied, []any{1, 2}}, Axis{set, []any{3}})
+			assert.Equal(t, same, err != nil, "%s, %s: %v", varied, set, err)
+			assert.Equal(t, same, twice != nil, "%s, %s: %v", varied, set, twice)
+		}
+	}
+	for _, study := range presetOf(t, PresetFull) {
+		for name, field := range ownFields {
+			differ := slices.ContainsFunc(study.Points, func(p Point) bool { return *field(&p) != *field(&study.Points[0]) })
+			_, err := study.With(name, 1)
+			assert.Equal(t, differ, err != nil, "%s, %s: %v", study.Name, name, err)
+		}
+	}
+}
+
+// A journal without sweeps gives a study the sweep of its name only when its points are that
+// sweep's.
+func TestUpgradeOfSweeps(t *testing.T) {
+	older := func(s Study) Sweep {
+		s.Sweep = ""
+		text, err := json.Marshal(s)
+		require.NoError(t, err)
+		var again Study
+		require.NoError(t, json.Unmarshal(text, &again))
+		return again.Sweep
+	}
+	for _, name := range []string{PresetFull, PresetQuick} {
+		for _, study := range presetOf(t, name) {
+			assert.Equal(t, study.Sweep, older(study), study.Name)
+			for _, other := range presetOf(t, name) {
+				if study.Sweep.fields()[0] != other.Sweep.fields()[0] {
+					other.Name, other.Parameter = study.Name, study.Parameter
+					assert.Empty(t, older(other), "%s's points under the name %s", other.Sweep, study.Name)
+				}
+			}
+		}
+	}
+	named, err := NewStudy("batch-size", Point{Requests: 2, OutputLen: 4}, Axis{"input_len", []any{1, 2, 4}})
+	require.NoError(t, err)
+	named.Parameter = "batch size"
+	assert.Empty(t, older(named))
 }
 
 func TestSetEngine(t *testing.T) {

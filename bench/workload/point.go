@@ -61,7 +61,10 @@ type Coordinate struct {
 }
 
 // String returns the coordinate as a setting, such as "max_num_seqs=8".
-func (c Coordinate) String() string { return c.Axis + "=" + settingText(c.Value) }
+func (c Coordinate) String() string { return c.Axis + "=" + c.Text() }
+
+// Text returns the value: a string as it is, anything else as JSON.
+func (c Coordinate) Text() string { return settingText(c.Value) }
 
 // CoordinatesText returns coordinates as tables show them, such as "max_num_seqs=8, dtype=float16".
 func CoordinatesText(coordinates []Coordinate) string {
@@ -88,7 +91,7 @@ func (p Point) String() string {
 // the value only counts the points.
 func (p Point) Name() string {
 	value := strconv.Itoa(p.Value)
-	if len(p.Coordinates) == 0 || len(p.Coordinates) == 1 && settingText(p.Coordinates[0].Value) == value {
+	if len(p.Coordinates) == 0 || len(p.Coordinates) == 1 && p.Coordinates[0].Text() == value {
 		return value
 	}
 	return CoordinatesText(p.Coordinates)

@@ -44,12 +44,21 @@ func (s Set) SamplingParams(base vllmgo.SamplingParams) (vllmgo.SamplingParams, 
 	return base, nil
 }
 
-// ownFields are the axes that set a field of the point itself.
-var ownFields = map[string]func(p *Point, value int){
-	"requests":      func(p *Point, value int) { p.Requests = value },
-	"input_len":     func(p *Point, value int) { p.InputLen = value },
-	"output_len":    func(p *Point, value int) { p.OutputLen = value },
-	"shared_prefix": func(p *Point, value int) { p.SharedPrefix = value },
+// ownFields are the settings that are a field of the point itself.
+var ownFields = map[string]func(p *Point) *int{
+	"requests":      func(p *Point) *int { return &p.Requests },
+	"input_len":     func(p *Point) *int { return &p.InputLen },
+	"output_len":    func(p *Point) *int { return &p.OutputLen },
+	"shared_prefix": func(p *Point) *int { return &p.SharedPrefix },
+}
+
+// SettingName returns the one name of a setting, which is named as an [Axis] is. An engine argument
+// has two, such as "max_num_seqs" and "engine.max_num_seqs"; SettingName returns the second.
+func SettingName(name string) string {
+	if _, own := ownFields[name]; own || strings.Contains(name, ".") {
+		return name
+	}
+	return "engine." + name
 }
 
 // with returns the point with one more setting, which is named as an [Axis] is.
@@ -57,18 +66,15 @@ func (p Point) with(name string, value any) (Point, error) {
 	if p.Lengths != nil && (name == "requests" || name == "input_len" || name == "output_len") {
 		return p, fmt.Errorf("bench: %s cannot vary when each request has its own length", name)
 	}
-	if set, ok := ownFields[name]; ok {
+	if field, ok := ownFields[name]; ok {
 		number, err := strconv.Atoi(settingText(value))
 		if err != nil {
 			return p, fmt.Errorf("bench: %s=%s: the value must be an integer", name, settingText(value))
 		}
-		set(&p, number)
+		*field(&p) = number
 		return p, nil
 	}
-	prefix, key, found := strings.Cut(name, ".")
-	if !found {
-		prefix, key = "engine", name
-	}
+	prefix, key, _ := strings.Cut(SettingName(name), ".")
 	switch prefix {
 	case "sampling":
 		p.Set.Sampling = with(p.Set.Sampling, key, value)

@@ -2,6 +2,8 @@ package workload
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
 	"vllmgo/bench/internal/format"
 	"vllmgo/vllmgo"
@@ -40,6 +42,32 @@ const (
 	// RequestCount submits tens to hundreds of requests at once.
 	RequestCount Sweep = "request-count"
 )
+
+// fields returns the settings of a point that the sweep varies; none for other studies.
+func (s Sweep) fields() []string {
+	switch s {
+	case BatchSize, RequestCount:
+		return []string{"requests"}
+	case SequenceLength:
+		return []string{"input_len", "output_len"}
+	}
+	return nil
+}
+
+// is reports whether the points are those of a sweep: what it varies has each point's value, and
+// all else is the same.
+func (s Study) is(sweep Sweep) bool {
+	return sweep.fields() != nil && !slices.ContainsFunc(s.Points, func(p Point) bool {
+		other := p
+		for name, field := range ownFields {
+			*field(&other) = *field(&s.Points[0])
+			if slices.Contains(sweep.fields(), name) {
+				*field(&other) = p.Value
+			}
+		}
+		return p.Coordinates != nil || p.Lengths != nil || !reflect.DeepEqual(p, other)
+	})
+}
 
 // Fixed returns in words which of requests and lengths are the same for all points; empty when
 // none.

@@ -6,7 +6,8 @@ import (
 )
 
 // UnmarshalJSON decodes a study. It fills in what older programs wrote in another form: labels
-// instead of coordinates, and names instead of sweeps.
+// instead of coordinates, and names instead of sweeps. A name alone makes no sweep: the points must
+// be those of the sweep.
 func (s *Study) UnmarshalJSON(text []byte) error {
 	type study Study // without this method
 	if err := json.Unmarshal(text, (*study)(s)); err != nil {
@@ -21,11 +22,8 @@ func (s *Study) UnmarshalJSON(text []byte) error {
 			s.Points[i].Coordinates = parseLabel(p.Label)
 		}
 	}
-	if sweep := Sweep(s.Name); s.Sweep == "" && s.Parameter == strings.ReplaceAll(s.Name, "-", " ") {
-		switch sweep {
-		case BatchSize, SequenceLength, RequestCount:
-			s.Sweep = sweep
-		}
+	if sweep := Sweep(s.Name); s.Sweep == "" && s.is(sweep) {
+		s.Sweep = sweep
 	}
 	return nil
 }

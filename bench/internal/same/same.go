@@ -22,6 +22,33 @@ func (d Difference) String() string {
 	return fmt.Sprintf("its %s was %s and is now %s", d.Name, cmp.Or(d.First, "not set"), cmp.Or(d.Second, "not set"))
 }
 
+// Values returns both values as JSON texts, "not set" for one that is not there. It leaves out what
+// long values have in common at their beginning, and all but the beginning of the rest.
+func (d Difference) Values() (first, second string) {
+	const most, before = 80, 20
+	a, b := []rune(cmp.Or(d.First, "not set")), []rune(cmp.Or(d.Second, "not set"))
+	common := 0
+	for common < min(len(a), len(b)) && a[common] == b[common] {
+		common++
+	}
+	cut := func(value []rune) string {
+		if len(value) <= most {
+			return string(value)
+		}
+		from := max(0, min(common, len(value))-before)
+		to := min(len(value), from+most)
+		text := string(value[from:to])
+		if from > 0 {
+			text = "…" + text
+		}
+		if to < len(value) {
+			text += "…"
+		}
+		return text
+	}
+	return cut(a), cut(b)
+}
+
 // Differences returns the members that the JSON objects of two values do not agree on, by name.
 // Numbers are compared as JSON texts.
 func Differences(first, second any) ([]Difference, error) {
@@ -42,6 +69,26 @@ func Differences(first, second any) ([]Difference, error) {
 		}
 	}
 	return differences, nil
+}
+
+// Flat returns the members of a value's JSON object and, in place of each that is an object itself,
+// the members of that, by names such as "stopping.target".
+func Flat(value any) (map[string]json.RawMessage, error) {
+	members, err := Members(value)
+	if err != nil {
+		return nil, err
+	}
+	for name, member := range maps.Clone(members) {
+		inner, err := Flat(member)
+		if err != nil || len(inner) == 0 {
+			continue // no object, or one without members
+		}
+		delete(members, name)
+		for innerName, value := range inner {
+			members[name+"."+innerName] = value
+		}
+	}
+	return members, nil
 }
 
 // Members returns the members of a value's JSON object.

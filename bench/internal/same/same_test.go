@@ -1,11 +1,39 @@
 package same
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+func TestFlat(t *testing.T) {
+	flat, err := Flat(map[string]any{"a": 1, "b": map[string]any{"c": "x", "d": map[string]any{"e": nil}}, "f": map[string]any{}, "g": []any{map[string]any{"h": 1}}})
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for name, value := range flat {
+		texts[name] = string(value)
+	}
+	assert.Equal(t, map[string]string{"a": "1", "b.c": `"x"`, "b.d.e": "null", "f": "{}", "g": `[{"h":1}]`}, texts)
+	_, err = Flat([]int{1})
+	assert.Error(t, err, "not an object")
+}
+
+// Values shows where long values differ.
+func TestValues(t *testing.T) {
+	long := strings.Repeat("é", 100)
+	for _, c := range []struct{ d, want Difference }{
+		{Difference{"", "1", ""}, Difference{"", "1", "not set"}},
+		{Difference{"", `"a"`, `"b"`}, Difference{"", `"a"`, `"b"`}},
+		{Difference{"", long + "a", long + "b"}, Difference{"", "…" + long[:40] + "a", "…" + long[:40] + "b"}},
+		{Difference{"", "x" + long, "y"}, Difference{"", "x" + long[:158] + "…", "y"}},
+		{Difference{"", long, long + "b"}, Difference{"", "…" + long[:40], "…" + long[:40] + "b"}},
+	} {
+		first, second := c.d.Values()
+		assert.Equal(t, c.want, Difference{"", first, second})
+	}
+}
 
 func TestDifferences(t *testing.T) {
 	type settings struct {

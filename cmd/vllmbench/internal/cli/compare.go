@@ -12,7 +12,8 @@ func (v *vllmbench) compareCommand() *cobra.Command {
 		Short: "Say which points of two runs differ, and by how much",
 		Long: `Compare tests for each point that two runs have in common whether its times differ by more than
 chance explains (Mann-Whitney U test, p ≤ 1 %), and prints the ratio of the medians with a 99 %
-interval. Notes say what else differs: machine, model, setting, versions, prompts.`,
+interval. Notes name every setting that the journals do not agree on, with both values, and say
+which run is unfinished or damaged, which points failed a check, and whose prompts differ.`,
 		Example: "  vllmbench compare results/20260101T120000 results/20260102T120000",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {

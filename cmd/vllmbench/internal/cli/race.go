@@ -49,7 +49,7 @@ started again with the same --out.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			noEnv := o.study.checkNoEnv
-			if err := errors.Join(o.check(), noEnv("give it to a contender: env.NAME=VALUE"), r.check()); err != nil {
+			if err := errors.Join(o.check(c.Flags()), noEnv("give it to a contender: env.NAME=VALUE"), r.check(c.Flags())); err != nil {
 				return err
 			}
 			s := r.settings()
@@ -98,7 +98,7 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // check parses the flags and returns an error that names the one that is wrong.
-func (r *raceOptions) check() error {
+func (r *raceOptions) check(f *pflag.FlagSet) error {
 	r.parsed, r.parsedPoints = nil, nil
 	for _, text := range r.contenders {
 		c, err := race.ParseContender(text)
@@ -109,6 +109,10 @@ func (r *raceOptions) check() error {
 	}
 	if err := r.settings().Check(); err != nil {
 		return usagef("%w (--contender, --rounds, --process-rounds, --reload)", err)
+	}
+	if f.Changed("process-rounds") && r.processRounds > r.rounds {
+		return usagef("--process-rounds is %d, and --rounds only %d; no contender has more rounds than that",
+			r.processRounds, r.rounds)
 	}
 	for _, text := range r.points {
 		study, value, _ := strings.Cut(text, "=")

@@ -22,6 +22,8 @@ func TestRaceRefuses(t *testing.T) {
 		"two contenders are called python":                {2, []string{"--contender", "python", "--contender", "python,max_num_seqs=8"}},
 		`no setting "max_num_seqs"`:                       {2, []string{"--contender", "vllmgo,max_num_seqs"}},
 		"0 rounds and 0 process rounds; they must be":     {2, []string{"--rounds", "0"}},
+		"--process-rounds is 9, and --rounds only 2":      {2, []string{"--rounds", "2", "--process-rounds", "9"}},
+		"--set engine.dtype and --dtype set the same":     {2, []string{"--dtype", "float32", "--set", "dtype=float16"}},
 		"must be a multiple of 2, the":                    {2, []string{"--contender", "vllmgo", "--contender", "python", "--reload", "--rounds", "3"}},
 		"--set env.X is not possible here; give it to":    {2, []string{"--set", "env.X=1"}},
 		`no point "batch-size"; an example: batch-size=8`: {2, []string{"--contender", "vllmgo", "--point", "batch-size"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,7 +31,15 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if onlyReport {
+				if err := checkOnly(c.Flags(), "report"); err != nil {
+					return err
+				}
 				return v.reportAgain(folderOf(args[0]))
+			}
+			if onlyRequests {
+				if err := checkOnly(c.Flags(), "check-requests", "model"); err != nil {
+					return err
+				}
 			}
 			past, err := readJournal(args[0])
 			if err != nil {
@@ -39,7 +48,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 			if c.Flags().Changed("seed") {
 				return usagef("--seed has no effect: the requests are those of the run that is replayed; leave it out")
 			}
-			if err := errors.Join(o.check(), o.checkTrials()); err != nil {
+			if err := errors.Join(o.check(c.Flags()), o.checkTrials(c.Flags())); err != nil {
 				return err
 			}
 			s := o.settings()
@@ -58,6 +67,17 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 	f.BoolVar(&onlyReport, "report", false, "only make tables, plots and report again, in the folder")
 	c.MarkFlagsMutuallyExclusive("check-requests", "report")
 	return c
+}
+
+// checkOnly returns an error when flags are given that have no effect beside a flag that measures
+// nothing. The others do have one.
+func checkOnly(f *pflag.FlagSet, flag string, others ...string) (err error) {
+	f.Visit(func(given *pflag.Flag) {
+		if given.Name != flag && !slices.Contains(others, given.Name) && err == nil {
+			err = usagef("--%s has no effect with --%s, which measures nothing; leave one out", given.Name, flag)
+		}
+	})
+	return err
 }
 
 // folderOf returns the folder of results: path itself, or the folder of the file that it names.

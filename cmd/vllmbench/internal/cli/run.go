@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
@@ -36,16 +37,26 @@ named
   vllmbench run --requests 200 --lengths ShareGPT_V3.json --text`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := errors.Join(o.check(), o.checkTrials()); err != nil {
-				return err
-			}
-			if err := o.study.checkUse(c.Flags()); err != nil {
+			if err := o.checkRun(c.Flags()); err != nil {
 				return err
 			}
 			return v.run(c.Context(), o.settings())
 		},
 	}
-	f := c.Flags()
+	o.addRunFlags(c.Flags())
+	return c
+}
+
+// checkRun returns an error that names the flag of run that is wrong or would have no effect.
+func (o *options) checkRun(f *pflag.FlagSet) error {
+	if err := errors.Join(o.check(f), o.checkTrials(f)); err != nil {
+		return err
+	}
+	return o.study.checkUse(f)
+}
+
+// addRunFlags defines the flags of run.
+func (o *options) addRunFlags(f *pflag.FlagSet) {
 	o.addFlags(f)
 	o.addPresetFlag(f)
 	o.addTrialFlags(f)
@@ -65,7 +76,6 @@ named
 	f.DurationVar(&o.goodput.TPOT, "goodput-tpot", 0, "longest TPOT, likewise")
 	f.DurationVar(&o.goodput.E2E, "goodput-e2e", 0, "longest E2E latency, likewise")
 	f.BoolVar(&o.text, "text", false, "send prompts as text, of exact length, instead of token IDs")
-	return c
 }
 
 // run measures, and prints the report of what was measured.

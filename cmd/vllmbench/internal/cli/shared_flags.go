@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 		&o.trials,
 		"trials",
 		0,
-		"`number` of times that each point is measured, whatever --target and --budget say (default 1"+
+		"`number` of times that each point is measured, in place of --target and --budget (default 1"+
 			" with --preset notebook; otherwise at least 6, as far as the budget allows)",
 	)
 	f.Float64Var(
@@ -116,8 +117,9 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up too, and how much of them was start-up")
 }
 
-// check returns an error that names the value that is wrong.
-func (o *options) check() error {
+// check returns an error that names the value that is wrong, or the flag that another one makes
+// useless. f are the flags that were parsed.
+func (o *options) check(f *pflag.FlagSet) error {
 	switch {
 	case o.model == "":
 		return usagef("--model is empty")
@@ -136,16 +138,39 @@ func (o *options) check() error {
 		if !slices.Contains(sweeps(), sweep) {
 			return usagef("--sweep is %q; it must be %s", sweep, oneOf(sweeps()))
 		}
-		if studies, err := workload.Preset(o.preset); err == nil &&
-			!slices.ContainsFunc(studies, func(s workload.Study) bool { return string(s.Sweep) == sweep }) {
-			return usagef("--preset %s has no sweep %s", o.preset, sweep)
-		}
 	}
-	return o.study.parse()
+	studies, err := o.presetStudies()
+	if err != nil {
+		return err
+	}
+	if err := o.study.parse(studies); err != nil {
+		return err
+	}
+	return o.study.checkTwice(f)
+}
+
+// presetStudies returns the studies of the preset and sweeps of the flags. Without a preset they
+// are those of the full one, whose studies vary the same as those of the others that a device may
+// have as its default.
+func (o *options) presetStudies() ([]workload.Study, error) {
+	all, err := workload.Preset(cmp.Or(o.preset, workload.PresetFull))
+	if err != nil || len(o.sweeps) == 0 {
+		return all, err
+	}
+	var chosen []workload.Study
+	for _, sweep := range o.sweeps {
+		i := slices.IndexFunc(all, func(s workload.Study) bool { return string(s.Sweep) == sweep })
+		if i < 0 {
+			return nil, usagef("--preset %s has no sweep %s", o.preset, sweep)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
 }
 
 // checkTrials is check for the flags of addTrialFlags and for those of run alone.
-func (o *options) checkTrials() error {
+func (o *options) checkTrials(f *pflag.FlagSet) error {
+	notebook := o.preset == workload.PresetNotebook
 	switch {
 	case o.goodput.TTFT < 0 || o.goodput.TPOT < 0 || o.goodput.E2E < 0:
 		return usagef("a limit of goodput is below 0; it must be above")
@@ -153,6 +178,11 @@ func (o *options) checkTrials() error {
 		return usagef("limits of goodput need --latency, which times each request")
 	case o.trials < 0:
 		return usagef("--trials is %d; it must be at least 1, or left out", o.trials)
+	case o.trials > 0 && (f.Changed("target") || f.Changed("budget")):
+		return usagef("--trials gives the number of trials, so that --target and --budget have no effect; leave it or them out")
+	case notebook && f.Changed("target") && !f.Changed("budget"):
+		return usagef("--target has no effect with --preset notebook, which measures each point once; " +
+			"add --budget to measure until the target is reached, or leave --target out")
 	case !(o.target > 0):
 		return usagef("--target is %v; it must be above 0", o.target)
 	case o.budget < 0:
@@ -163,6 +193,9 @@ func (o *options) checkTrials() error {
 		return usagef("--resume needs --out, the folder of the run to go on with")
 	case o.warmUp != "" && o.warmUp != string(journal.WarmUpFull) && o.warmUp != string(journal.WarmUpNotebook):
 		return usagef("--warmup is %q; it must be %s or %s", o.warmUp, journal.WarmUpFull, journal.WarmUpNotebook)
+	case o.cold && (o.warmUp == string(journal.WarmUpNotebook) || o.warmUp == "" && notebook):
+		return usagef("--cold has no effect with the notebook's warm-up, whose times it shows; " +
+			"add --warmup full, or leave --cold out")
 	}
 	return nil
 }

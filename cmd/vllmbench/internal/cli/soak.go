@@ -26,11 +26,15 @@ twentieth of the requests.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.study.name = "soak"
-			if err := errors.Join(o.check(), o.study.checkNoEnv("set it in the environment")); err != nil {
+			if err := errors.Join(o.check(c.Flags()), o.study.checkNoEnv("set it in the environment")); err != nil {
 				return err
 			}
-			if o.study.requests < soakWindows {
-				return usagef("--requests is %d; it must be at least %d", o.study.requests, soakWindows)
+			n := o.study.requests
+			if o.study.custom() {
+				n = o.study.shape.Points[0].Requests // after --set
+			}
+			if n < soakWindows {
+				return usagef("--requests is %d; it must be at least %d", n, soakWindows)
 			}
 			s := o.settings()
 			s.Dir = o.folder("soak-")

@@ -27,7 +27,8 @@ type study struct {
 	parsedAxes    []workload.Axis
 	settings      []setting
 	input, output workload.Distribution
-	// shape is the study. Its requests have one token when lengths are drawn or read.
+	// shape is the study, with the settings of all points. Its requests have no tokens when lengths
+	// are drawn or read.
 	shape workload.Study
 }
 
@@ -80,8 +81,39 @@ func (s *study) checkNoEnv(remedy string) error {
 	return nil
 }
 
+// checkTwice returns an error when one setting is given twice, so that one of its values would have
+// no effect: by two of --axis and --set, or by one of them and a flag of its own.
+func (s *study) checkTwice(f *pflag.FlagSet) error {
+	given := make(map[string]bool)
+	check := func(flag, name string) error {
+		name = workload.SettingName(name)
+		// An engine argument and a field of a point have a flag of the same name, except that
+		// --seed is the seed of the prompts and engine.seed that of sampling.
+		own := strings.ReplaceAll(strings.TrimPrefix(name, "engine."), "_", "-")
+		switch {
+		case given[name]:
+			return usagef("%s %s: the command line sets it twice; leave one out", flag, name)
+		case own != "seed" && f.Changed(own):
+			return usagef("%s %s and --%s set the same; leave one out", flag, name, own)
+		}
+		given[name] = true
+		return nil
+	}
+	for _, axis := range s.parsedAxes {
+		if err := check("--axis", axis.Name); err != nil {
+			return err
+		}
+	}
+	for _, setting := range s.settings {
+		if err := check("--set", setting.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkUse returns an error when a flag would have no effect: one of a preset with a study of one's
-// own, or one of such a study with a preset.
+// own, one of such a study with a preset, or lengths beside a file that has them.
 func (s *study) checkUse(f *pflag.FlagSet) error {
 	if f.Changed("requests") && s.requests < 1 {
 		return usagef("--requests is %d; it must be at least 1", s.requests)
@@ -92,6 +124,10 @@ func (s *study) checkUse(f *pflag.FlagSet) error {
 			if f.Changed(name) {
 				return usagef("--%s has no effect with a study of your own (--requests, --lengths, --axis); leave one out", name)
 			}
+		}
+		if s.lengths != "" && (f.Changed("input-len") || f.Changed("output-len")) {
+			return usagef("--input-len and --output-len have no effect with --lengths, whose file has the length of each request; " +
+				"leave it or them out")
 		}
 		return nil
 	}
@@ -106,8 +142,9 @@ func (s *study) checkUse(f *pflag.FlagSet) error {
 // custom reports whether the flags describe a study.
 func (s *study) custom() bool { return s.requests > 0 }
 
-// parse parses the flags, so that a wrong one is an error before Python starts.
-func (s *study) parse() (err error) {
+// parse parses the flags, so that a wrong one is an error before Python starts. preset are the
+// studies that are measured unless the flags describe another one.
+func (s *study) parse(preset []workload.Study) (err error) {
 	if s.requests == 0 && (len(s.axes) > 0 || s.lengths != "") {
 		s.requests = 32
 	}
@@ -120,8 +157,10 @@ func (s *study) parse() (err error) {
 		s.settings = append(s.settings, setting{name, workload.ParseValue(value)})
 	}
 	if !s.custom() {
-		_, err = s.apply(presetShapes())
-		return asUsage(err)
+		if _, err := s.apply(preset); err != nil {
+			return usageError{err}
+		}
+		return nil
 	}
 	s.parsedAxes = nil
 	for _, text := range s.axes {
@@ -148,24 +187,16 @@ func (s *study) parse() (err error) {
 	} else {
 		point.Lengths = make([]workload.RequestLength, s.requests)
 	}
-	if s.shape, err = workload.NewStudy(s.name, point, s.parsedAxes...); err == nil {
-		_, err = s.apply([]workload.Study{s.shape})
+	made, err := workload.NewStudy(s.name, point, s.parsedAxes...)
+	if err != nil {
+		return usageError{err}
 	}
-	return asUsage(err)
-}
-
-// presetShapes returns studies that settings can be tried on.
-func presetShapes() []workload.Study {
-	studies, _ := workload.Preset(workload.PresetFull) // which exists
-	return studies
-}
-
-// asUsage returns err as an error of the command line.
-func asUsage(err error) error {
-	if err == nil {
-		return nil
+	shapes, err := s.apply([]workload.Study{made})
+	if err != nil {
+		return usageError{err}
 	}
-	return usageError{err}
+	s.shape = shapes[0]
+	return nil
 }
 
 // point returns the point that the axes vary, without lengths.
