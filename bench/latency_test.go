@@ -119,7 +119,7 @@ func TestLatency(t *testing.T) {
 		assert.InDelta(t, 4*25/(40.48*1.1), l.Running, 1e-6, "four requests of 25 ms in a pass of 40.48 ms and 10 %")
 		var b strings.Builder
 		require.NoError(t, r.WriteReport(&b))
-		assert.Contains(t, b.String(), "│ batch size 4 │       40 │ 1.50/3.00/3.00/3.00 │ 11.5/13.0/13.0/13.0 │ 5.00/5.00/5.00/5.00 │ 5.00/5.00/5.00/5.00 │ 26.5/28.0/28.0/28.0 │")
+		assert.Contains(t, b.String(), "│ batch size 4 │       40 │  1.50/3.00/3.00/3.00 │ 11.5/13.0/13.0/13.0 │ 5.00/5.00/5.00/5.00 │ 5.00/5.00/5.00/5.00 │ 26.5/28.0/28.0/28.0 │")
 		assert.Contains(t, b.String(), "+10.0 % │")
 	}
 }
