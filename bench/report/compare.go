@@ -107,11 +107,15 @@ func (c *Comparison) noteSettings(first, second *Results, pairs [][2]Row, ofRuns
 	}
 }
 
-// notePairs notes the points that failed a check, and those whose trials had different prompts.
+// notePairs notes the points that failed a check, those whose trials depend on the ones before, and
+// those whose trials had different prompts.
 func (c *Comparison) notePairs(pairs [][2]Row) {
-	var prompts, failed []string
+	var prompts, failed, dependent []string
 	for _, pair := range pairs {
 		point := pair[0].Point.String()
+		if pair[0].Dependence.Seen || pair[1].Dependence.Seen {
+			dependent = append(dependent, point)
+		}
 		if !samePrompts(pair[0].Trials, pair[1].Trials) {
 			prompts = append(prompts, point)
 		}
@@ -122,6 +126,7 @@ func (c *Comparison) notePairs(pairs [][2]Row) {
 		}
 	}
 	c.note("points that failed a check, so that what differs may be the machine: ", failed)
+	c.note("points whose trials may depend on the ones before, so that their p may be too small: ", dependent)
 	c.note("points whose prompts differ: ", prompts)
 }
 

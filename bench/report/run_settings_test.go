@@ -208,6 +208,13 @@ func TestCompareNotesTrialsAndProblems(t *testing.T) {
 			j.Trials[8].Ledger.PromptsSHA256 = "another" // its trial 4
 			j.Trials = slices.Delete(j.Trials, 6, 7)
 		},
+		"points whose trials may depend on the ones before, so that their p may be too small: batch size 1": func(j *journal.Journal) {
+			slow := j.Trials[0]
+			for n := 5; n <= 12; n++ { // 4 at one speed and 8 at another
+				slow.Trial, slow.Elapsed = n, 2*j.Trials[0].Elapsed
+				j.Trials = append(j.Trials, slow)
+			}
+		},
 		"the second run: the run did not come to its end":                     func(j *journal.Journal) { j.Ended = false },
 		"the second run: the journal's last line is damaged and was left out": func(j *journal.Journal) { j.Damaged = true },
 		"the second run: engine 1: it did not close": func(j *journal.Journal) {
