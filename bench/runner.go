@@ -64,6 +64,22 @@ func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error)
 	return points, nil
 }
 
+// tellLengths prints what is to be said about the files that lengths were taken from, once for each
+// file.
+func (r *runner) tellLengths(groups []engines.Group) {
+	told := make(map[string]bool)
+	for _, g := range groups {
+		for _, p := range g.Points {
+			for _, note := range p.LengthsFile.Notes(p.Requests) {
+				if !told[note] {
+					told[note] = true
+					r.progress.line("%s", note)
+				}
+			}
+		}
+	}
+}
+
 // mustWait reports whether a group needs a process with another environment.
 func (r *runner) mustWait(g engines.Group) bool { return r.OneEngine && g.Missing() != "" }
 

@@ -12,6 +12,8 @@ type Tokenizer interface {
 	// Encode returns the token IDs of a text, with the special tokens that the tokenizer adds to
 	// each text.
 	Encode(ctx context.Context, text string) ([]int32, error)
+	// EncodePlain returns the token IDs of a text alone.
+	EncodePlain(ctx context.Context, text string) ([]int32, error)
 	// Decode returns the text of token IDs.
 	Decode(ctx context.Context, ids []int32) (string, error)
 	// VocabSize returns the number of token IDs, special ones included.

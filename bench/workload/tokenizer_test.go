@@ -28,8 +28,13 @@ func (p pieces) VocabSize() int { return len(p.vocabulary) }
 
 func (p pieces) SpecialTokenIDs() []int32 { return []int32{0, 1} }
 
-func (p pieces) Encode(_ context.Context, text string) ([]int32, error) {
-	ids := slices.Clone(p.before)
+func (p pieces) Encode(ctx context.Context, text string) ([]int32, error) {
+	ids, err := p.EncodePlain(ctx, text)
+	return slices.Concat(p.before, ids, p.after), err
+}
+
+func (p pieces) EncodePlain(_ context.Context, text string) ([]int32, error) {
+	var ids []int32
 	words := []string{text}
 	if p.continues != "" {
 		words = strings.Fields(text)
@@ -50,7 +55,7 @@ func (p pieces) Encode(_ context.Context, text string) ([]int32, error) {
 			word, mark = word[length:], p.continues
 		}
 	}
-	return append(ids, p.after...), nil
+	return ids, nil
 }
 
 func (p pieces) Decode(_ context.Context, ids []int32) (string, error) {

@@ -16,6 +16,11 @@ func (ByteTokenizer) Encode(_ context.Context, text string) ([]int32, error) {
 	return ids, nil
 }
 
+// EncodePlain returns the bytes of a text.
+func (t ByteTokenizer) EncodePlain(ctx context.Context, text string) ([]int32, error) {
+	return t.Encode(ctx, text)
+}
+
 // Decode returns the text of bytes.
 func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 	var b []byte
@@ -42,6 +47,11 @@ func (Letters) Encode(_ context.Context, text string) ([]int32, error) {
 		ids = append(ids, r-' ')
 	}
 	return ids, nil
+}
+
+// EncodePlain returns a token for each character.
+func (t Letters) EncodePlain(ctx context.Context, text string) ([]int32, error) {
+	return t.Encode(ctx, text)
 }
 
 // Decode returns the character of each token.

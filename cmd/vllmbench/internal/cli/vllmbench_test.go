@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,7 +26,8 @@ func TestVllmbenchRun(t *testing.T) {
 	dir := t.TempDir()
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 20, "output_len": 3}
-{"prompt": "abcdefgh", "completion": "ab"}`), 0o644))
+{"prompt": "abcdefgh", "completion": "ab"}
+{"prompt": "unanswered", "completion": ""}`), 0o644))
 
 	for name, c := range map[string]struct {
 		args  []string
@@ -52,6 +54,7 @@ func TestVllmbenchRun(t *testing.T) {
 			}},
 		"lengths": {[]string{"--requests", "4", "--lengths", lengths, "--text"}, func(t *testing.T, j *journal.Journal) {
 			assert.ElementsMatch(t, []workload.RequestLength{{Input: 20, Output: 3}, {Input: 8, Output: 2}, {Input: 20, Output: 3}, {Input: 8, Output: 2}}, j.Header.Studies[0].Points[0].Lengths)
+			assert.Equal(t, workload.LengthsFile{Requests: 2, LeftOut: 1}, j.Header.Studies[0].Points[0].LengthsFile)
 			assert.True(t, j.Header.Text)
 		}},
 	} {
@@ -68,6 +71,11 @@ func TestVllmbenchRun(t *testing.T) {
 			assert.Empty(t, j.Failures)
 			c.check(t, j)
 			assert.Contains(t, stdout, "Results summary")
+			if name == "lengths" {
+				const note = "the file of lengths has 2 requests, so its lengths are used up to 2 times each"
+				assert.Contains(t, stdout, note)
+				assert.Equal(t, 1, strings.Count(stderr, note), "told once")
+			}
 
 			status, stdout, stderr = runVllmbench(t, lib, "replay", "--check-requests", out)
 			require.Zero(t, status, stderr)
