@@ -100,7 +100,7 @@ func TestTextProperties(t *testing.T) {
 				ctx := context.Background()
 				q := textRequests(t, tokenizer, rapid.Uint64().Draw(t, "seed"))
 				p := Point{Study: string(RequestCount), Value: 1, Requests: rapid.IntRange(1, 4).Draw(t, "requests"), OutputLen: 1,
-					InputLen: rapid.IntRange(8, 60).Draw(t, "length"), SharedPrefix: rapid.SampledFrom([]int{0, 4}).Draw(t, "prefix")}
+					InputLen: rapid.IntRange(8, 60).Draw(t, "length"), SharedPrefix: rapid.SampledFrom([]int{0, 1, 2, 4}).Draw(t, "prefix")}
 				r, err := q.Point(ctx, p)
 				require.NoError(t, err)
 				for _, pass := range passes(t, r, 1) {
@@ -113,7 +113,7 @@ func TestTextProperties(t *testing.T) {
 						text, err := tokenizer.Decode(ctx, content)
 						require.NoError(t, err)
 						require.Equal(t, request.Text, text)
-						require.True(t, slices.Equal(r.prefix, content[:len(r.prefix)]))
+						require.True(t, slices.Equal(r.Single[0].TokenIDs[:p.SharedPrefix], ids[:p.SharedPrefix]))
 						require.Equal(t, request.Text, request.Prompt().Text)
 						require.Empty(t, request.Prompt().TokenIDs)
 					}

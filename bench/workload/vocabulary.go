@@ -80,14 +80,18 @@ func (v Vocabulary) contains(id int32) bool {
 	return found
 }
 
-// canGive reports whether there are n different prompts of the given length.
-func (v Vocabulary) canGive(n, length int) bool {
-	distinct := 1
-	for range length {
-		if distinct >= n || len(v.ids) == 1 {
+// mostContents is the highest number that [Vocabulary.contents] returns.
+const mostContents = 1 << 30
+
+// contents returns the number of different contents of so many tokens, or mostContents when there
+// are more.
+func (v Vocabulary) contents(tokens int) int {
+	n := 1
+	for range tokens {
+		if len(v.ids) == 1 || n == mostContents {
 			break
 		}
-		distinct *= len(v.ids) // at most n·len(ids): far from overflow
+		n = min(n*len(v.ids), mostContents) // below 2⁶¹: far from overflow
 	}
-	return distinct >= n
+	return n
 }
