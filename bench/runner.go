@@ -43,7 +43,7 @@ type pointRun struct {
 func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error) {
 	var points []*pointRun
 	for _, p := range g.Points {
-		requests, err := r.Requests.Point(ctx, p)
+		requests, err := r.requestsOf(ctx, p)
 		if missing := g.Missing(); missing != "" {
 			err = fmt.Errorf(
 				"it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)",
@@ -62,6 +62,14 @@ func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error)
 		}
 	}
 	return points, nil
+}
+
+// requestsOf prepares the requests of a point, unless the model cannot hold them.
+func (r *runner) requestsOf(ctx context.Context, p workload.Point) (*workload.PointRequests, error) {
+	if err := r.CheckLengths(p); err != nil {
+		return nil, err
+	}
+	return r.Requests.Point(ctx, p)
 }
 
 // tellLengths prints what is to be said about the files that lengths were taken from, once for each

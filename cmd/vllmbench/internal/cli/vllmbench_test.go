@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
@@ -149,6 +150,32 @@ func TestVllmbenchRefuses(t *testing.T) {
 		status, _, stderr := runVllmbench(t, lib, c.args...)
 		assert.Equal(t, c.status, status, want)
 		assert.Contains(t, stderr, want)
+	}
+}
+
+// What the model cannot hold is refused before an engine is loaded, also when a setting of one point
+// makes it so.
+func TestTooLongForTheModel(t *testing.T) {
+	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
+	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 3000, "output_len": 1}`), 0o644))
+	for want, args := range map[string][]string{
+		"a sequence of 3001 tokens":                {"run", "--trials", "1", "--lengths", lengths},
+		"a sequence of 2047 tokens":                {"run", "--trials", "1", "--requests", "1", "--input-len", "2000", "--output-len", "47", "--set", "max_model_len=300"},
+		"a sequence of 9000000000000000064 tokens": {"run", "--trials", "1", "--axis", "input_len=9000000000000000000"},
+		"a sequence of 3008 tokens":                {"soak", "--requests", "20", "--input-len", "3000"},
+	} {
+		lib := benchtest.NewLibrary("cpu", "m")
+		load := lib.LoadConfig
+		lib.LoadConfig = func(ctx context.Context, args vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+			config, err := load(ctx, args)
+			config.MaxModelLen = cmp.Or(args.MaxModelLen, config.MaxModelLen)
+			return config, err
+		}
+		status, stdout, stderr := runVllmbench(t, lib, append(args, "--model", "m", "--out", filepath.Join(t.TempDir(), "out"))...)
+		assert.Equal(t, 1, status, want)
+		assert.Contains(t, stdout+stderr, want)
+		assert.Contains(t, stdout+stderr, "exceeds the model's max_model_len")
+		assert.Empty(t, lib.Opened, want)
 	}
 }
 
