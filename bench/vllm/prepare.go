@@ -146,7 +146,8 @@ func (p *preparation) chooseRequests(ctx context.Context) (err error) {
 	}
 	size, special := config.VocabSize, config.SpecialTokenIDs
 	if p.tokenizer != nil {
-		size, special = min(p.tokenizer.VocabSize(), size), slices.Concat(p.tokenizer.SpecialTokenIDs(), special)
+		t := p.tokenizer
+		size, special = min(t.VocabSize(), size), slices.Concat(t.SpecialTokenIDs(), t.MissingTokenIDs(), special)
 	}
 	if p.out.Requests.Vocabulary, err = workload.NewVocabulary(size, special); err != nil {
 		return err

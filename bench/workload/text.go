@@ -16,8 +16,10 @@ type Tokenizer interface {
 	EncodePlain(ctx context.Context, text string) ([]int32, error)
 	// Decode returns the text of token IDs.
 	Decode(ctx context.Context, ids []int32) (string, error)
-	// VocabSize returns the number of token IDs, special ones included.
+	// VocabSize returns one more than the highest token ID, special ones included.
 	VocabSize() int
+	// MissingTokenIDs returns the IDs below VocabSize that no token has.
+	MissingTokenIDs() []int32
 	// SpecialTokenIDs returns the IDs that stand for no text.
 	SpecialTokenIDs() []int32
 }

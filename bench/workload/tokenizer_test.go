@@ -26,6 +26,8 @@ type pieces struct {
 
 func (p pieces) VocabSize() int { return len(p.vocabulary) }
 
+func (p pieces) MissingTokenIDs() []int32 { return nil }
+
 func (p pieces) SpecialTokenIDs() []int32 { return []int32{0, 1} }
 
 func (p pieces) Encode(ctx context.Context, text string) ([]int32, error) {

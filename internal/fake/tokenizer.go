@@ -33,6 +33,9 @@ func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 // VocabSize returns 256.
 func (ByteTokenizer) VocabSize() int { return 256 }
 
+// MissingTokenIDs returns none.
+func (ByteTokenizer) MissingTokenIDs() []int32 { return nil }
+
 // SpecialTokenIDs returns none.
 func (ByteTokenizer) SpecialTokenIDs() []int32 { return nil }
 
@@ -65,6 +68,9 @@ func (Letters) Decode(_ context.Context, ids []int32) (string, error) {
 
 // VocabSize returns 100.
 func (Letters) VocabSize() int { return 100 }
+
+// MissingTokenIDs returns none.
+func (Letters) MissingTokenIDs() []int32 { return nil }
 
 // SpecialTokenIDs returns the last token.
 func (Letters) SpecialTokenIDs() []int32 { return []int32{99} }

@@ -16,6 +16,7 @@ import (
 	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
@@ -150,6 +151,32 @@ func TestVllmbenchRefuses(t *testing.T) {
 		status, _, stderr := runVllmbench(t, lib, c.args...)
 		assert.Equal(t, c.status, status, want)
 		assert.Contains(t, stderr, want)
+	}
+}
+
+// gappy is a tokenizer without the IDs 40 to 79.
+type gappy struct{ fake.Letters }
+
+func (gappy) MissingTokenIDs() []int32 {
+	var ids []int32
+	for id := range int32(40) {
+		ids = append(ids, 40+id)
+	}
+	return ids
+}
+
+// Prompts have no IDs that no token has, as token IDs and as texts.
+func TestVocabularyWithGaps(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--text"}} {
+		lib := benchtest.NewLibrary("cpu", "m")
+		lib.LoadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return gappy{}, nil }
+		out := filepath.Join(t.TempDir(), "out")
+		args := append([]string{"run", "--model", "m", "--trials", "1", "--requests", "20", "--out", out}, flags...)
+		status, _, stderr := runVllmbench(t, lib, args...)
+		require.Zero(t, status, stderr)
+		vocabulary := journalOf(t, out).Header.Vocabulary
+		assert.Equal(t, 58, vocabulary.Size(), "100 tokens without 1, 99 and 40 to 79")
+		assert.Equal(t, int32(98), vocabulary.Highest())
 	}
 }
 
