@@ -55,8 +55,8 @@ func (t *Tokenizer) VocabSize() int { return t.ids.VocabSize }
 // SpecialTokenIDs returns the IDs that stand for no text (beginning, end, padding, …), ascending.
 func (t *Tokenizer) SpecialTokenIDs() []int32 { return t.ids.SpecialTokenIDs }
 
-// MissingTokenIDs returns the IDs below VocabSize that no token has, ascending. Most tokenizers have
-// none.
+// MissingTokenIDs returns the IDs below VocabSize that no token has, ascending. Most tokenizers
+// have none.
 func (t *Tokenizer) MissingTokenIDs() []int32 { return t.ids.MissingTokenIDs }
 
 // BOSTokenID returns the ID of the token that begins a text; -1 if there is none.

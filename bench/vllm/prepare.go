@@ -205,8 +205,8 @@ func (p *preparation) repeat(ctx context.Context) error {
 }
 
 // checkEngines refuses engine settings of points that cannot work, such as a tensor_parallel_size
-// that does not divide the model, before the first engine is loaded. It notes how long sequences may
-// be. In a run that is repeated, such points fail by themselves.
+// that does not divide the model, before the first engine is loaded. It notes how long sequences
+// may be. In a run that is repeated, such points fail by themselves.
 func (p *preparation) checkEngines(ctx context.Context) error {
 	if len(p.out.Studies) == 0 {
 		return errors.New("there is nothing to measure: no study is left")

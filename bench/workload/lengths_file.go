@@ -50,8 +50,8 @@ func (f LengthsFile) Notes(requests int) []string {
 }
 
 // SampleLengths returns the lengths of n requests, chosen at random from a file of real requests,
-// each once before any twice. Equal arguments give equal lengths. The requests are JSON objects, one
-// after the other or in an array, of the forms
+// each once before any twice. Equal arguments give equal lengths. The requests are JSON objects,
+// one after the other or in an array, of the forms
 //
 //	{"input_len": 128, "output_len": 64}
 //	{"prompt": "…", "completion": "…"}
@@ -59,11 +59,12 @@ func (f LengthsFile) Notes(requests int) []string {
 //
 // The last is that of ShareGPT: the first turn is the prompt and the second the completion. The
 // tokenizer measures texts: prompts with the special tokens that it adds, completions without.
-// SampleLengths leaves out requests whose prompt or completion is missing or empty, and counts them.
+// SampleLengths leaves out requests whose prompt or completion is missing or empty, and counts
+// them.
 //
 // It reads the file as a stream, and keeps and measures only what it may need. It returns an error
-// for an object of another form, a length that is not an integer from 1 to a hundred million, a text
-// when there is no tokenizer, and a file without requests.
+// for an object of another form, a length that is not an integer from 1 to a hundred million, a
+// text when there is no tokenizer, and a file without requests.
 func SampleLengths(
 	ctx context.Context,
 	r io.Reader,

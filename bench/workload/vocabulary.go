@@ -42,9 +42,9 @@ func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// NewVocabulary returns the IDs from 0 to size−1 except the special ones, and those that no token
-// has, which may be among special too. They come from a vllmgo.Tokenizer or, when the model has none, from a vllmgo.ModelConfig. It returns an error when
-// no ID is left.
+// NewVocabulary returns the IDs from 0 to size−1 except the given ones: those that are special, and
+// those that no token has. They come from a vllmgo.Tokenizer or, when the model has none, from a
+// vllmgo.ModelConfig. It returns an error when no ID is left.
 func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 	if size > math.MaxInt32 {
 		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)

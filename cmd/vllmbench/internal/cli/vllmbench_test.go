@@ -180,8 +180,8 @@ func TestVocabularyWithGaps(t *testing.T) {
 	}
 }
 
-// What the model cannot hold is refused before an engine is loaded, also when a setting of one point
-// makes it so.
+// What the model cannot hold is refused before an engine is loaded, also when a setting of one
+// point makes it so.
 func TestTooLongForTheModel(t *testing.T) {
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 3000, "output_len": 1}`), 0o644))
