@@ -26,7 +26,7 @@ func (r *runner) timeRequests(ctx context.Context, g engines.Group) (left []work
 	var points []*pointRun
 	for _, p := range g.Points {
 		// A point whose requests do not exist has no throughput either, for the same reason.
-		if requests, err := r.Requests.Point(ctx, p); err == nil {
+		if requests, err := r.requestsOf(ctx, p); err == nil {
 			points = append(points, &pointRun{Point: p, requests: requests})
 		}
 	}

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -82,14 +81,8 @@ func (e *engineRun) outOfBudget(_ context.Context, p *pointRun) error {
 // warmUpPoint warms a point up and records it.
 func (e *engineRun) warmUpPoint(ctx context.Context, p *pointRun) error {
 	e.progress.status("%s: warming up, %s …", p, p.Shape())
-	if longest, _ := p.Longest(); longest > e.rec.Info.MaxModelLen {
-		return e.failed(
-			ctx,
-			p,
-			0,
-			fmt.Errorf("a sequence of %d tokens, input and output, exceeds the engine's max_model_len of %d",
-				longest, e.rec.Info.MaxModelLen),
-		)
+	if err := checkLongest(p.Point, e.rec.Info.MaxModelLen, "engine"); err != nil {
+		return e.failed(ctx, p, 0, err)
 	}
 	if err := e.begin(p, 0); err != nil {
 		return err

@@ -41,6 +41,9 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 	r := newRunner(s, w, past, groups)
+	if r.engines == 0 {
+		r.tellLengths(groups)
+	}
 	if err := r.measureLimits(ctx); err != nil {
 		return err
 	}

@@ -336,6 +336,32 @@ func TestRunRefusesLongSequences(t *testing.T) {
 	assert.Zero(t, lab.Passes)
 }
 
+// A point whose sequences the model cannot hold fails without an engine, and before its prompts are
+// made. The others are measured.
+func TestRunRefusesLongSequencesBeforeLoading(t *testing.T) {
+	lab := &fake.Lab{}
+	s := benchtest.Settings(t, lab)
+	s.Studies = benchtest.Tiny(workload.BatchSize, workload.RequestCount)
+	s.Studies[1].Points[0].InputLen, s.Studies[1].Points[0].Requests = 99_000_000, 1000 // 400 GB
+	s.MaxModelLen = make(map[workload.PointID]int)
+	for _, p := range s.Studies[0].Points {
+		s.MaxModelLen[p.ID()] = 11
+	}
+	for _, p := range s.Studies[1].Points {
+		s.MaxModelLen[p.ID()] = 12
+	}
+	s.Latency = true
+	require.NoError(t, bench.Run(t.Context(), s))
+	results := readResults(t, s)
+	for _, row := range results.Studies[0].Rows {
+		assert.Equal(t, []string{"a sequence of 12 tokens, input and output, exceeds the model's max_model_len of 11"}, row.Notes)
+	}
+	assert.Contains(t, results.Studies[1].Rows[0].Notes, "a sequence of 99000004 tokens, input and output, exceeds the model's max_model_len of 12")
+	assert.Equal(t, report.Measured, results.Studies[1].Rows[1].Status)
+	assert.NotContains(t, lab.Events, "open 1024", "the engine of the first study")
+	assert.Contains(t, lab.Events, "open 2048")
+}
+
 func TestRunRefusesIncompleteSettings(t *testing.T) {
 	cases := map[string]func(*bench.Settings){
 		"Dir is empty":           func(s *bench.Settings) { s.Dir = "" },

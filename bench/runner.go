@@ -43,7 +43,7 @@ type pointRun struct {
 func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error) {
 	var points []*pointRun
 	for _, p := range g.Points {
-		requests, err := r.Requests.Point(ctx, p)
+		requests, err := r.requestsOf(ctx, p)
 		if missing := g.Missing(); missing != "" {
 			err = fmt.Errorf(
 				"it needs %s in the environment before Python starts: measure it in a process of its own (Settings.OneEngine)",
@@ -62,6 +62,30 @@ func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error)
 		}
 	}
 	return points, nil
+}
+
+// requestsOf prepares the requests of a point, unless the model cannot hold them.
+func (r *runner) requestsOf(ctx context.Context, p workload.Point) (*workload.PointRequests, error) {
+	if err := r.CheckLengths(p); err != nil {
+		return nil, err
+	}
+	return r.Requests.Point(ctx, p)
+}
+
+// tellLengths prints what is to be said about the files that lengths were taken from, once for each
+// file.
+func (r *runner) tellLengths(groups []engines.Group) {
+	told := make(map[string]bool)
+	for _, g := range groups {
+		for _, p := range g.Points {
+			for _, note := range p.LengthsFile.Notes(p.Requests) {
+				if !told[note] {
+					told[note] = true
+					r.progress.line("%s", note)
+				}
+			}
+		}
+	}
 }
 
 // mustWait reports whether a group needs a process with another environment.

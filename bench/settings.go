@@ -57,6 +57,9 @@ type Settings struct {
 	Device string
 	// ModelConfig is the model's configuration. Required when Device is "cpu".
 	ModelConfig vllmgo.ModelConfig
+	// MaxModelLen has the longest sequence, in tokens, of the engine of each point, as far as it is
+	// known before the engine is loaded. A point with a longer one then fails without its engine.
+	MaxModelLen map[workload.PointID]int
 	// ModelSize is the model's size, for the speed of light. nil means that it is not known.
 	ModelSize *journal.ModelSize
 	// Limits measures the limits of the device, for the speed of light. Run calls it before it
@@ -113,6 +116,22 @@ func (s *Settings) complete() error {
 		}
 	}
 	return s.Stopping.Validate()
+}
+
+// CheckLengths returns an error when a sequence of the point is longer than MaxModelLen allows.
+func (s Settings) CheckLengths(p workload.Point) error {
+	return checkLongest(p, s.MaxModelLen[p.ID()], "model")
+}
+
+// checkLongest returns an error when a sequence of the point is longer than the max_model_len of an
+// engine or a model; 0 means that it is not known.
+func checkLongest(p workload.Point, maxModelLen int, whose string) error {
+	longest, _ := p.Longest()
+	if maxModelLen == 0 || longest <= maxModelLen {
+		return nil
+	}
+	return fmt.Errorf("a sequence of %d tokens, input and output, exceeds the %s's max_model_len of %d",
+		longest, whose, maxModelLen)
 }
 
 // header returns the journal's header.

@@ -43,7 +43,7 @@ func Soak(ctx context.Context, engine SeqEngine, s SoakSettings) (promptsSHA256 
 	}
 	warmUp := s.withRequests(2 * engine.Info().MaxNumSeqs)
 	for _, point := range []workload.Point{s.Point, warmUp.Point} {
-		if err := s.Requests.CheckSequence(point); err != nil {
+		if err := s.Requests.CheckSequence(ctx, point); err != nil {
 			return "", err
 		}
 	}

@@ -35,7 +35,7 @@ func TestExactLengths(t *testing.T) {
 			loaded, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: tokenizer})
 			require.NoError(t, err)
 			require.NotEmpty(t, loaded.SpecialTokenIDs())
-			vocabulary, err := workload.NewVocabulary(loaded.VocabSize(), loaded.SpecialTokenIDs())
+			vocabulary, err := workload.NewVocabulary(loaded.VocabSize(), slices.Concat(loaded.SpecialTokenIDs(), loaded.MissingTokenIDs()))
 			require.NoError(t, err)
 			requests, shortest := workload.Requests{Vocabulary: vocabulary}, 1
 			if strings.HasSuffix(name, "as text") {
@@ -84,7 +84,7 @@ func TestTexts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tokenizer, err := vllmgo.LoadTokenizer(t.Context(), vllmgo.EngineArgs{Model: c.folder})
 			require.NoError(t, err)
-			vocabulary, err := workload.NewVocabulary(tokenizer.VocabSize(), tokenizer.SpecialTokenIDs())
+			vocabulary, err := workload.NewVocabulary(tokenizer.VocabSize(), slices.Concat(tokenizer.SpecialTokenIDs(), tokenizer.MissingTokenIDs()))
 			require.NoError(t, err)
 			empty, err := tokenizer.Encode(t.Context(), "")
 			require.NoError(t, err)

@@ -398,7 +398,11 @@ def tokenizer_ids(tokenizer):
     for role in ("bos", "eos", "pad"):
         token = getattr(tokenizer, f"{role}_token_id", None)
         roles[f"{role.upper()}TokenID"] = -1 if token is None else int(token)
-    return {"VocabSize": len(tokenizer), "SpecialTokenIDs": sorted(special)} | roles
+    # An ID may be higher than there are tokens. Other tokenizers have several IDs for one text: get_vocab() lacks them.
+    known = set(tokenizer.get_vocab().values())
+    size = max([len(tokenizer), *(index + 1 for index in known)])
+    missing = sorted(set(range(size)) - known) if size > len(tokenizer) else []
+    return {"VocabSize": size, "SpecialTokenIDs": sorted(special), "MissingTokenIDs": missing} | roles
 
 
 def encode(tokenizer, text, add_special_tokens):

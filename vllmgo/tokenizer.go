@@ -14,7 +14,7 @@ type Tokenizer struct {
 	object *pyembed.Object
 	ids    struct {
 		VocabSize                          int
-		SpecialTokenIDs                    []int32
+		SpecialTokenIDs, MissingTokenIDs   []int32
 		BOSTokenID, EOSTokenID, PADTokenID int32
 	}
 }
@@ -49,11 +49,15 @@ func (t *Tokenizer) describe(py *pyembed.Py) error {
 	return callInto(py, &t.ids, t.bridge.module, "tokenizer_ids", t.object)
 }
 
-// VocabSize returns the number of token IDs that the tokenizer knows, special ones included.
+// VocabSize returns one more than the highest token ID, special ones included.
 func (t *Tokenizer) VocabSize() int { return t.ids.VocabSize }
 
 // SpecialTokenIDs returns the IDs that stand for no text (beginning, end, padding, …), ascending.
 func (t *Tokenizer) SpecialTokenIDs() []int32 { return t.ids.SpecialTokenIDs }
+
+// MissingTokenIDs returns the IDs below VocabSize that no token has, ascending. Most tokenizers
+// have none.
+func (t *Tokenizer) MissingTokenIDs() []int32 { return t.ids.MissingTokenIDs }
 
 // BOSTokenID returns the ID of the token that begins a text; -1 if there is none.
 func (t *Tokenizer) BOSTokenID() int32 { return t.ids.BOSTokenID }

@@ -64,6 +64,13 @@ func (s Settings) prepare(ctx context.Context) (p prepared, cleanup func(), err 
 	if p.studies, err = chosen(run.Studies, s.Points); err != nil {
 		return p, removeModel, err
 	}
+	for _, study := range p.studies {
+		for _, point := range study.Points {
+			if err := run.CheckLengths(point); err != nil {
+				return p, removeModel, fmt.Errorf("race: %s: %w", point, err)
+			}
+		}
+	}
 	if p.args.EngineMode, err = vllmgo.ResolveEngineMode(ctx, p.args.EngineMode); err != nil {
 		return p, removeModel, err
 	}

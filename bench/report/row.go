@@ -66,6 +66,9 @@ const (
 // newRow returns the row of a point of a journal.
 func newRow(j *journal.Journal, p workload.Point) Row {
 	row := Row{Point: p, Status: Missing}
+	for _, note := range p.LengthsFile.Notes(p.Requests) {
+		row.addNote(note)
+	}
 	violated := row.addFailures(j)
 	row.addTrials(j)
 	if !row.measured() {

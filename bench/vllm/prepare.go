@@ -146,7 +146,8 @@ func (p *preparation) chooseRequests(ctx context.Context) (err error) {
 	}
 	size, special := config.VocabSize, config.SpecialTokenIDs
 	if p.tokenizer != nil {
-		size, special = min(p.tokenizer.VocabSize(), size), slices.Concat(p.tokenizer.SpecialTokenIDs(), special)
+		t := p.tokenizer
+		size, special = min(t.VocabSize(), size), slices.Concat(t.SpecialTokenIDs(), t.MissingTokenIDs(), special)
 	}
 	if p.out.Requests.Vocabulary, err = workload.NewVocabulary(size, special); err != nil {
 		return err
@@ -163,7 +164,7 @@ func (p *preparation) chooseRequests(ctx context.Context) (err error) {
 // chooseStudies chooses the points, and refuses those whose engine settings cannot work.
 func (p *preparation) chooseStudies(ctx context.Context) error {
 	if p.Repeat != nil {
-		return p.repeat()
+		return p.repeat(ctx)
 	}
 	studies := p.Studies
 	if studies == nil {
@@ -189,7 +190,7 @@ func (p *preparation) chooseStudies(ctx context.Context) error {
 }
 
 // repeat takes the points and the vocabulary of the run that is repeated.
-func (p *preparation) repeat() error {
+func (p *preparation) repeat(ctx context.Context) error {
 	h := p.Repeat.Header
 	p.out.Studies, p.out.Expect, p.out.Requests.Vocabulary = h.Studies, p.Repeat.PromptHashes(), h.Vocabulary
 	if highest := h.Vocabulary.Highest(); int(highest) >= p.out.ModelConfig.VocabSize {
@@ -200,27 +201,35 @@ func (p *preparation) repeat() error {
 			p.out.ModelConfig.VocabSize,
 		)
 	}
-	return nil
+	return p.checkEngines(ctx)
 }
 
 // checkEngines refuses engine settings of points that cannot work, such as a tensor_parallel_size
-// that does not divide the model, before the first engine is loaded.
+// that does not divide the model, before the first engine is loaded. It notes how long sequences
+// may be. In a run that is repeated, such points fail by themselves.
 func (p *preparation) checkEngines(ctx context.Context) error {
 	if len(p.out.Studies) == 0 {
 		return errors.New("there is nothing to measure: no study is left")
 	}
+	p.out.MaxModelLen = make(map[workload.PointID]int)
 	for _, study := range p.out.Studies {
 		for _, point := range study.Points {
-			if len(point.Set.Engine) == 0 {
-				continue // as EngineArgs, which were checked
+			config := p.out.ModelConfig
+			if len(point.Set.Engine) > 0 { // else as EngineArgs, which were checked
+				args, err := study.EngineArgs(p.out.EngineArgs, point)
+				if err == nil {
+					config, err = p.lib.LoadConfig(ctx, args)
+				}
+				switch {
+				case ctx.Err() != nil:
+					return context.Cause(ctx)
+				case err != nil && p.Repeat == nil:
+					return fmt.Errorf("%s: %w", point, err)
+				case err != nil:
+					continue
+				}
 			}
-			args, err := study.EngineArgs(p.out.EngineArgs, point)
-			if err == nil {
-				_, err = p.lib.LoadConfig(ctx, args)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", point, err)
-			}
+			p.out.MaxModelLen[point.ID()] = config.MaxModelLen
 		}
 	}
 	return nil

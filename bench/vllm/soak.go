@@ -45,6 +45,9 @@ func Soak(ctx context.Context, s Settings, windows int) (err error) {
 		return fmt.Errorf("bench: the point needs %s in the environment; set it before the program starts", missing)
 	}
 	point, progress := groups[0].Points[0], cmp.Or[io.Writer](s.Progress, io.Discard)
+	if err := settings.CheckLengths(point); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
 	fmt.Fprintf(progress, "loading %s …\n", settings.ModelName)
 	opened, err := settings.Open(ctx, groups[0].Args)
 	if err != nil {

@@ -1,11 +1,8 @@
 package workload
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"strconv"
@@ -107,103 +104,7 @@ func DrawLengths(n int, input, output Distribution, seed uint64) []RequestLength
 	return lengths
 }
 
-// PickLengths returns n of the lengths that [ReadLengths] read, in random order, each once before
-// any twice. Equal arguments give equal lengths. It panics when from is empty.
-func PickLengths(n int, from []RequestLength, seed uint64) []RequestLength {
-	order := lengthStream(seed).Perm(len(from))
-	lengths := make([]RequestLength, n)
-	for i := range lengths {
-		lengths[i] = from[order[i%len(order)]]
-	}
-	return lengths
-}
-
 // lengthStream returns the random stream of lengths.
 func lengthStream(seed uint64) *rand.Rand {
 	return random.Stream("vllmgo/bench lengths seed=%d", seed)
-}
-
-// ReadLengths reads the lengths of real requests. They are JSON objects, one a line or in an array,
-// of the forms
-//
-//	{"input_len": 128, "output_len": 64}
-//	{"prompt": "…", "completion": "…"}
-//	{"conversations": [{"value": "…"}, {"value": "…"}, …]}
-//
-// The last is that of ShareGPT: the first turn is the prompt and the second the completion. A
-// conversation with fewer turns is left out. Texts are measured with the tokenizer, special tokens
-// included. ReadLengths returns an error for an object of another form, a length below 1, a text
-// when there is no tokenizer, and a file without requests.
-func ReadLengths(ctx context.Context, r io.Reader, t Tokenizer) ([]RequestLength, error) {
-	decoder := json.NewDecoder(r)
-	var lengths []RequestLength
-	for number := 1; ; number++ {
-		var values []sampleRequest
-		raw := json.RawMessage{}
-		err := decoder.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil && raw[0] == '[' {
-			err = json.Unmarshal(raw, &values)
-		} else if err == nil {
-			values = make([]sampleRequest, 1)
-			err = json.Unmarshal(raw, &values[0])
-		}
-		if err != nil {
-			return nil, fmt.Errorf("bench: reading lengths: value %d: %w", number, err)
-		}
-		for i, value := range values {
-			if value.Conversations != nil && len(value.Conversations) < 2 {
-				continue
-			}
-			length, err := value.length(ctx, t)
-			if err != nil {
-				return nil, fmt.Errorf("bench: reading lengths: request %d: %w", number+i, err)
-			}
-			lengths = append(lengths, length)
-		}
-	}
-	if len(lengths) == 0 {
-		return nil, errors.New("bench: reading lengths: the file has no request")
-	}
-	return lengths, nil
-}
-
-// sampleRequest is a request in a file of lengths, in any of the forms.
-type sampleRequest struct {
-	InputLen      int    `json:"input_len"`
-	OutputLen     int    `json:"output_len"`
-	Prompt        string `json:"prompt"`
-	Completion    string `json:"completion"`
-	Conversations []struct {
-		Value string `json:"value"`
-	} `json:"conversations"`
-}
-
-// length returns the request's length.
-func (s sampleRequest) length(ctx context.Context, t Tokenizer) (RequestLength, error) {
-	if s.Conversations != nil {
-		s.Prompt, s.Completion = s.Conversations[0].Value, s.Conversations[1].Value
-	}
-	if s.Prompt != "" && s.Completion != "" {
-		if t == nil {
-			return RequestLength{}, errors.New("it is text, and there is no tokenizer to measure it with")
-		}
-		prompt, err := t.Encode(ctx, s.Prompt)
-		if err != nil {
-			return RequestLength{}, err
-		}
-		completion, err := t.Encode(ctx, s.Completion)
-		if err != nil {
-			return RequestLength{}, err
-		}
-		s.InputLen, s.OutputLen = len(prompt), len(completion)
-	}
-	if s.InputLen < 1 || s.OutputLen < 1 {
-		return RequestLength{}, errors.New(
-			"it has neither input_len and output_len, nor prompt and completion, nor conversations; lengths must be at least 1",
-		)
-	}
-	return RequestLength{s.InputLen, s.OutputLen}, nil
 }

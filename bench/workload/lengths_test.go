@@ -3,14 +3,11 @@ package workload
 import (
 	"encoding/json"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"vllmgo/internal/fake"
 )
 
 func distribution(t *testing.T, text string) Distribution {
@@ -57,45 +54,6 @@ func TestBadDistributions(t *testing.T) {
 		_, err := ParseDistribution(text)
 		assert.ErrorContains(t, err, "no length distribution", text)
 	}
-}
-
-func TestReadLengths(t *testing.T) {
-	read := func(text string, tokenizer Tokenizer) ([]RequestLength, error) {
-		return ReadLengths(t.Context(), strings.NewReader(text), tokenizer)
-	}
-	lengths, err := read("{\"input_len\": 3, \"output_len\": 4}\n\n{\"prompt\": \"hello\", \"completion\": \"ab\"}\n", fake.ByteTokenizer{})
-	require.NoError(t, err)
-	assert.Equal(t, []RequestLength{{3, 4}, {5, 2}}, lengths)
-	shareGPT := `[{"id": "x", "conversations": [{"from": "human", "value": "question"}, {"from": "gpt", "value": "yes"}]},
-		{"conversations": [{"value": "alone"}]}, {"conversations": []}]`
-	lengths, err = read(shareGPT, fake.ByteTokenizer{})
-	require.NoError(t, err)
-	assert.Equal(t, []RequestLength{{8, 3}}, lengths)
-
-	for text, want := range map[string]string{
-		"":                                 "has no request",
-		"[]":                               "has no request",
-		"{":                                "value 1: unexpected EOF",
-		`{"a": 1}`:                         "request 1: it has neither",
-		`{"input_len": 1, "output_len":0}`: "lengths must be at least 1",
-		`{"input_len":1,"output_len":1} 5`: "value 2: json: cannot unmarshal",
-	} {
-		_, err := read(text, fake.ByteTokenizer{})
-		assert.ErrorContains(t, err, want, text)
-	}
-	_, err = read(shareGPT, nil)
-	assert.ErrorContains(t, err, "request 1: it is text, and there is no tokenizer")
-}
-
-func TestPickLengths(t *testing.T) {
-	from := []RequestLength{{1, 1}, {2, 2}, {3, 3}}
-	picked := PickLengths(3, from, 5)
-	assert.ElementsMatch(t, from, picked)
-	assert.Equal(t, picked, PickLengths(3, from, 5))
-	more := PickLengths(5, from, 5)
-	assert.Equal(t, picked, more[:3])
-	assert.Equal(t, picked[:2], more[3:], "each once before any twice")
-	assert.False(t, slices.Equal(PickLengths(3, from, 1), PickLengths(3, from, 2)) && slices.Equal(PickLengths(3, from, 2), PickLengths(3, from, 3)))
 }
 
 func TestPointLengths(t *testing.T) {

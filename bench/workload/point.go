@@ -40,8 +40,10 @@ type Point struct {
 	// Lengths is set.
 	OutputLen int `json:"output_len,omitempty"`
 	// Lengths are the lengths of each request, when they differ; see [DrawLengths] and
-	// [PickLengths]. All trials of the point have the same, so that their times can be compared.
+	// [SampleLengths]. All trials of the point have the same, so that their times can be compared.
 	Lengths []RequestLength `json:"lengths,omitempty"`
+	// LengthsFile describes the file that Lengths were taken from; zero when there is none.
+	LengthsFile LengthsFile `json:"lengths_file,omitzero"`
 	// SharedPrefix is the number of tokens that all prompts begin with. It does not switch the
 	// prefix cache on.
 	SharedPrefix int `json:"shared_prefix,omitempty"`

@@ -52,9 +52,8 @@ type PointRequests struct {
 	// WarmUp has five passes of the point's full shape.
 	WarmUp [][]Request
 
-	from   Requests
 	point  Point
-	prefix []int32         // the content that all prompts share
+	drawer *drawer
 	warm   map[string]bool // the prompts of all passes that are not measured
 }
 
@@ -65,24 +64,18 @@ type PointRequests struct {
 //
 //   - a length below 1
 //   - a prompt that is not longer than the shared prefix
-//   - a vocabulary with too few different prompts of a length
+//   - a vocabulary, or a tokenizer, with too few different prompts of a length
 //   - prompts that are texts when it finds none of a length
+//   - a shared prefix of texts that is shorter than the special tokens before each text
 func (q Requests) Point(ctx context.Context, p Point) (*PointRequests, error) {
-	if err := q.check(p); err != nil {
+	d, err := q.drawer(ctx, p)
+	if err != nil {
 		return nil, err
 	}
-	r := &PointRequests{from: q, point: p, warm: make(map[string]bool)}
-	if p.SharedPrefix > 0 {
-		prefix, err := q.draw(ctx, q.stream(p, 0, "prefix"), nil, RequestLength{Input: p.SharedPrefix})
-		if err != nil {
-			return nil, fmt.Errorf("bench: the shared prefix of %s: %w", p, err)
-		}
-		r.prefix = prefix.TokenIDs
-		if q.Tokenizer != nil {
-			r.prefix = q.textMaker().content(prefix.TokenIDs)
-		}
+	if err := d.listTexts(ctx); err != nil {
+		return nil, err
 	}
-	var err error
+	r := &PointRequests{point: p, drawer: d, warm: make(map[string]bool)}
 	if r.Single, err = r.pass(ctx, 0, "single", p.EachLength()[:1]); err != nil {
 		return nil, err
 	}
@@ -104,44 +97,28 @@ func (r *PointRequests) Trial(ctx context.Context, trial int) ([]Request, error)
 // pass draws requests that differ from each other and from those of the warm-up. The requests of
 // trial 0 are added to the warm-up.
 func (r *PointRequests) pass(ctx context.Context, trial int, name string, lengths []RequestLength) ([]Request, error) {
-	stream := r.from.stream(r.point, trial, name)
+	stream := r.drawer.stream(r.point, trial, name)
 	seen := make(map[string]bool)
 	if trial == 0 {
 		seen = r.warm
 	}
 	requests := make([]Request, 0, len(lengths))
-	for len(requests) < len(lengths) {
-		request, err := r.from.draw(ctx, stream, r.prefix, lengths[len(requests)])
+	for repeats := 0; len(requests) < len(lengths); {
+		length := lengths[len(requests)]
+		request, err := r.drawer.draw(ctx, stream, length)
+		if key := string(tokenBytes(request.TokenIDs)); err == nil && !seen[key] && !r.warm[key] {
+			seen[key], repeats = true, 0
+			requests = append(requests, request)
+			continue
+		}
+		if repeats++; err == nil && repeats > r.drawer.mostRepeats(length.Input) {
+			err = r.drawer.tooFew(length.Input, "perhaps more than it has")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("bench: request %d of %s: %w", len(requests)+1, r.point, err)
 		}
-		key := string(tokenBytes(request.TokenIDs))
-		if !seen[key] && !r.warm[key] {
-			seen[key] = true
-			requests = append(requests, request)
-		}
 	}
 	return requests, nil
-}
-
-// draw draws one request.
-func (q Requests) draw(ctx context.Context, r *rand.Rand, prefix []int32, length RequestLength) (Request, error) {
-	request := Request{OutputLen: length.Output}
-	if q.Tokenizer != nil {
-		var err error
-		request.Text, request.TokenIDs, err = q.textMaker().text(ctx, r, prefix, length.Input)
-		return request, err
-	}
-	request.TokenIDs = make([]int32, length.Input)
-	for i := copy(request.TokenIDs, prefix); i < length.Input; i++ {
-		request.TokenIDs[i] = q.Vocabulary.random(r)
-	}
-	return request, nil
-}
-
-// textMaker returns what makes texts of the prompts.
-func (q Requests) textMaker() textMaker {
-	return textMaker{tokenizer: q.Tokenizer, name: q.TokenizerName, vocabulary: q.Vocabulary}
 }
 
 // check returns an error that explains why the point's requests do not exist; nil when they do.
@@ -152,7 +129,6 @@ func (q Requests) check(p Point) error {
 	if p.Lengths != nil && len(p.Lengths) != p.Requests {
 		return fmt.Errorf("bench: %s has %d requests and the lengths of %d", p, p.Requests, len(p.Lengths))
 	}
-	equal := make(map[int]int) // requests by input length
 	for _, l := range p.EachLength() {
 		if l.Input < 1 || l.Output < 1 {
 			return fmt.Errorf(
@@ -162,24 +138,16 @@ func (q Requests) check(p Point) error {
 				l.Output,
 			)
 		}
+		if max(l.Input, l.Output) > maxLength {
+			return fmt.Errorf("bench: %s has a request of %d input and %d output tokens; each must be at most %d",
+				p, l.Input, l.Output, maxLength)
+		}
 		if p.SharedPrefix < 0 || l.Input <= p.SharedPrefix {
 			return fmt.Errorf(
 				"bench: %s has a request of %d input tokens, which leaves no token after the shared prefix of %d",
 				p,
 				l.Input,
 				p.SharedPrefix,
-			)
-		}
-		equal[l.Input]++
-	}
-	for length, n := range equal {
-		if need := 1 + (warmUpPasses+1)*n; !q.Vocabulary.canGive(need, length-p.SharedPrefix) {
-			return fmt.Errorf(
-				"bench: %s needs %d distinct prompts of %d tokens, warm-up included, more than a vocabulary of %d tokens can give",
-				p,
-				need,
-				length-p.SharedPrefix,
-				q.Vocabulary.Size(),
 			)
 		}
 	}

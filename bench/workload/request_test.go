@@ -142,6 +142,9 @@ func TestImpossibleRequests(t *testing.T) {
 	for _, p := range []Point{testPoint(0, 1, 1), testPoint(1, 0, 1), testPoint(1, 1, 0)} {
 		assert.ErrorContains(t, point(v, p), "at least 1")
 	}
+	for _, p := range []Point{testPoint(1, maxLength+1, 1), testPoint(1, 1, maxLength+1), testPoint(1, 1<<62, 1)} {
+		assert.ErrorContains(t, point(v, p), "each must be at most 100000000")
+	}
 	few := testPoint(3, 5, 1)
 	few.Lengths = []RequestLength{{5, 1}}
 	assert.ErrorContains(t, point(v, few), "has 3 requests and the lengths of 1")

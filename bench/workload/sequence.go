@@ -17,7 +17,8 @@ import (
 // alike with a probability above 10⁻⁹, and also when the point has a shared prefix.
 func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
-		if err := q.CheckSequence(p); err != nil {
+		d, err := q.sequenceDrawer(ctx, p)
+		if err != nil {
 			yield(Request{}, err)
 			return
 		}
@@ -27,7 +28,7 @@ func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[
 			if p.Lengths != nil {
 				length = p.Lengths[i]
 			}
-			request, err := q.draw(ctx, stream, nil, length)
+			request, err := d.draw(ctx, stream, length)
 			if !yield(request, err) || err != nil {
 				return
 			}
@@ -37,18 +38,25 @@ func (q Requests) Sequence(ctx context.Context, p Point, pass string) iter.Seq2[
 
 // CheckSequence returns the error with which [Requests.Sequence] refuses a point; nil when it
 // accepts it.
-func (q Requests) CheckSequence(p Point) error {
+func (q Requests) CheckSequence(ctx context.Context, p Point) error {
+	_, err := q.sequenceDrawer(ctx, p)
+	return err
+}
+
+// sequenceDrawer returns what draws the prompts of a sequence.
+func (q Requests) sequenceDrawer(ctx context.Context, p Point) (*drawer, error) {
 	if p.SharedPrefix > 0 {
-		return errors.New("bench: a soak test cannot have a shared prefix: leave shared_prefix out")
+		return nil, errors.New("bench: a soak test cannot have a shared prefix: leave shared_prefix out")
 	}
-	if err := q.check(p); err != nil {
-		return err
+	d, err := q.drawer(ctx, p)
+	if err != nil {
+		return nil, err
 	}
 	shortest := slices.MinFunc(p.EachLength(), func(a, b RequestLength) int { return a.Input - b.Input }).Input
 	// The birthday bound, n² / (2·V^length), in logarithms.
-	prompts := float64(shortest) * math.Log(float64(q.Vocabulary.Size()))
+	prompts := float64(d.free(shortest)) * math.Log(float64(q.Vocabulary.Size()))
 	if 2*math.Log(float64(p.Requests))-prompts > math.Log(2e-9) {
-		return fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", p.Requests, shortest)
+		return nil, fmt.Errorf("bench: %d random prompts of %d tokens may be alike: choose longer ones", p.Requests, shortest)
 	}
-	return nil
+	return d, nil
 }

@@ -26,10 +26,17 @@ type pieces struct {
 
 func (p pieces) VocabSize() int { return len(p.vocabulary) }
 
+func (p pieces) MissingTokenIDs() []int32 { return nil }
+
 func (p pieces) SpecialTokenIDs() []int32 { return []int32{0, 1} }
 
-func (p pieces) Encode(_ context.Context, text string) ([]int32, error) {
-	ids := slices.Clone(p.before)
+func (p pieces) Encode(ctx context.Context, text string) ([]int32, error) {
+	ids, err := p.EncodePlain(ctx, text)
+	return slices.Concat(p.before, ids, p.after), err
+}
+
+func (p pieces) EncodePlain(_ context.Context, text string) ([]int32, error) {
+	var ids []int32
 	words := []string{text}
 	if p.continues != "" {
 		words = strings.Fields(text)
@@ -50,7 +57,7 @@ func (p pieces) Encode(_ context.Context, text string) ([]int32, error) {
 			word, mark = word[length:], p.continues
 		}
 	}
-	return append(ids, p.after...), nil
+	return ids, nil
 }
 
 func (p pieces) Decode(_ context.Context, ids []int32) (string, error) {
@@ -95,7 +102,7 @@ func TestTextProperties(t *testing.T) {
 				ctx := context.Background()
 				q := textRequests(t, tokenizer, rapid.Uint64().Draw(t, "seed"))
 				p := Point{Study: string(RequestCount), Value: 1, Requests: rapid.IntRange(1, 4).Draw(t, "requests"), OutputLen: 1,
-					InputLen: rapid.IntRange(8, 60).Draw(t, "length"), SharedPrefix: rapid.SampledFrom([]int{0, 4}).Draw(t, "prefix")}
+					InputLen: rapid.IntRange(8, 60).Draw(t, "length"), SharedPrefix: rapid.SampledFrom([]int{0, 1, 2, 4}).Draw(t, "prefix")}
 				r, err := q.Point(ctx, p)
 				require.NoError(t, err)
 				for _, pass := range passes(t, r, 1) {
@@ -108,7 +115,7 @@ func TestTextProperties(t *testing.T) {
 						text, err := tokenizer.Decode(ctx, content)
 						require.NoError(t, err)
 						require.Equal(t, request.Text, text)
-						require.True(t, slices.Equal(r.prefix, content[:len(r.prefix)]))
+						require.True(t, slices.Equal(r.Single[0].TokenIDs[:p.SharedPrefix], ids[:p.SharedPrefix]))
 						require.Equal(t, request.Text, request.Prompt().Text)
 						require.Empty(t, request.Prompt().TokenIDs)
 					}

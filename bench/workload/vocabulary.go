@@ -42,16 +42,20 @@ func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// NewVocabulary returns the IDs from 0 to size−1 except the special ones. Both come from a
-// vllmgo.Tokenizer or, when the model has none, from a vllmgo.ModelConfig. It returns an error when
-// no ID is left.
+// NewVocabulary returns the IDs from 0 to size−1 except the given ones: those that are special, and
+// those that no token has. They come from a vllmgo.Tokenizer or, when the model has none, from a
+// vllmgo.ModelConfig. It returns an error when no ID is left.
 func NewVocabulary(size int, special []int32) (Vocabulary, error) {
 	if size > math.MaxInt32 {
 		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)
 	}
+	excluded := make(map[int32]bool, len(special))
+	for _, id := range special {
+		excluded[id] = true
+	}
 	var ids []int32
 	for id := range int32(max(size, 0)) {
-		if !slices.Contains(special, id) {
+		if !excluded[id] {
 			ids = append(ids, id)
 		}
 	}
@@ -80,14 +84,18 @@ func (v Vocabulary) contains(id int32) bool {
 	return found
 }
 
-// canGive reports whether there are n different prompts of the given length.
-func (v Vocabulary) canGive(n, length int) bool {
-	distinct := 1
-	for range length {
-		if distinct >= n || len(v.ids) == 1 {
+// mostContents is the highest number that [Vocabulary.contents] returns.
+const mostContents = 1 << 30
+
+// contents returns the number of different contents of so many tokens, or mostContents when there
+// are more.
+func (v Vocabulary) contents(tokens int) int {
+	n := 1
+	for range tokens {
+		if len(v.ids) == 1 || n == mostContents {
 			break
 		}
-		distinct *= len(v.ids) // at most n·len(ids): far from overflow
+		n = min(n*len(v.ids), mostContents) // below 2⁶¹: far from overflow
 	}
-	return distinct >= n
+	return n
 }

@@ -16,6 +16,11 @@ func (ByteTokenizer) Encode(_ context.Context, text string) ([]int32, error) {
 	return ids, nil
 }
 
+// EncodePlain returns the bytes of a text.
+func (t ByteTokenizer) EncodePlain(ctx context.Context, text string) ([]int32, error) {
+	return t.Encode(ctx, text)
+}
+
 // Decode returns the text of bytes.
 func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 	var b []byte
@@ -27,6 +32,9 @@ func (ByteTokenizer) Decode(_ context.Context, ids []int32) (string, error) {
 
 // VocabSize returns 256.
 func (ByteTokenizer) VocabSize() int { return 256 }
+
+// MissingTokenIDs returns none.
+func (ByteTokenizer) MissingTokenIDs() []int32 { return nil }
 
 // SpecialTokenIDs returns none.
 func (ByteTokenizer) SpecialTokenIDs() []int32 { return nil }
@@ -44,6 +52,11 @@ func (Letters) Encode(_ context.Context, text string) ([]int32, error) {
 	return ids, nil
 }
 
+// EncodePlain returns a token for each character.
+func (t Letters) EncodePlain(ctx context.Context, text string) ([]int32, error) {
+	return t.Encode(ctx, text)
+}
+
 // Decode returns the character of each token.
 func (Letters) Decode(_ context.Context, ids []int32) (string, error) {
 	var text []rune
@@ -55,6 +68,9 @@ func (Letters) Decode(_ context.Context, ids []int32) (string, error) {
 
 // VocabSize returns 100.
 func (Letters) VocabSize() int { return 100 }
+
+// MissingTokenIDs returns none.
+func (Letters) MissingTokenIDs() []int32 { return nil }
 
 // SpecialTokenIDs returns the last token.
 func (Letters) SpecialTokenIDs() []int32 { return []int32{99} }

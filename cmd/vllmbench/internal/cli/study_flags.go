@@ -219,11 +219,10 @@ func (s *study) plan(ctx context.Context, studies []workload.Study, t workload.T
 		if s.lengths == "" {
 			point.Lengths = workload.DrawLengths(s.requests, s.input, s.output, s.seed)
 		} else {
-			all, err := s.readLengths(ctx, t)
-			if err != nil {
+			var err error
+			if point.Lengths, point.LengthsFile, err = s.sampleLengths(ctx, t); err != nil {
 				return nil, err
 			}
-			point.Lengths = workload.PickLengths(s.requests, all, s.seed)
 		}
 		made, err := workload.NewStudy(s.name, point, s.parsedAxes...)
 		if err != nil {
@@ -234,18 +233,21 @@ func (s *study) plan(ctx context.Context, studies []workload.Study, t workload.T
 	return s.apply(studies)
 }
 
-// readLengths reads the file of lengths.
-func (s *study) readLengths(ctx context.Context, t workload.Tokenizer) ([]workload.RequestLength, error) {
+// sampleLengths takes the lengths of the requests from the file of lengths.
+func (s *study) sampleLengths(
+	ctx context.Context,
+	t workload.Tokenizer,
+) ([]workload.RequestLength, workload.LengthsFile, error) {
 	file, err := os.Open(s.lengths)
 	if err != nil {
-		return nil, err
+		return nil, workload.LengthsFile{}, err
 	}
 	defer file.Close()
-	all, err := workload.ReadLengths(ctx, file, t)
+	lengths, from, err := workload.SampleLengths(ctx, file, t, s.requests, s.seed)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.lengths, err)
+		return nil, from, fmt.Errorf("%s: %w", s.lengths, err)
 	}
-	return all, nil
+	return lengths, from, nil
 }
 
 // apply returns the studies with the settings of all points.

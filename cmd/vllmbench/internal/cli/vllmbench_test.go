@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +16,7 @@ import (
 	"vllmgo/bench/benchtest"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/fake"
 	"vllmgo/vllmgo"
 )
 
@@ -25,7 +28,8 @@ func TestVllmbenchRun(t *testing.T) {
 	dir := t.TempDir()
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 20, "output_len": 3}
-{"prompt": "abcdefgh", "completion": "ab"}`), 0o644))
+{"prompt": "abcdefgh", "completion": "ab"}
+{"prompt": "unanswered", "completion": ""}`), 0o644))
 
 	for name, c := range map[string]struct {
 		args  []string
@@ -52,6 +56,7 @@ func TestVllmbenchRun(t *testing.T) {
 			}},
 		"lengths": {[]string{"--requests", "4", "--lengths", lengths, "--text"}, func(t *testing.T, j *journal.Journal) {
 			assert.ElementsMatch(t, []workload.RequestLength{{Input: 20, Output: 3}, {Input: 8, Output: 2}, {Input: 20, Output: 3}, {Input: 8, Output: 2}}, j.Header.Studies[0].Points[0].Lengths)
+			assert.Equal(t, workload.LengthsFile{Requests: 2, LeftOut: 1}, j.Header.Studies[0].Points[0].LengthsFile)
 			assert.True(t, j.Header.Text)
 		}},
 	} {
@@ -68,6 +73,11 @@ func TestVllmbenchRun(t *testing.T) {
 			assert.Empty(t, j.Failures)
 			c.check(t, j)
 			assert.Contains(t, stdout, "Results summary")
+			if name == "lengths" {
+				const note = "the file of lengths has 2 requests, so its lengths are used up to 2 times each"
+				assert.Contains(t, stdout, note)
+				assert.Equal(t, 1, strings.Count(stderr, note), "told once")
+			}
 
 			status, stdout, stderr = runVllmbench(t, lib, "replay", "--check-requests", out)
 			require.Zero(t, status, stderr)
@@ -141,6 +151,58 @@ func TestVllmbenchRefuses(t *testing.T) {
 		status, _, stderr := runVllmbench(t, lib, c.args...)
 		assert.Equal(t, c.status, status, want)
 		assert.Contains(t, stderr, want)
+	}
+}
+
+// gappy is a tokenizer without the IDs 40 to 79.
+type gappy struct{ fake.Letters }
+
+func (gappy) MissingTokenIDs() []int32 {
+	var ids []int32
+	for id := range int32(40) {
+		ids = append(ids, 40+id)
+	}
+	return ids
+}
+
+// Prompts have no IDs that no token has, as token IDs and as texts.
+func TestVocabularyWithGaps(t *testing.T) {
+	for _, flags := range [][]string{nil, {"--text"}} {
+		lib := benchtest.NewLibrary("cpu", "m")
+		lib.LoadTokenizer = func(context.Context, vllmgo.EngineArgs) (workload.Tokenizer, error) { return gappy{}, nil }
+		out := filepath.Join(t.TempDir(), "out")
+		args := append([]string{"run", "--model", "m", "--trials", "1", "--requests", "20", "--out", out}, flags...)
+		status, _, stderr := runVllmbench(t, lib, args...)
+		require.Zero(t, status, stderr)
+		vocabulary := journalOf(t, out).Header.Vocabulary
+		assert.Equal(t, 58, vocabulary.Size(), "100 tokens without 1, 99 and 40 to 79")
+		assert.Equal(t, int32(98), vocabulary.Highest())
+	}
+}
+
+// What the model cannot hold is refused before an engine is loaded, also when a setting of one
+// point makes it so.
+func TestTooLongForTheModel(t *testing.T) {
+	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
+	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 3000, "output_len": 1}`), 0o644))
+	for want, args := range map[string][]string{
+		"a sequence of 3001 tokens":                {"run", "--trials", "1", "--lengths", lengths},
+		"a sequence of 2047 tokens":                {"run", "--trials", "1", "--requests", "1", "--input-len", "2000", "--output-len", "47", "--set", "max_model_len=300"},
+		"a sequence of 9000000000000000064 tokens": {"run", "--trials", "1", "--axis", "input_len=9000000000000000000"},
+		"a sequence of 3008 tokens":                {"soak", "--requests", "20", "--input-len", "3000"},
+	} {
+		lib := benchtest.NewLibrary("cpu", "m")
+		load := lib.LoadConfig
+		lib.LoadConfig = func(ctx context.Context, args vllmgo.EngineArgs) (vllmgo.ModelConfig, error) {
+			config, err := load(ctx, args)
+			config.MaxModelLen = cmp.Or(args.MaxModelLen, config.MaxModelLen)
+			return config, err
+		}
+		status, stdout, stderr := runVllmbench(t, lib, append(args, "--model", "m", "--out", filepath.Join(t.TempDir(), "out"))...)
+		assert.Equal(t, 1, status, want)
+		assert.Contains(t, stdout+stderr, want)
+		assert.Contains(t, stdout+stderr, "exceeds the model's max_model_len")
+		assert.Empty(t, lib.Opened, want)
 	}
 }
 
