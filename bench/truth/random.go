@@ -15,13 +15,16 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// trialCounts are numbers of trials: none that has an interval, few, and many. There are few of
-// them because compare.py simulates each.
-var trialCounts = []int{1, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 10, 12, 12, 20}
+// trialCounts are numbers of trials, with too few for an interval among them. They are few because
+// compare.py simulates the dips of each.
+var trialCounts = []int{1, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10, 10, 12, 12, 20, 50}
 
 // newHeader returns the settings that a pair of runs shares.
 func newHeader(r *rand.Rand) journal.Header {
 	base := workload.Point{InputLen: 1 + r.IntN(300), OutputLen: 1 + r.IntN(80)}
+	if r.IntN(6) == 0 {
+		base.OutputLen = 1
+	}
 	if r.IntN(4) == 0 {
 		base.Set.Sampling = map[string]any{"n": 1 + r.IntN(3), "temperature": 1}
 	}
@@ -61,7 +64,7 @@ func newHeader(r *rand.Rand) journal.Header {
 		Latency:  r.IntN(3) == 0 && base.Set.Sampling == nil,
 		Cold:     true,
 	}
-	if h.Stopping.MaxTrials = 20; r.IntN(3) == 0 {
+	if r.IntN(3) == 0 {
 		h.Device = "cpu"
 	}
 	if h.Latency && r.IntN(2) == 0 {
@@ -212,7 +215,10 @@ func (g *generator) pass(p workload.Point, number int) *journal.LatencyPass {
 		r.TTFT = r.Queue + time.Duration(1+g.Int64N(1e8))
 		r.E2E = r.TTFT
 		for tokens := 1; tokens < length.Output; tokens++ {
-			gap := time.Duration(1 + g.Int64N(1e7))
+			if g.IntN(10) == 0 {
+				continue // with the token before
+			}
+			gap := time.Duration(g.IntN(8) * g.IntN(1e6))
 			r.ITL = append(r.ITL, gap)
 			r.E2E += gap
 		}

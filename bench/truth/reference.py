@@ -91,12 +91,12 @@ def dip(times):
     above = np.cumsum(repeats) / n
     left = Side(x, above - repeats / n, above)
     right = Side(-x[::-1], (1 - above)[::-1], (1 - above + repeats / n)[::-1])
-    best = np.inf
-    for m in range(len(x)):
+    best, alone = np.inf, np.maximum(left.alone, right.alone[::-1])
+    for m in np.argsort(alone):
         mirror = len(x) - 1 - m
-        low = max(left.alone[m], right.alone[mirror])
+        low = alone[m]
         if low >= best:
-            continue
+            break
 
         def fits(d):
             # The two sides meet at the mode, where the function may jump, but only up.
@@ -158,25 +158,28 @@ def outliers(times):
     return [i + 1 for i, t in enumerate(times) if t < low - far or t > high + far]
 
 
+# The bits of a coefficient: no number of ways to choose among 100 values has more.
+BITS = 100
+
+
 @lru_cache(maxsize=None)
 def rank_sums(groups, m):
-    """The number of ways in which m of the values, in tied groups in ascending order, have twice the U."""
-    # ways[(taken, 2U)]; U counts the pairs in which the taken value is the larger, ties as a half.
-    ways = {(0, 0): 1}
-    seen = 0
+    """The number of ways in which m of the values, in tied groups in ascending order, have a U of 0, 1/2, 1, ...
+
+    U counts the pairs in which the taken value is the larger, ties as a half.
+    """
+    # ways[k] is a polynomial in q^2U for k taken values, a large integer with BITS bits a coefficient.
+    ways, seen = [1] + [0] * m, 0
     for size in groups:
-        more = {}
-        for (taken, u), count in ways.items():
-            for k in range(min(size, m - taken) + 1):
-                key = (taken + k, u + 2 * k * (seen - taken) + k * (size - k))
-                more[key] = more.get(key, 0) + count * comb(size, k)
+        more = [0] * (m + 1)
+        for taken, polynomial in enumerate(ways):
+            for k in range(min(size, m - taken) + 1 if polynomial else 0):
+                twice_u = 2 * k * (seen - taken) + k * (size - k)
+                more[taken + k] += comb(size, k) * polynomial << BITS * twice_u
         ways = more
         seen += size
-    result = {}
-    for (taken, u), count in ways.items():
-        if taken == m:
-            result[u] = result.get(u, 0) + count
-    return result
+    most = 2 * m * (seen - m)
+    return [ways[m] >> BITS * u & (1 << BITS) - 1 for u in range(most + 1)]
 
 
 def rank_test(first, second):
@@ -185,10 +188,7 @@ def rank_test(first, second):
     groups = tuple(both.count(v) for v in sorted(set(both)))
     u = sum(2 * (a > b) + (a == b) for a in first for b in second)
     ways = rank_sums(groups, len(first))
-    total = sum(ways.values())
-    below = sum(c for v, c in ways.items() if v <= u)
-    above = sum(c for v, c in ways.items() if v >= u)
-    return min(1, 2 * min(below, above) / total), total
+    return min(1, 2 * min(sum(ways[: u + 1]), sum(ways[u:])) / sum(ways))
 
 
 def ratio_interval(first, second):
@@ -198,7 +198,7 @@ def ratio_interval(first, second):
     total, below, k = comb(m + n, m), 0, 0
     # The interval from the k-th smallest covers with 1 - 2 P(U <= k-1).
     while True:
-        below += ways.get(2 * k, 0)
+        below += ways[2 * k]
         if 1 - 2 * below / total < 0.99:
             break
         k += 1
@@ -286,11 +286,12 @@ def percentiles(values):
 
 
 def histogram(values):
-    """Latencies: ten bins a decade from 1 ns. A time below that is in the first bin."""
+    """Latencies: ten bins a decade from 1 ns, by their lower ends. A time below 1 ns is in the first bin."""
     bins = {}
     for value in values:
-        bin = int(np.floor(10 * np.log10(max(value, 1)) + 1e-9))
-        bins[bin] = bins.get(bin, 0) + 1
+        bin = np.floor(10 * np.log10(max(value, 1)) + 1e-9)
+        low = ceil(10 ** (bin / 10))
+        bins[low] = bins.get(low, 0) + 1
     return bins
 
 
