@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench race check test test-0.24 lint clean
+.PHONY: help setup bench race check test test-0.24 truth lint clean
 
 # The settings of `make bench` and `make race` that are set become flags of their programs, which document them; ARGS adds
 # others.
@@ -52,6 +52,15 @@ test: ## Run all tests
 
 test-0.24: ## Run vllmgo's tests with the oldest vLLM that is supported
 	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python $(gotestsum) $(ARGS) ./vllmgo
+
+# numpy and scipy are for this alone. SEED=N makes other journals, JOURNALS=N so many.
+truth: .cache/truth/installed ## Compare the figures of 1,000 random journals with a second implementation, in Python
+	@go run ./bench/truth $(or $(SEED),1) $(or $(JOURNALS),1000) | .cache/truth/bin/python bench/truth/compare.py
+
+.cache/truth/installed: bench/truth/requirements.txt
+	@python3 -m venv --clear .cache/truth
+	@.cache/truth/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@
 
 lint: ## Check formatting and run the static checks
 	@unformatted=$$(find . -name '.?*' -prune -o -name '*.go' -print | xargs -r gofmt -l); \
