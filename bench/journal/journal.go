@@ -43,12 +43,13 @@ func (j *Journal) add(line []byte) error {
 	if j.Header.Schema == 0 {
 		return j.addHeader(r.Header)
 	}
+	if err := j.validate(r); err != nil {
+		return err
+	}
 	switch {
 	case r.Engine != nil:
 		j.Engines = append(j.Engines, *r.Engine)
 		j.LastEngine = max(j.LastEngine, r.Engine.Number)
-	case r.Trial != nil && !j.opened(r.Trial.Engine):
-		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
 	case r.WarmUp != nil:
 		j.WarmUps = append(j.WarmUps, *r.WarmUp)
 	case r.Trial != nil:
@@ -82,13 +83,11 @@ func (j *Journal) addHeader(h *Header) error {
 	case h.Schema != Schema:
 		return fmt.Errorf("schema %d; this program reads %d", h.Schema, Schema)
 	}
+	if err := h.validate(); err != nil {
+		return err
+	}
 	j.Header = *h
 	return nil
-}
-
-// opened reports whether the journal has the engine with the given number.
-func (j *Journal) opened(engine int) bool {
-	return slices.ContainsFunc(j.Engines, func(e Engine) bool { return e.Number == engine })
 }
 
 // Times returns the times of a point's trials, in their order.

@@ -196,9 +196,10 @@ func (j *Journal) add(line []byte) error {
 	if j.Header.Schema == 0 {
 		return j.addHeader(r.Header)
 	}
+	if err := j.validate(r); err != nil {
+		return err
+	}
 	switch {
-	case r.Header != nil:
-		return errors.New("another header: the file has the lines of two races")
 	case r.Loaded != nil:
 		j.Loaded = append(j.Loaded, *r.Loaded)
 	case r.Trial != nil:
@@ -218,8 +219,9 @@ func (j *Journal) addHeader(h *Header) error {
 		return errors.New("the first line is not a header")
 	case h.Schema != schema:
 		return fmt.Errorf("schema %d; this program reads %d", h.Schema, schema)
-	case len(h.Contenders) == 0:
-		return errors.New("the header has no contenders")
+	}
+	if err := h.validate(); err != nil {
+		return err
 	}
 	j.Header = *h
 	return nil

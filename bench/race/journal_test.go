@@ -14,10 +14,12 @@ import (
 )
 
 func TestReadJournalErrors(t *testing.T) {
-	const header = `{"header":{"schema":1,"contenders":[{"name":"vllmgo","kind":"vllmgo"}]}}` + "\n"
+	const header = `{"header":{"schema":1,"rounds":1,"contenders":[{"name":"vllmgo","kind":"vllmgo"}],` +
+		`"studies":[{"name":"s","max_num_seqs":1,"max_num_batched_tokens":1,` +
+		`"points":[{"study":"s","value":1,"requests":1,"input_len":1,"output_len":1}]}]}}` + "\n"
 	const trial = `{"trial":{"contender":"vllmgo","study":"s","value":1,"round":1,"wall_ns":1}}` + "\n"
 	for name, c := range map[string]struct{ text, message string }{
-		"empty":                 {"", "line 1 of the journal: unexpected end"},
+		"empty":                 {"", "line 1 of the journal: it is empty"},
 		"no header":             {trial + trial, "line 1 of the journal: the first line is not a header"},
 		"an unknown schema":     {`{"header":{"schema":2}}` + "\n", "line 1 of the journal: schema 2; this program reads 1"},
 		"no contenders":         {`{"header":{"schema":1}}` + "\n", "line 1 of the journal: the header has no contenders"},

@@ -210,6 +210,9 @@ func (p *preparation) checkEngines(ctx context.Context) error {
 		return errors.New("there is nothing to measure: no study is left")
 	}
 	for _, study := range p.out.Studies {
+		if err := study.Validate(); err != nil {
+			return err
+		}
 		for _, point := range study.Points {
 			if len(point.Set.Engine) == 0 {
 				continue // as EngineArgs, which were checked

@@ -30,7 +30,10 @@ func Read(r io.Reader, add func(line []byte) error) (damaged bool, err error) {
 	}
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 	for i, line := range lines {
-		err := add(line)
+		err := checkLine(line)
+		if err == nil {
+			err = add(line)
+		}
 		switch {
 		case err == nil:
 		case i > 0 && i == len(lines)-1:

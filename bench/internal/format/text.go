@@ -1,6 +1,10 @@
 package format
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // None is the cell of what is not known.
 const None = "–"
@@ -31,7 +35,13 @@ func List(words []string) string {
 }
 
 // Title returns text with its first letter in upper case.
-func Title(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+func Title(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
 
 // FirstLine returns the first line of an error's message.
 func FirstLine(err error) string {
