@@ -36,7 +36,7 @@ func (s Settings) openJournal() (*journal.Writer, *journal.Journal, error) {
 // sameRun returns an error when a run has other settings than before, or is on another machine.
 func sameRun(past, now journal.Header) error {
 	for _, h := range []*journal.Header{&past, &now} {
-		h.Started, h.Command = time.Time{}, nil
+		h.Started, h.Command, h.Schema = time.Time{}, nil, 0 // an older journal goes on as it is
 		if h.RandomWeights {
 			h.EngineArgs.Model = "" // a temporary folder
 		}

@@ -27,6 +27,9 @@ type Journal struct {
 	Ended bool
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
+	// Unverified is true when the lines have no checksums, because an older program wrote them.
+	// Damage may then go unnoticed.
+	Unverified bool
 
 	// UnderWay is what has begun according to the last line; nil when that line is of another kind.
 	UnderWay *Begin
@@ -35,13 +38,13 @@ type Journal struct {
 }
 
 // add takes in one line of the file.
-func (j *Journal) add(line []byte) error {
+func (j *Journal) add(line []byte, verified bool) error {
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
 	if j.Header.Schema == 0 {
-		return j.addHeader(r.Header)
+		return j.addHeader(r.Header, verified)
 	}
 	if err := j.validate(r); err != nil {
 		return err
@@ -76,17 +79,19 @@ func (j *Journal) add(line []byte) error {
 }
 
 // addHeader takes in the first line.
-func (j *Journal) addHeader(h *Header) error {
+func (j *Journal) addHeader(h *Header, verified bool) error {
 	switch {
 	case h == nil:
 		return errors.New("the first line is not a header")
-	case h.Schema != Schema:
-		return fmt.Errorf("schema %d; this program reads %d", h.Schema, Schema)
+	case h.Schema != Schema && h.Schema != schemaWithoutChecksums:
+		return fmt.Errorf("schema %d; this program reads %d and %d", h.Schema, schemaWithoutChecksums, Schema)
+	case h.Schema == Schema && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", Schema)
 	}
 	if err := h.validate(); err != nil {
 		return err
 	}
-	j.Header = *h
+	j.Header, j.Unverified = *h, !verified
 	return nil
 }
 

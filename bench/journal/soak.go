@@ -16,9 +16,9 @@ import (
 // SoakFileName is the name of a soak test's journal in a results directory.
 const SoakFileName = "soak.jsonl"
 
-// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other.
-// A journal without a version has version 1.
-const SoakSchema = 1
+// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses later ones.
+// It also reads version 1, which has no checksums; a journal without a version has it.
+const SoakSchema = 2
 
 // Soak is everything that a soak test recorded, as read from its file.
 type Soak struct {
@@ -28,6 +28,8 @@ type Soak struct {
 	End *SoakEnd
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
+	// Unverified is true when the lines have no checksums; see [Journal].
+	Unverified bool
 }
 
 // SoakRecord is one line of a soak test's journal. Exactly one member is set.
@@ -93,13 +95,13 @@ func ReadSoak(path string) (*Soak, error) {
 }
 
 // add takes in one line of the file.
-func (s *Soak) add(line []byte) error {
+func (s *Soak) add(line []byte, verified bool) error {
 	var r SoakRecord
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
 	if s.Header.Started.IsZero() {
-		return s.addHeader(r.Header)
+		return s.addHeader(r.Header, verified)
 	}
 	switch {
 	case r.Header != nil:
@@ -123,12 +125,14 @@ func (s *Soak) add(line []byte) error {
 }
 
 // addHeader takes in the first line.
-func (s *Soak) addHeader(h *SoakHeader) error {
+func (s *Soak) addHeader(h *SoakHeader, verified bool) error {
 	switch {
 	case h == nil:
 		return errors.New("the first line is not a header")
 	case h.Schema > SoakSchema:
 		return fmt.Errorf("schema %d; this program reads %d", h.Schema, SoakSchema)
+	case h.Schema == SoakSchema && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", SoakSchema)
 	}
 	study := workload.Study{Name: h.Point.Study, MaxNumSeqs: 1, MaxNumBatchedTokens: 1, Points: []workload.Point{h.Point}}
 	err := cmp.Or(study.Validate(), valid.Fields(
@@ -138,7 +142,7 @@ func (s *Soak) addHeader(h *SoakHeader) error {
 		valid.NotNegative("cores", h.Machine.Cores),
 	))
 	if err == nil {
-		s.Header = *h
+		s.Header, s.Unverified = *h, !verified
 	}
 	return err
 }

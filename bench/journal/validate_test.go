@@ -2,6 +2,8 @@ package journal_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"vllmgo/bench/journal"
+	"vllmgo/internal/logfile"
 )
 
 // object is what JSON has in braces.
 type object = map[string]any
 
-// edited returns a journal without checksums, after edit has changed the n-th line of a kind,
+// edited returns a journal of schema 2, which has no checksums, after edit has changed the n-th line of a kind,
 // counted from 0.
 func edited(t *testing.T, text, kind string, n int, edit func(object)) string {
 	t.Helper()
@@ -25,6 +28,10 @@ func edited(t *testing.T, text, kind string, n int, edit func(object)) string {
 		decoder.UseNumber()
 		var record object
 		require.NoError(t, decoder.Decode(&record))
+		delete(record, "crc32c")
+		if header, ok := record["header"].(object); ok {
+			header["schema"] = 2
+		}
 		if member, ok := record[kind].(object); ok {
 			if n == 0 {
 				edit(member)
@@ -37,6 +44,21 @@ func edited(t *testing.T, text, kind string, n int, edit func(object)) string {
 	}
 	require.Negative(t, n, "there is no such line")
 	return b.String()
+}
+
+// sealed returns a journal of schema 2 as one of schema 3.
+func sealed(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), journal.FileName)
+	w, err := logfile.Create(path)
+	require.NoError(t, err)
+	for line := range strings.Lines(strings.Replace(text, `"schema":2`, `"schema":3`, 1)) {
+		require.NoError(t, w.Append(json.RawMessage(line)))
+	}
+	require.NoError(t, w.Close())
+	written, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(written)
 }
 
 // in returns the edit of a value inside another, by the names and indices on the way.
@@ -54,7 +76,7 @@ func in(value any, path ...any) func(object) {
 	}
 }
 
-// Each value of a journal that is impossible is an error that names the line and the value.
+// Each value that is impossible is an error that names the line and the value, with checksums and without.
 func TestImpossibleValues(t *testing.T) {
 	text := testJournal(t)
 	_, err := journal.Read(strings.NewReader(edited(t, text, "trial", 0, func(object) {})))
@@ -105,10 +127,13 @@ func TestImpossibleValues(t *testing.T) {
 		"batch size 7, which":                                 {"begin", 1, in([]any{object{"study": "batch-size", "value": 7}}, "points")},
 		"line 2 of the journal: engine is 0":                  {"begin", 0, in(0, "engine")},
 	} {
-		j, err := journal.Read(strings.NewReader(edited(t, text, c.kind, c.n, c.edit)))
-		require.ErrorContains(t, err, want)
-		assert.ErrorContains(t, err, " of the journal: ", want)
-		assert.Nil(t, j)
+		damaged := edited(t, text, c.kind, c.n, c.edit)
+		for _, text := range []string{damaged, sealed(t, damaged)} {
+			j, err := journal.Read(strings.NewReader(text))
+			require.ErrorContains(t, err, want)
+			assert.ErrorContains(t, err, " of the journal: ", want)
+			assert.Nil(t, j)
+		}
 	}
 }
 

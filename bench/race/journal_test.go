@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,8 @@ func TestReadJournalErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, message string }{
 		"empty":                 {"", "line 1 of the journal: it is empty"},
 		"no header":             {trial + trial, "line 1 of the journal: the first line is not a header"},
-		"an unknown schema":     {`{"header":{"schema":2}}` + "\n", "line 1 of the journal: schema 2; this program reads 1"},
+		"an unknown schema":     {`{"header":{"schema":3}}` + "\n", "line 1 of the journal: schema 3; this program reads 1 and 2"},
+		"no checksums":          {strings.Replace(header, `"schema":1`, `"schema":2`, 1), "it has no checksum, which schema 2 has"},
 		"no contenders":         {`{"header":{"schema":1}}` + "\n", "line 1 of the journal: the header has no contenders"},
 		"two headers":           {header + header + trial, "line 2 of the journal: another header"},
 		"an unknown record":     {header + "{}\n" + trial, "line 2 of the journal: it has no loaded, trial or failure"},

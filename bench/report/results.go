@@ -23,6 +23,9 @@ type Results struct {
 	Recommendations []Recommendation `json:"recommendations"`
 	// Problems are failures of whole engines, and damage to the journal.
 	Problems []string `json:"problems,omitempty"`
+	// Unverified is true when the journal has no checksums; see [journal.Journal]. It is not in
+	// results.json, which an older program wrote without it.
+	Unverified bool `json:"-"`
 }
 
 // StudyResult is the result of a study.
@@ -36,7 +39,7 @@ type StudyResult struct {
 
 // New computes the results of a journal.
 func New(j *journal.Journal) *Results {
-	r := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines}
+	r := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines, Unverified: j.Unverified}
 	for _, study := range j.Header.Studies {
 		s := StudyResult{Study: study}
 		for _, p := range study.Points {
@@ -50,6 +53,9 @@ func New(j *journal.Journal) *Results {
 		if f.Point == nil {
 			r.Problems = append(r.Problems, fmt.Sprintf("engine %d: %s", f.Engine, f.Reason))
 		}
+	}
+	if !j.Ended {
+		r.Problems = append(r.Problems, "the journal has no end: the run was interrupted, or goes on")
 	}
 	if j.Damaged {
 		r.Problems = append(r.Problems, "the journal's last line is damaged and was left out")

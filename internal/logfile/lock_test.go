@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func none([]byte) error { return nil }
+func none([]byte, bool) error { return nil }
 
 // A file has one writer at a time, whose process the error of a second one names.
 func TestOneWriter(t *testing.T) {
@@ -32,5 +32,5 @@ func TestOneWriter(t *testing.T) {
 	require.NoError(t, second.Close())
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, `{"line":1}`+"\n"+`{"line":2}`+"\n", string(text))
+	assert.Equal(t, `{"line":1,"crc32c":"56d9e1da"}`+"\n"+`{"line":2,"crc32c":"ea2a0e5b"}`+"\n", string(text))
 }

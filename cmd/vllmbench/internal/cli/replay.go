@@ -32,7 +32,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 			if onlyReport {
 				return v.reportAgain(folderOf(args[0]))
 			}
-			past, err := readJournal(args[0])
+			past, err := v.readJournal(args[0])
 			if err != nil {
 				return err
 			}

@@ -144,6 +144,27 @@ func TestVllmbenchRefuses(t *testing.T) {
 	}
 }
 
+// Each command that reads a journal without checksums says so, and only on stderr.
+func TestUnverifiedIsTold(t *testing.T) {
+	const committed = "../../../../docs/results/"
+	soaked := t.TempDir()
+	text, err := os.ReadFile(committed + "soak/h100/soak.jsonl")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(soaked, journal.SoakFileName), text, 0o644))
+	one, two := committed+"h100x2-scaling/opt-125m-tp1", committed+"h100x2-scaling/opt-125m-tp2"
+	for _, args := range [][]string{
+		{"compare", one, two},
+		{"scaling", one, two},
+		{"replay", "--check-requests", committed + "cpu-opt-125m-quick"},
+		{"replay", "--report", soaked},
+	} {
+		status, stdout, stderr := runVllmbench(t, benchtest.NewLibrary("cpu"), args...)
+		require.Zero(t, status, stderr)
+		assert.Contains(t, stderr, args[len(args)-1]+": the journal is of an older version and has no checksums")
+		assert.NotContains(t, stdout, "checksum")
+	}
+}
+
 // A replay on a model with fewer tokens is refused before anything is loaded.
 func TestReplayNeedsTheVocabulary(t *testing.T) {
 	lib := benchtest.NewLibrary("cpu", "m")
