@@ -39,20 +39,19 @@ func TestReadJournalErrors(t *testing.T) {
 
 // The results of a journal are computed without a panic, whatever it has.
 func FuzzJournal(f *testing.F) {
-	for _, text := range []string{
-		`{"header":{"schema":1,"rounds":1,"contenders":[{"name":"a","kind":"vllmgo"},{"name":"b","kind":"throughput"}],` +
-			`"studies":[{"name":"s","points":[{"study":"s","value":1,"requests":1,"output_len":1}]}]}}
+	for _, path := range []string{"cpu-start-up/1", "h100-start-up", "cpu-race-throughput"} {
+		text, err := os.ReadFile(filepath.Join("../../docs/results", path, JournalName))
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Add([]byte(`{"header":{"schema":1,"rounds":1,"reload":true,"contenders":[{"name":"a","kind":"vllmgo"},` +
+		`{"name":"b","kind":"throughput"}],"studies":[{"name":"s","max_num_seqs":1,"max_num_batched_tokens":1,` +
+		`"points":[{"study":"s","value":1,"requests":1,"output_len":1}]}]}}
 {"loaded":{"contender":"a","group":1,"load_ns":1,"first_token_ns":1}}
 {"trial":{"contender":"a","study":"s","value":1,"round":1,"wall_ns":1}}
 {"trial":{"contender":"b","study":"s","value":1,"round":1,"wall_ns":2,"process_ns":1}}
-`,
-		`{"header":{"schema":1,"reload":true,"contenders":[{},{}],"studies":[{"points":[{}]}]}}
-{"trial":{"round":-1}}
-{"failure":{}}
-`,
-	} {
-		f.Add([]byte(text))
-	}
+{"failure":{"contender":"b","group":1}}
+`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		j := new(Journal)
 		if _, err := logfile.Read(bytes.NewReader(text), j.add); err != nil {

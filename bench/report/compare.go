@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"vllmgo/bench/internal/format"
@@ -81,7 +82,23 @@ func (c *Comparison) note(text string, points []string) {
 
 // identity returns a text that is the same for points that do the same work under the same name.
 func identity(p workload.Point) string {
-	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), p.EachLength())
+	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), lengthsText(p))
+}
+
+// lengthsText returns the lengths of all requests as a text that is short when they are alike.
+func lengthsText(p workload.Point) string {
+	if p.Lengths == nil {
+		return fmt.Sprint(p.Requests, workload.RequestLength{Input: p.InputLen, Output: p.OutputLen})
+	}
+	var b strings.Builder
+	for i := 0; i < len(p.Lengths); {
+		first := i
+		for i < len(p.Lengths) && p.Lengths[i] == p.Lengths[first] {
+			i++
+		}
+		fmt.Fprint(&b, i-first, p.Lengths[first])
+	}
+	return b.String()
 }
 
 // differences returns what differs between two runs besides their points.
