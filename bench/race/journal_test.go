@@ -78,3 +78,20 @@ func TestCommittedRaces(t *testing.T) {
 		assert.Equal(t, string(want), got.String(), path)
 	}
 }
+
+// No text of a journal reaches a terminal with its control characters.
+func TestControlCharacters(t *testing.T) {
+	const escape = "\x1b[2J\u009b\x07"
+	j := &Journal{
+		Header: Header{
+			Model: "m" + escape, Device: "d" + escape, Preset: "p" + escape, Command: []string{"c" + escape},
+			Contenders: []Contender{{Name: "a" + escape, Kind: VLLMGo}},
+		},
+		Failures: []Failure{{Contender: "a" + escape, Reason: "it broke\n" + escape}},
+	}
+	var text strings.Builder
+	require.NoError(t, NewResult(j).Write(&text))
+	assert.Contains(t, text.String(), "it broke\n\\x1b[2J")
+	assert.NotContains(t, text.String(), "\x1b")
+	assert.NotContains(t, text.String(), "\u009b")
+}

@@ -11,6 +11,7 @@ import (
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/plain"
 )
 
 // Comparison compares the points that two runs have in common.
@@ -141,7 +142,7 @@ func (c *Comparison) Write(w io.Writer) error {
 	for _, note := range c.Notes {
 		fmt.Fprintf(&b, "Note: %s.\n", note)
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := plain.Writer(w).Write(b.Bytes())
 	return err
 }
 

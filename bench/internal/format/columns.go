@@ -3,6 +3,8 @@ package format
 import (
 	"encoding/csv"
 	"io"
+
+	"vllmgo/internal/plain"
 )
 
 // Columns are the columns of a table or a CSV file, from left to right.
@@ -35,7 +37,7 @@ func (c *Columns[Row]) lines(rows []Row) [][]string {
 	lines := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range c.cells {
-			lines[i] = append(lines[i], cell(row))
+			lines[i] = append(lines[i], plain.Text(cell(row)))
 		}
 	}
 	return lines

@@ -12,6 +12,7 @@ import (
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/vllm"
+	"vllmgo/internal/plain"
 )
 
 // runCommand returns the command. Its flags are the ones below, those of shared_flags.go that other
@@ -97,7 +98,7 @@ func (v *vllmbench) report(dir string) error {
 		return err
 	}
 	v.noteUnverified(dir, results.Unverified)
-	fmt.Fprintf(v.stderr, "results are in %s\n", dir)
+	fmt.Fprintf(plain.Writer(v.stderr), "results are in %s\n", dir)
 	if err == nil && !results.Complete() {
 		err = errors.New("not every point was measured; the report says which and why")
 	}
@@ -126,7 +127,7 @@ func (v *vllmbench) readJournal(path string) (*journal.Journal, error) {
 // that they are what they were when the journal was new.
 func (v *vllmbench) noteUnverified(path string, unverified bool) {
 	if unverified {
-		fmt.Fprintf(v.stderr, "%s: the journal is of an older version and has no checksums: "+
+		fmt.Fprintf(plain.Writer(v.stderr), "%s: the journal is of an older version and has no checksums: "+
 			"damage to it can go unnoticed\n", path)
 	}
 }

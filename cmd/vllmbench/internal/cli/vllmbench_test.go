@@ -130,6 +130,8 @@ func TestVllmbenchRefuses(t *testing.T) {
 		`--sweep is "batch"`:                        {2, []string{"run", "--sweep", "batch"}},
 		"accepts 2 arg(s), received 1":              {2, []string{"compare", "a"}},
 		"reading the journal: open none":            {2, []string{"compare", "none", "none"}},
+		`open \x1b[2Jnone`:                          {2, []string{"compare", "\x1b[2Jnone", "none"}},
+		`the name "a/b" becomes part of file names`: {2, []string{"run", "--requests", "2", "--name", "a/b"}},
 		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
 	} {
 		if want == "prompts as text need a tokenizer" {
