@@ -18,8 +18,8 @@ import (
 // object is what JSON has in braces.
 type object = map[string]any
 
-// edited returns a journal of schema 2, which has no checksums, after edit has changed the n-th line of a kind,
-// counted from 0.
+// edited returns a journal of schema 2, which has no checksums, after edit has changed the n-th
+// line of a kind, counted from 0.
 func edited(t *testing.T, text, kind string, n int, edit func(object)) string {
 	t.Helper()
 	var b strings.Builder
@@ -76,7 +76,8 @@ func in(value any, path ...any) func(object) {
 	}
 }
 
-// Each value that is impossible is an error that names the line and the value, with checksums and without.
+// Each value that is impossible is an error that names the line and the value, with checksums and
+// without.
 func TestImpossibleValues(t *testing.T) {
 	text := testJournal(t)
 	_, err := journal.Read(strings.NewReader(edited(t, text, "trial", 0, func(object) {})))

@@ -110,8 +110,8 @@ func spoil(value any, set func(any), try func(what string)) {
 	}
 }
 
-// Whatever value stands in a journal, nothing panics, takes a gigabyte, or is written elsewhere. All
-// values at all places take minutes, so each thirteenth is tried: of each place, another value.
+// Whatever value stands in a journal, nothing panics, takes a gigabyte, or is written elsewhere.
+// All values at all places take minutes, so each thirteenth is tried: of each place, another value.
 func TestExtremeValues(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// checkLine returns an error unless a line is JSON with at most one member, in which no object has a
-// name twice. encoding/json would take the last of such members.
+// checkLine returns an error unless a line is JSON with at most one member, in which no object has
+// a name twice. encoding/json would take the last of such members.
 func checkLine(line []byte) error {
 	if len(line) == 0 {
 		return errors.New("it is empty")

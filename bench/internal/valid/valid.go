@@ -1,6 +1,6 @@
 // Package valid checks the values of records that are read.
 //
-//	err := valid.Fields(valid.Positive("elapsed_ns", t.Elapsed), valid.NotNegative("round", t.Round))
+//	err := valid.Fields(valid.Positive("elapsed_ns", t.Elapsed), valid.Positive("trial", t.Trial))
 package valid
 
 import (

@@ -123,8 +123,8 @@ func (v *vllmbench) readJournal(path string) (*journal.Journal, error) {
 	return j, missingAsUsage(err)
 }
 
-// noteUnverified says that a journal has no checksums, if it has none. The reports do not say it, so
-// that they are what they were when the journal was new.
+// noteUnverified says that a journal has no checksums, if it has none. The reports do not say it,
+// so that they are what they were when the journal was new.
 func (v *vllmbench) noteUnverified(path string, unverified bool) {
 	if unverified {
 		fmt.Fprintf(plain.Writer(v.stderr), "%s: the journal is of an older version and has no checksums: "+
