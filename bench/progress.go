@@ -13,6 +13,7 @@ import (
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/plain"
 )
 
 // progress prints how far a run is: a line for each event and, on a terminal, a last line that says
@@ -98,13 +99,13 @@ func (p *progress) loaded(d time.Duration) {
 
 // line prints a line that stays.
 func (p *progress) line(format string, args ...any) {
-	fmt.Fprintf(p.w, p.clear()+format+"\n", args...)
+	fmt.Fprint(p.w, p.clear(), plain.Text(fmt.Sprintf(format, args...)), "\n")
 }
 
 // status prints what is going on, on a terminal only.
 func (p *progress) status(format string, args ...any) {
 	if p.terminal {
-		fmt.Fprintf(p.w, p.clear()+format, args...)
+		fmt.Fprint(p.w, p.clear(), plain.Text(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -25,4 +26,14 @@ func TestBudgetShares(t *testing.T) {
 	assert.InDelta(t, 60*510.0/(510+1240+760), time.Until(p.deadline(groups, 40*time.Hour)).Hours(), 0.01, "the other engine needs as long")
 	assert.InDelta(t, 100, time.Until(p.deadline(groups[1:], 40*time.Hour)).Hours(), 0.01)
 	assert.Zero(t, newProgress(nil, groups, stat.FixedTrials(1), &journal.Journal{}).deadline(groups, 0))
+}
+
+// The message of an engine's error does not reach the terminal with its control characters.
+func TestProgressIsPlain(t *testing.T) {
+	var b strings.Builder
+	p := newProgress(&b, nil, stat.FixedTrials(1), &journal.Journal{})
+	p.line("%s: failed: %v", "a 100 % point", "\x1b[2J")
+	p.terminal = true
+	p.status("%s …", "\x1b]0;title\a")
+	assert.Equal(t, "a 100 % point: failed: \\x1b[2J\n"+"\r\x1b[K"+"\\x1b]0;title\\a …", b.String())
 }

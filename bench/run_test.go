@@ -375,7 +375,12 @@ func TestRunRefusesIncompleteSettings(t *testing.T) {
 		`WarmUp is "cold"`:       func(s *bench.Settings) { s.WarmUp = "cold" },
 		"has no points":          func(s *bench.Settings) { s.Studies[0].Points = nil },
 		`has a point "batch size 1"; its points must`: func(s *bench.Settings) { s.Studies[0].Points[1].Value = 1 },
-		"max_num_seqs 0": func(s *bench.Settings) { s.Studies[0].MaxNumSeqs = 0 },
+		`"../x" becomes part of file names`:           func(s *bench.Settings) { s.Studies[0].Name = "../x" },
+		"two studies are called batch-size":           func(s *bench.Settings) { s.Studies = append(s.Studies, s.Studies[0]) },
+		"batch size 1 has 0 requests":                 func(s *bench.Settings) { s.Studies[0].Points[0].Requests = 0 },
+		"batch size 1 has 1 requests and the lengths": func(s *bench.Settings) { s.Studies[0].Points[0].Lengths = make([]workload.RequestLength, 2) },
+		"more than 16777216 completions":              func(s *bench.Settings) { s.Studies[0].Points[0].Requests = 1 << 25 },
+		"max_num_seqs 0":                              func(s *bench.Settings) { s.Studies[0].MaxNumSeqs = 0 },
 	}
 	for want, spoil := range cases {
 		lab := &fake.Lab{}

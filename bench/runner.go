@@ -99,6 +99,9 @@ func (r *runner) measureLimits(ctx context.Context) error {
 	}
 	r.progress.line("measuring memory bandwidth and arithmetic …")
 	limits, err := r.Limits(ctx)
+	if err == nil {
+		err = limits.Validate()
+	}
 	if err != nil {
 		r.progress.line("no speed of light: %v", err)
 		return nil

@@ -110,10 +110,8 @@ func (s *Settings) complete() error {
 			journal.WarmUpNotebook,
 		)
 	}
-	for _, study := range s.Studies {
-		if err := study.Validate(); err != nil {
-			return err
-		}
+	if err := workload.CheckStudies(s.Studies); err != nil {
+		return err
 	}
 	return s.Stopping.Validate()
 }

@@ -4,7 +4,7 @@
 // # Format
 //
 // A journal is a file of JSON lines. Each line is a [Record]: an object with a single member, whose
-// name is the kind of the line.
+// name is the kind of the line, and a checksum.
 //
 //	header    the settings of the run; the first line
 //	engine    an engine opened
@@ -20,6 +20,10 @@
 // Times are in nanoseconds, sizes in bytes, points in time in UTC. Each line is on disk before the
 // run goes on. A crash therefore costs at most the last line, which [Read] leaves out when it is
 // damaged.
+//
+// The checksum, crc32c, is the CRC-32C of the line up to it and of all lines before, in hexadecimal
+// digits. A line that is changed, missing, there twice or in another place is therefore an error.
+// Version 2 of the format has no checksums; [Read] reads it and sets Journal.Unverified.
 //
 // # Reading and writing
 //

@@ -10,12 +10,16 @@ import (
 // FileName is the name of the journal in a results directory.
 const FileName = "journal.jsonl"
 
-// Schema is the version of the journal's format. [Read] refuses any other.
-const Schema = 2
+// Schema is the version of the journal's format. [Read] also reads version 2, which has no
+// checksums, and refuses any other.
+const Schema = 3
+
+const schemaWithoutChecksums = 2
 
 // Read reads a journal. It leaves out a last line that is damaged or cut short, and sets
-// Journal.Damaged. Any other damage is an error that names the line, and so are a missing header,
-// another schema, and a trial of an engine that the journal does not have.
+// Journal.Damaged. Any other damage is an error that names the line: a checksum that is wrong, a
+// value that is impossible, and a line that cannot follow the others, such as a trial of an engine
+// that the journal does not have.
 func Read(r io.Reader) (*Journal, error) {
 	j := new(Journal)
 	damaged, err := logfile.Read(r, j.add)

@@ -56,10 +56,10 @@ type Header struct {
 }
 
 // Settings returns the header without what every run has of its own: when it began, its command
-// line, and the temporary folder of random weights. Whatever else two headers differ in is a
-// difference of the runs.
+// line, the temporary folder of random weights, and the version of its journal. Whatever else two
+// headers differ in is a difference of the runs.
 func (h Header) Settings() Header {
-	h.Started, h.Command = time.Time{}, nil
+	h.Started, h.Command, h.Schema = time.Time{}, nil, 0
 	if h.RandomWeights {
 		h.EngineArgs.Model = ""
 	}

@@ -27,6 +27,9 @@ type Journal struct {
 	Ended bool
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
+	// Unverified is true when the lines have no checksums, because an older program wrote them.
+	// Damage may then go unnoticed.
+	Unverified bool
 
 	// UnderWay is what has begun according to the last line; nil when that line is of another kind.
 	UnderWay *Begin
@@ -35,20 +38,21 @@ type Journal struct {
 }
 
 // add takes in one line of the file.
-func (j *Journal) add(line []byte) error {
+func (j *Journal) add(line []byte, verified bool) error {
 	var r Record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
 	if j.Header.Schema == 0 {
-		return j.addHeader(r.Header)
+		return j.addHeader(r.Header, verified)
+	}
+	if err := j.validate(r); err != nil {
+		return err
 	}
 	switch {
 	case r.Engine != nil:
 		j.Engines = append(j.Engines, *r.Engine)
 		j.LastEngine = max(j.LastEngine, r.Engine.Number)
-	case r.Trial != nil && !j.opened(r.Trial.Engine):
-		return fmt.Errorf("a trial of engine %d, which did not open", r.Trial.Engine)
 	case r.WarmUp != nil:
 		j.WarmUps = append(j.WarmUps, *r.WarmUp)
 	case r.Trial != nil:
@@ -75,20 +79,20 @@ func (j *Journal) add(line []byte) error {
 }
 
 // addHeader takes in the first line.
-func (j *Journal) addHeader(h *Header) error {
+func (j *Journal) addHeader(h *Header, verified bool) error {
 	switch {
 	case h == nil:
 		return errors.New("the first line is not a header")
-	case h.Schema != Schema:
-		return fmt.Errorf("schema %d; this program reads %d", h.Schema, Schema)
+	case h.Schema != Schema && h.Schema != schemaWithoutChecksums:
+		return fmt.Errorf("schema %d; this program reads %d and %d", h.Schema, schemaWithoutChecksums, Schema)
+	case h.Schema == Schema && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", Schema)
 	}
-	j.Header = *h
+	if err := h.validate(); err != nil {
+		return err
+	}
+	j.Header, j.Unverified = *h, !verified
 	return nil
-}
-
-// opened reports whether the journal has the engine with the given number.
-func (j *Journal) opened(engine int) bool {
-	return slices.ContainsFunc(j.Engines, func(e Engine) bool { return e.Number == engine })
 }
 
 // Times returns the times of a point's trials, in their order.

@@ -91,13 +91,17 @@ func TestJournalDamagedTail(t *testing.T) {
 func TestJournalErrors(t *testing.T) {
 	text := testJournal(t)
 	lines := strings.SplitAfter(text, "\n")
+	old := edited(t, text, "header", 0, func(object) {})
 	for want, damaged := range map[string]string{
-		"line 1 of the journal":                   "",
-		"line 1 of the journal: the first line":   strings.Join(lines[1:], ""),
-		"line 2 of the journal":                   lines[0] + "###\n" + lines[2],
-		"line 2 of the journal: neither engine":   lines[0] + "{}\n" + lines[2],
-		"schema 1; this program reads 2":          strings.Replace(text, `"schema":2`, `"schema":1`, 1),
-		"line 1 of the journal: unexpected end o": lines[0][:30],
+		"line 1 of the journal: it is empty":        "",
+		"line 1 of the journal: the first line":     edited(t, old[strings.Index(old, "\n")+1:], "end", 0, func(object) {}),
+		"line 1 of the journal: its checksum":       strings.Join(lines[1:], ""),
+		"line 2 of the journal: its end is damaged": lines[0] + "###\n" + lines[2],
+		"line 2 of the journal: neither engine":     strings.Replace(old, "\n", "\n{}\n", 1),
+		"schema 1; this program reads 2 and 3":      strings.Replace(old, `"schema":2`, `"schema":1`, 1),
+		"it has no checksum, which schema 3 has":    strings.Replace(old, `"schema":2`, `"schema":3`, 1),
+		"line 1 of the journal: unexpected end o":   lines[0][:30],
+		"line 2 of the journal: it has a checksum":  old[:strings.Index(old, "\n")+1] + lines[1] + lines[2],
 	} {
 		_, err := journal.Read(strings.NewReader(damaged))
 		assert.ErrorContains(t, err, want)

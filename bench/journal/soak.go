@@ -1,11 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"vllmgo/bench/internal/valid"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/logfile"
 	"vllmgo/vllmgo"
@@ -14,9 +16,9 @@ import (
 // SoakFileName is the name of a soak test's journal in a results directory.
 const SoakFileName = "soak.jsonl"
 
-// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses any other.
-// A journal without a version has version 1.
-const SoakSchema = 1
+// SoakSchema is the version of the format of a soak test's journal. [ReadSoak] refuses later ones.
+// It also reads version 1, which has no checksums; a journal without a version has it.
+const SoakSchema = 2
 
 // Soak is everything that a soak test recorded, as read from its file.
 type Soak struct {
@@ -26,6 +28,8 @@ type Soak struct {
 	End *SoakEnd
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
+	// Unverified is true when the lines have no checksums; see [Journal].
+	Unverified bool
 }
 
 // SoakRecord is one line of a soak test's journal. Exactly one member is set.
@@ -91,27 +95,90 @@ func ReadSoak(path string) (*Soak, error) {
 }
 
 // add takes in one line of the file.
-func (s *Soak) add(line []byte) error {
+func (s *Soak) add(line []byte, verified bool) error {
 	var r SoakRecord
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
+	if s.Header.Started.IsZero() {
+		return s.addHeader(r.Header, verified)
+	}
 	switch {
-	case s.Header.Started.IsZero() && r.Header == nil:
-		return errors.New("the first line is not a header")
-	case s.Header.Started.IsZero():
-		if r.Header.Schema > SoakSchema {
-			return fmt.Errorf("schema %d; this program reads %d", r.Header.Schema, SoakSchema)
-		}
-		s.Header = *r.Header
+	case r.Header != nil:
+		return errors.New("another header: the file has the lines of two tests")
+	case s.End != nil:
+		return errors.New("a line after the end of the test")
 	case r.Window != nil:
+		if err := s.validateWindow(*r.Window); err != nil {
+			return err
+		}
 		s.Windows = append(s.Windows, *r.Window)
 	case r.End != nil:
+		if err := s.validateEnd(*r.End); err != nil {
+			return err
+		}
 		s.End = r.End
 	default:
 		return errors.New("neither window nor end")
 	}
 	return nil
+}
+
+// addHeader takes in the first line.
+func (s *Soak) addHeader(h *SoakHeader, verified bool) error {
+	switch {
+	case h == nil:
+		return errors.New("the first line is not a header")
+	case h.Schema > SoakSchema:
+		return fmt.Errorf("schema %d; this program reads %d", h.Schema, SoakSchema)
+	case h.Schema == SoakSchema && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", SoakSchema)
+	}
+	study := workload.Study{Name: h.Point.Study, MaxNumSeqs: 1, MaxNumBatchedTokens: 1, Points: []workload.Point{h.Point}}
+	err := cmp.Or(study.Validate(), valid.Fields(
+		valid.Field{Name: "started", Value: h.Started, OK: !h.Started.IsZero()},
+		valid.Positive("input_tokens of the point", h.Point.InputTokens()),
+		valid.Positive("output_tokens of the point", h.Point.OutputTokens()),
+		valid.NotNegative("cores", h.Machine.Cores),
+	))
+	if err == nil {
+		s.Header, s.Unverified = *h, !verified
+	}
+	return err
+}
+
+// ended returns the number of requests that have ended so far.
+func (s *Soak) ended() int {
+	if len(s.Windows) == 0 {
+		return 0
+	}
+	return s.Windows[len(s.Windows)-1].Requests
+}
+
+// validateWindow returns an error when a window cannot follow those before it.
+func (s *Soak) validateWindow(w SoakWindow) error {
+	p, requests := s.Header.Point, w.Requests-s.ended()
+	fields := []valid.Field{
+		{Name: "requests", Value: w.Requests, OK: requests > 0 && w.Requests <= p.Requests},
+		valid.Positive("elapsed_ns", w.Elapsed),
+		valid.Positive("input_tokens", w.InputTokens), valid.Positive("output_tokens", w.OutputTokens),
+		valid.NotNegative("go_heap_bytes", w.GoHeap), valid.NotNegative("process_bytes", w.Process),
+		valid.NotNegative("children_bytes", w.Children),
+	}
+	if p.Lengths == nil {
+		input, output := requests*p.InputLen, requests*p.OutputLen*p.Completions()
+		fields = append(fields, valid.Field{Name: "input_tokens", Value: w.InputTokens, OK: w.InputTokens == input},
+			valid.Field{Name: "output_tokens", Value: w.OutputTokens, OK: w.OutputTokens == output})
+	}
+	return valid.Fields(fields...)
+}
+
+// validateEnd returns an error when the test cannot have come to its end.
+func (s *Soak) validateEnd(e SoakEnd) error {
+	if ended, all := s.ended(), s.Header.Point.Requests; ended != all {
+		return fmt.Errorf("the end of the test after %d of %d requests", ended, all)
+	}
+	return valid.Fields(valid.SHA256("prompts_sha256", e.PromptsSHA256))
 }
 
 // SoakWriter appends records to the journal of a soak test, as [Writer] does.

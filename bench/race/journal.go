@@ -20,8 +20,11 @@ import (
 // JournalName is the journal's file name in a results directory.
 const JournalName = "race.jsonl"
 
-// schema is the version of the journal's format.
-const schema = 1
+// The version of the journal's format, and the one before it, which has no checksums.
+const (
+	schema                 = 2
+	schemaWithoutChecksums = 1
+)
 
 // Journal is what a race recorded, as read from its file.
 type Journal struct {
@@ -31,12 +34,15 @@ type Journal struct {
 	Failures []Failure
 	// Damaged is true when the last line was damaged and left out, as after a crash.
 	Damaged bool
+	// Unverified is true when the lines have no checksums, because an older program wrote them.
+	// Damage may then go unnoticed.
+	Unverified bool
 }
 
 // Header is the first line of the file: what was known before anything was measured. The fields
 // that [Settings] has mean the same as there.
 type Header struct {
-	// Schema is the version of the journal's format, 1.
+	// Schema is the version of the journal's format: 2, or 1 without checksums.
 	Schema int `json:"schema"`
 	// Started is when the race began, in UTC.
 	Started time.Time `json:"started"`
@@ -165,9 +171,10 @@ func createJournal(path string, header Header) (*logfile.Writer, *Journal, error
 	return w, &Journal{Header: header}, nil
 }
 
-// compareRaces returns an error when two headers are of different races. It ignores when and how
-// the race was started and the number of rounds.
+// compareRaces returns an error when two headers are of different races. It ignores when, how and
+// by which version the race was started, and the number of rounds.
 func compareRaces(past, now Header) error {
+	past.Schema = now.Schema
 	past.Started, past.Command, past.Rounds, past.ProcessRounds = now.Started, now.Command, now.Rounds, now.ProcessRounds
 	differences, err := same.Differences(past, now)
 	if err != nil || len(differences) == 0 {
@@ -188,17 +195,18 @@ func ReadJournal(path string) (*Journal, error) {
 }
 
 // add takes in one line of the file.
-func (j *Journal) add(line []byte) error {
+func (j *Journal) add(line []byte, verified bool) error {
 	var r record
 	if err := json.Unmarshal(line, &r); err != nil {
 		return err
 	}
 	if j.Header.Schema == 0 {
-		return j.addHeader(r.Header)
+		return j.addHeader(r.Header, verified)
+	}
+	if err := j.validate(r); err != nil {
+		return err
 	}
 	switch {
-	case r.Header != nil:
-		return errors.New("another header: the file has the lines of two races")
 	case r.Loaded != nil:
 		j.Loaded = append(j.Loaded, *r.Loaded)
 	case r.Trial != nil:
@@ -212,16 +220,19 @@ func (j *Journal) add(line []byte) error {
 }
 
 // addHeader takes in the header of the first line.
-func (j *Journal) addHeader(h *Header) error {
+func (j *Journal) addHeader(h *Header, verified bool) error {
 	switch {
 	case h == nil:
 		return errors.New("the first line is not a header")
-	case h.Schema != schema:
-		return fmt.Errorf("schema %d; this program reads %d", h.Schema, schema)
-	case len(h.Contenders) == 0:
-		return errors.New("the header has no contenders")
+	case h.Schema != schema && h.Schema != schemaWithoutChecksums:
+		return fmt.Errorf("schema %d; this program reads %d and %d", h.Schema, schemaWithoutChecksums, schema)
+	case h.Schema == schema && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", schema)
 	}
-	j.Header = *h
+	if err := h.validate(); err != nil {
+		return err
+	}
+	j.Header, j.Unverified = *h, !verified
 	return nil
 }
 

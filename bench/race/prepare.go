@@ -18,6 +18,7 @@ import (
 	"vllmgo/bench/vllm"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/child"
+	"vllmgo/internal/plain"
 	"vllmgo/vllmgo"
 )
 
@@ -59,7 +60,7 @@ func (s Settings) prepare(ctx context.Context) (p prepared, cleanup func(), err 
 	p = prepared{
 		Settings: s, dir: run.Dir, args: run.EngineArgs, config: run.ModelConfig, device: run.Device,
 		requests: run.Requests, model: run.ModelName, randomWeights: run.RandomWeights, preset: run.Preset,
-		progress: cmp.Or[io.Writer](run.Progress, io.Discard),
+		progress: plain.Writer(cmp.Or[io.Writer](run.Progress, io.Discard)),
 	}
 	if p.studies, err = chosen(run.Studies, s.Points); err != nil {
 		return p, removeModel, err

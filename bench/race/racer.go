@@ -205,7 +205,7 @@ func (c *racer) pass(ctx context.Context, p drawnPoint, round int) (Trial, error
 	if err != nil {
 		return t, err
 	}
-	t.CPU = c.cpu() - before
+	t.CPU = max(0, c.cpu()-before) // a process that has ended is no longer counted
 	t.FrontEndMemory = c.frontEndMemory()
 	t.Wall, t.Elapsed, t.OutputsSHA256 = a.Wall, a.Elapsed, a.OutputsSHA256
 	return t, checkPass(p.Point, t.Wall, a.InputTokens, a.OutputTokens)

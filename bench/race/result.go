@@ -18,6 +18,9 @@ type Result struct {
 	Failures []Failure `json:"failures,omitempty"`
 	// Damaged is true when the last line of the journal was damaged and left out, as after a crash.
 	Damaged bool `json:"damaged,omitempty"`
+	// Unverified is true when the journal has no checksums; see [Journal]. It is not in
+	// race.json, which an older program wrote without it.
+	Unverified bool `json:"-"`
 }
 
 // PointResult is a point with its contenders, in the header's order.
@@ -71,7 +74,7 @@ type Overall struct {
 
 // NewResult computes a race's results from its journal.
 func NewResult(j *Journal) *Result {
-	r := &Result{Header: j.Header, Failures: j.Failures, Damaged: j.Damaged}
+	r := &Result{Header: j.Header, Failures: j.Failures, Damaged: j.Damaged, Unverified: j.Unverified}
 	m := newMeasured(j)
 	for _, p := range m.points {
 		row := PointResult{Point: p}

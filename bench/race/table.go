@@ -11,6 +11,7 @@ import (
 
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/stat"
+	"vllmgo/internal/plain"
 )
 
 // Write prints the race's tables.
@@ -26,7 +27,7 @@ func (r *Result) Write(w io.Writer) error {
 	if r.Damaged {
 		text.WriteString(format.Damaged)
 	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(plain.Writer(w), text.String())
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"vllmgo/bench/internal/same"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/plain"
 )
 
 // Comparison compares the points that two runs have in common.
@@ -145,7 +146,23 @@ func (c *Comparison) note(text string, points []string) {
 
 // identity returns a text that is the same for points that do the same work under the same name.
 func identity(p workload.Point) string {
-	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), p.EachLength())
+	return fmt.Sprint(p.ID(), p.Coordinates, p.Completions(), lengthsText(p))
+}
+
+// lengthsText returns the lengths of all requests as a text that is short when they are alike.
+func lengthsText(p workload.Point) string {
+	if p.Lengths == nil {
+		return fmt.Sprint(p.Requests, workload.RequestLength{Input: p.InputLen, Output: p.OutputLen})
+	}
+	var b strings.Builder
+	for i := 0; i < len(p.Lengths); {
+		first := i
+		for i < len(p.Lengths) && p.Lengths[i] == p.Lengths[first] {
+			i++
+		}
+		fmt.Fprint(&b, i-first, p.Lengths[first])
+	}
+	return b.String()
 }
 
 // Write writes the comparison as a table, with the notes below it.
@@ -168,7 +185,7 @@ func (c *Comparison) Write(w io.Writer) error {
 	for _, note := range c.Notes {
 		fmt.Fprintf(&b, "Note: %s.\n", note)
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := plain.Writer(w).Write(b.Bytes())
 	return err
 }
 

@@ -95,3 +95,14 @@ func TestCompareRunsNotes(t *testing.T) {
 	assert.Equal(t, "3.0 % slower", verdict(stat.Comparison{Ratio: 1.03, Differ: true}))
 	assert.Equal(t, "3.0 % faster", verdict(stat.Comparison{Ratio: 0.97, Differ: true}))
 }
+
+// The same lengths have the same text, however a point has them.
+func TestLengthsText(t *testing.T) {
+	length := workload.RequestLength{Input: 8, Output: 4}
+	alike := workload.Point{Requests: 3, InputLen: 8, OutputLen: 4}
+	listed := workload.Point{Requests: 3, Lengths: []workload.RequestLength{length, length, length}}
+	mixed := workload.Point{Requests: 3, Lengths: []workload.RequestLength{length, {Input: 8, Output: 5}, length}}
+	assert.Equal(t, lengthsText(alike), lengthsText(listed))
+	assert.NotEqual(t, lengthsText(alike), lengthsText(mixed))
+	assert.Equal(t, "1 {8 4}1 {8 5}1 {8 4}", lengthsText(mixed))
+}

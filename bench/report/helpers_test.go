@@ -18,8 +18,7 @@ import (
 // generated tokens a second. A throughput of 0 is a failed point, a negative one a missing point.
 func journalOf(studies []workload.Study, rates ...[]float64) *journal.Journal {
 	j := &journal.Journal{
-		Header: journal.Header{Schema: journal.Schema, Model: "a/model", Preset: "quick", Device: "cpu", Stopping: stat.FixedTrials(1), Studies: studies},
-		Ended:  true,
+		Ended: true, Header: journal.Header{Schema: journal.Schema, Model: "a/model", Preset: "quick", Device: "cpu", Stopping: stat.FixedTrials(1), Studies: studies},
 		Engines: []journal.Engine{{
 			Number: 1, LoadTime: 9 * time.Second, HostMemory: 3 << 29, GPUMemory: new(int64(5 << 30)),
 			Info: vllmgo.Info{Device: "cuda", DeviceName: "NVIDIA H100", Dtype: "float16", TensorParallelSize: 2, EngineMode: vllmgo.OwnProcess,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"vllmgo/bench/internal/format"
+	"vllmgo/internal/plain"
 )
 
 // WriteReport writes the whole report of the run: the setting, tables and a finding for each study,
@@ -28,7 +29,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 	}
 	r.writeRecommendations(&b)
 	r.writeProblems(&b)
-	_, err := w.Write(b.Bytes())
+	_, err := plain.Writer(w).Write(b.Bytes())
 	return err
 }
 

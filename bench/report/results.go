@@ -25,6 +25,9 @@ type Results struct {
 	// Problems are failures of whole engines, an end that the run did not come to, damage to the
 	// journal, and characters that plots lack.
 	Problems []string `json:"problems,omitempty"`
+	// Unverified is true when the journal has no checksums; see [journal.Journal]. It is not in
+	// results.json, which an older program wrote without it.
+	Unverified bool `json:"-"`
 }
 
 // StudyResult is the result of a study.
@@ -38,7 +41,7 @@ type StudyResult struct {
 
 // New computes the results of a journal.
 func New(j *journal.Journal) *Results {
-	r := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines}
+	r := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines, Unverified: j.Unverified}
 	for _, study := range j.Header.Studies {
 		s := StudyResult{Study: study}
 		for _, p := range study.Points {

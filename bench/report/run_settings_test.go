@@ -133,7 +133,7 @@ func (records) names() (names []string) {
 // A changed value of each field of a run's header, and of its engine's record, is noted with both
 // values, or its point has no match in the other run.
 func TestCompareNotesEverySetting(t *testing.T) {
-	never := []string{".Header.Started", ".Header.Command", ".Engine.Number", ".Engine.Notice", ".Engine.LoadTime", ".Engine.Info.LoadTime",
+	never := []string{".Header.Schema", ".Header.Started", ".Header.Command", ".Engine.Number", ".Engine.Notice", ".Engine.LoadTime", ".Engine.Info.LoadTime",
 		".Engine.HostMemory", ".Engine.GPUMemory", ".Engine.OtherGPUProcesses", ".Engine.OtherLoadAverage"}
 	first, _ := records{}.results(t, 1, "")
 	again, _ := records{}.results(t, 1, "")

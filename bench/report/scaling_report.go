@@ -12,6 +12,7 @@ import (
 	"vllmgo/bench/internal/files"
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/plain"
 )
 
 // WriteFiles writes everything into files of a directory, and replaces those that are there:
@@ -56,7 +57,7 @@ func (s *Scaling) WriteReport(w io.Writer) error {
 	if s.Notes != nil {
 		b.WriteString("\n")
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := plain.Writer(w).Write(b.Bytes())
 	return err
 }
 

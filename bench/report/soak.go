@@ -14,6 +14,7 @@ import (
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
+	"vllmgo/internal/plain"
 )
 
 // PublishSoak writes the report of the soak test in a directory to w, and to soak.txt in the
@@ -48,7 +49,7 @@ func WriteSoak(w io.Writer, s *journal.Soak) error {
 	if s.Damaged {
 		b.WriteString(format.Damaged)
 	}
-	_, err := w.Write(b.Bytes())
+	_, err := plain.Writer(w).Write(b.Bytes())
 	return err
 }
 

@@ -50,10 +50,10 @@ func decadeTicks(low, high float64) []plot.Tick {
 func logMilliseconds(t time.Duration) float64 { return math.Log10(max(1, float64(t)) / 1e6) }
 
 // valuePosition returns the function that places the swept values on an axis: by their logarithms
-// when each is twice the one before.
+// when each is twice the one before and all have one.
 func valuePosition(rows []Row) func(value int) float64 {
-	for i := 1; i < len(rows); i++ {
-		if rows[i].Value != 2*rows[i-1].Value {
+	for i, row := range rows {
+		if row.Value < 1 || i > 0 && row.Value != 2*rows[i-1].Value {
 			return func(value int) float64 { return float64(value) }
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"vllmgo/bench/workload"
 )
 
 func TestRateTicks(t *testing.T) {
@@ -18,5 +20,21 @@ func TestRateTicks(t *testing.T) {
 			labels = append(labels, tick.Label)
 		}
 		assert.Equal(t, want, labels, "up to %v", top)
+	}
+}
+
+// Values that double are placed by their logarithms, if they have any.
+func TestValuePosition(t *testing.T) {
+	for _, c := range []struct {
+		values []int
+		last   float64
+	}{
+		{[]int{1, 2, 4}, 2}, {[]int{8, 16}, 4}, {[]int{1, 2, 3}, 3}, {[]int{0}, 0}, {[]int{0, 1, 2}, 2}, {[]int{-1, -2, -4}, -4},
+	} {
+		var rows []Row
+		for _, value := range c.values {
+			rows = append(rows, Row{Point: workload.Point{Value: value}})
+		}
+		assert.Equal(t, c.last, valuePosition(rows)(c.values[len(c.values)-1]), "%v", c.values)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
+	"vllmgo/internal/plain"
 	"vllmgo/vllmgo"
 )
 
@@ -19,7 +20,7 @@ import (
 // chooses what s leaves open, and refuses engine settings that cannot work. It loads no engine.
 // cleanup removes what it made on disk; it is not nil.
 func Prepare(ctx context.Context, s Settings) (prepared bench.Settings, cleanup func(), err error) {
-	p := &preparation{Settings: s, lib: s.Library.complete(), log: cmp.Or[io.Writer](s.Progress, io.Discard)}
+	p := &preparation{Settings: s, lib: s.Library.complete(), log: plain.Writer(cmp.Or[io.Writer](s.Progress, io.Discard))}
 	cleanup = func() { p.model.remove() }
 	defer func() {
 		if err != nil {
@@ -213,6 +214,9 @@ func (p *preparation) checkEngines(ctx context.Context) error {
 	}
 	p.out.MaxModelLen = make(map[workload.PointID]int)
 	for _, study := range p.out.Studies {
+		if err := study.Validate(); err != nil {
+			return err
+		}
 		for _, point := range study.Points {
 			config := p.out.ModelConfig
 			if len(point.Set.Engine) > 0 { // else as EngineArgs, which were checked

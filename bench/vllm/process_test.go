@@ -136,10 +136,12 @@ func TestProcessFails(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
 	_, err := runProcesses(t.Context(), dir, false)
 	require.NoError(t, err)
-	j := filepath.Join(dir, journal.FileName)
-	text, err := os.ReadFile(j)
+	path, header := filepath.Join(dir, journal.FileName), journalOf(t, dir).Header
+	header.Seed = 7
+	require.NoError(t, os.Remove(path))
+	w, err := journal.Create(path, header)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(j, []byte(strings.Replace(string(text), `"seed":0`, `"seed":7`, 1)), 0o644))
+	require.NoError(t, w.Close())
 	_, err = runProcesses(t.Context(), dir, true)
 	assert.ErrorContains(t, err, "its seed was 7 and is now 0")
 }

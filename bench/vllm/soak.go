@@ -14,6 +14,7 @@ import (
 	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/internal/machine"
 	"vllmgo/bench/journal"
+	"vllmgo/internal/plain"
 )
 
 // Soak sends the requests of one point through an engine on vLLM, in this process, and writes the
@@ -44,7 +45,7 @@ func Soak(ctx context.Context, s Settings, windows int) (err error) {
 	if missing := groups[0].Missing(); missing != "" {
 		return fmt.Errorf("bench: the point needs %s in the environment; set it before the program starts", missing)
 	}
-	point, progress := groups[0].Points[0], cmp.Or[io.Writer](s.Progress, io.Discard)
+	point, progress := groups[0].Points[0], plain.Writer(cmp.Or[io.Writer](s.Progress, io.Discard))
 	if err := settings.CheckLengths(point); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}

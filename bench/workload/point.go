@@ -109,8 +109,11 @@ func (p Point) EachLength() []RequestLength {
 
 // InputTokens returns the number of prompt tokens of all requests.
 func (p Point) InputTokens() int {
+	if p.Lengths == nil {
+		return max(0, p.Requests) * p.InputLen
+	}
 	total := 0
-	for _, l := range p.EachLength() {
+	for _, l := range p.Lengths {
 		total += l.Input
 	}
 	return total
@@ -118,8 +121,11 @@ func (p Point) InputTokens() int {
 
 // OutputTokens returns the number of generated tokens of all completions of all requests.
 func (p Point) OutputTokens() int {
+	if p.Lengths == nil {
+		return max(0, p.Requests) * p.OutputLen * p.Completions()
+	}
 	total := 0
-	for _, l := range p.EachLength() {
+	for _, l := range p.Lengths {
 		total += l.Output
 	}
 	return total * p.Completions()

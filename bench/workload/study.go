@@ -1,10 +1,13 @@
 package workload
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/bench/internal/format"
 	"vllmgo/vllmgo"
 )
@@ -89,6 +92,9 @@ func (s Study) Fixed() string {
 
 // Validate returns an error that describes what is wrong with the study; nil when nothing is.
 func (s Study) Validate() error {
+	if err := files.CheckName(s.Name); err != nil {
+		return fmt.Errorf("bench: a study cannot have its name: %w", err)
+	}
 	if s.MaxNumSeqs < 1 || s.MaxNumBatchedTokens < 1 {
 		return fmt.Errorf("bench: study %s has max_num_seqs %d and max_num_batched_tokens %d; each must be at least 1",
 			s.Name, s.MaxNumSeqs, s.MaxNumBatchedTokens)
@@ -112,6 +118,57 @@ func (s Study) Validate() error {
 		if _, err := p.Set.SamplingParams(vllmgo.SamplingParams{}); err != nil {
 			return err
 		}
+		if err := p.checkSizes(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSizes returns an error when the point has no requests, or numbers with which sums overflow.
+func (p Point) checkSizes() error {
+	if p.Requests < 1 || p.Requests > math.MaxInt32 {
+		return fmt.Errorf("bench: %s has %d requests; it must have 1 to %d", p, p.Requests, math.MaxInt32)
+	}
+	if p.Lengths != nil && len(p.Lengths) != p.Requests {
+		return fmt.Errorf("bench: %s has %d requests and the lengths of %d", p, p.Requests, len(p.Lengths))
+	}
+	lengths := append([]RequestLength{{p.InputLen, p.OutputLen}}, p.Lengths...)
+	for _, l := range lengths {
+		if max(l.Input, l.Output) > math.MaxInt32 || min(l.Input, l.Output) < 0 {
+			return fmt.Errorf("bench: %s has a request of %d input and %d output tokens; each must be 0 to %d",
+				p, l.Input, l.Output, math.MaxInt32)
+		}
+	}
+	return nil
+}
+
+// mostCompletions is the most completions of all points of a run. It bounds what is allocated for
+// each.
+const mostCompletions = 1 << 24
+
+// CheckStudies returns an error that describes why the studies cannot be those of a run; nil when
+// they can.
+func CheckStudies(studies []Study) error {
+	names, left := make(map[string]bool), mostCompletions
+	for _, s := range studies {
+		if err := s.Validate(); err != nil {
+			return err
+		}
+		if names[s.Name] {
+			return fmt.Errorf("bench: two studies are called %s; their names must differ", s.Name)
+		}
+		names[s.Name] = true
+		for _, p := range s.Points {
+			if p.Requests > left/p.Completions() {
+				return fmt.Errorf("bench: the points have more than %d completions in all; spread them over several runs",
+					mostCompletions)
+			}
+			left -= p.Requests * p.Completions()
+		}
+	}
+	if len(studies) == 0 {
+		return errors.New("bench: there are no studies")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package workload
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -35,19 +34,24 @@ func (v Vocabulary) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON decodes what MarshalJSON encodes.
 func (v *Vocabulary) UnmarshalJSON(text []byte) error {
 	var j vocabularyJSON
-	err := json.Unmarshal(text, &j)
-	if err == nil {
-		*v, err = NewVocabulary(j.Size, j.Without)
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
 	}
+	made, err := NewVocabulary(j.Size, j.Without)
+	*v = made
 	return err
 }
+
+// mostIDs is the greatest size of a vocabulary, far more than any model's. It bounds what is
+// allocated for a number that was read.
+const mostIDs = 1 << 24
 
 // NewVocabulary returns the IDs from 0 to size−1 except the given ones: those that are special, and
 // those that no token has. They come from a vllmgo.Tokenizer or, when the model has none, from a
 // vllmgo.ModelConfig. It returns an error when no ID is left.
 func NewVocabulary(size int, special []int32) (Vocabulary, error) {
-	if size > math.MaxInt32 {
-		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens exceeds 32-bit token IDs", size)
+	if size > mostIDs {
+		return Vocabulary{}, fmt.Errorf("bench: a vocabulary of %d tokens; no model has more than %d", size, mostIDs)
 	}
 	excluded := make(map[int32]bool, len(special))
 	for _, id := range special {

@@ -3,6 +3,8 @@ package format
 import (
 	"encoding/csv"
 	"io"
+
+	"vllmgo/internal/plain"
 )
 
 // Columns are the columns of a table or a CSV file, from left to right.
@@ -13,7 +15,7 @@ type Columns[Row any] struct {
 
 // Add adds a column: its header, and the function that returns the cell of a row.
 func (c *Columns[Row]) Add(header string, cell func(Row) string) {
-	c.headers, c.cells = append(c.headers, header), append(c.cells, cell)
+	c.headers, c.cells = append(c.headers, plain.Text(header)), append(c.cells, cell)
 }
 
 // WriteTable writes the rows as a table; see [Table].
@@ -35,7 +37,7 @@ func (c *Columns[Row]) lines(rows []Row) [][]string {
 	lines := make([][]string, len(rows))
 	for i, row := range rows {
 		for _, cell := range c.cells {
-			lines[i] = append(lines[i], cell(row))
+			lines[i] = append(lines[i], plain.Text(cell(row)))
 		}
 	}
 	return lines

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"vllmgo/bench/vllm"
+	"vllmgo/internal/plain"
 )
 
 // The exit statuses. A program that a signal stopped has 128 plus the signal's number: 130 after
@@ -105,7 +106,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 	if err == nil {
 		return statusOK
 	}
-	fmt.Fprintf(v.stderr, "vllmbench: %v\n", err)
+	fmt.Fprintf(plain.Writer(v.stderr), "vllmbench: %v\n", err)
 	if stopped, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
 		return 128 + int(stopped.signal)
 	}

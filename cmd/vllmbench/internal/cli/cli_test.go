@@ -160,6 +160,7 @@ func TestRun(t *testing.T) {
 	assert.Contains(t, stdout.String(), "Batch size")
 	assert.NotContains(t, stdout.String(), "random weights")
 	assert.Contains(t, stderr.String(), "results are in "+dir)
+	assert.NotContains(t, stderr.String(), "checksum")
 	report, err := os.ReadFile(filepath.Join(dir, "report.txt"))
 	require.NoError(t, err)
 	assert.Equal(t, stdout.String(), string(report))

@@ -17,11 +17,11 @@ which run is unfinished or damaged, which points failed a check, and whose promp
 		Example: "  vllmbench compare results/20260101T120000 results/20260102T120000",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			first, err := readRun(args[0])
+			first, err := v.readRun(args[0])
 			if err != nil {
 				return err
 			}
-			second, err := readRun(args[1])
+			second, err := v.readRun(args[1])
 			if err != nil {
 				return err
 			}

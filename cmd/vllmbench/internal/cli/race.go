@@ -146,6 +146,9 @@ func (v *vllmbench) race(ctx context.Context, s race.Settings) error {
 // raceReport prints a race's tables and writes its files, from the journal in its folder.
 func (v *vllmbench) raceReport(dir string) error {
 	result, err := race.Publish(dir, v.stdout)
+	if result != nil {
+		v.noteUnverified(dir, result.Unverified)
+	}
 	if err == nil && !result.Complete() {
 		err = errors.New(
 			"not every contender measured every point; the end of the tables says why, and the same race tries again",

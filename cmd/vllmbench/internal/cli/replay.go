@@ -41,7 +41,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 					return err
 				}
 			}
-			past, err := readJournal(args[0])
+			past, err := v.readJournal(args[0])
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"vllmgo/bench/journal"
 	"vllmgo/bench/report"
 	"vllmgo/bench/vllm"
+	"vllmgo/internal/plain"
 )
 
 // runCommand returns the command. Its flags are the ones below, those of shared_flags.go that other
@@ -106,7 +107,8 @@ func (v *vllmbench) report(dir string) error {
 	if results == nil {
 		return err
 	}
-	fmt.Fprintf(v.stderr, "results are in %s\n", dir)
+	v.noteUnverified(dir, results.Unverified)
+	fmt.Fprintf(plain.Writer(v.stderr), "results are in %s\n", dir)
 	if err == nil && !results.Complete() {
 		err = errors.New("not every point was measured; the report says which and why")
 	}
@@ -114,15 +116,30 @@ func (v *vllmbench) report(dir string) error {
 }
 
 // readRun reads the results of a run whose folder, or a file in it, the command line names.
-func readRun(path string) (*report.Results, error) {
+func (v *vllmbench) readRun(path string) (*report.Results, error) {
 	results, err := report.Read(folderOf(path))
+	if err == nil {
+		v.noteUnverified(path, results.Unverified)
+	}
 	return results, missingAsUsage(err)
 }
 
 // readJournal reads the journal of a run that the command line names.
-func readJournal(path string) (*journal.Journal, error) {
+func (v *vllmbench) readJournal(path string) (*journal.Journal, error) {
 	j, err := journal.ReadFile(filepath.Join(folderOf(path), journal.FileName))
+	if err == nil {
+		v.noteUnverified(path, j.Unverified)
+	}
 	return j, missingAsUsage(err)
+}
+
+// noteUnverified says that a journal has no checksums, if it has none. The reports do not say it,
+// so that they are what they were when the journal was new.
+func (v *vllmbench) noteUnverified(path string, unverified bool) {
+	if unverified {
+		fmt.Fprintf(plain.Writer(v.stderr), "%s: the journal is of an older version and has no checksums: "+
+			"damage to it can go unnoticed\n", path)
+	}
 }
 
 // missingAsUsage returns err as an error of the command line if it means that a file is not there.

@@ -34,7 +34,7 @@ for each GPU and energy a token. It needs neither vLLM nor the machine.`,
 func (v *vllmbench) scaling(folders []string, out string) error {
 	var runs []report.ScalingRun
 	for _, path := range folders {
-		results, err := readRun(path)
+		results, err := v.readRun(path)
 		if err != nil {
 			return err
 		}

@@ -64,6 +64,9 @@ func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 // folder.
 func (v *vllmbench) soakReport(dir string) error {
 	soak, err := report.PublishSoak(dir, v.stdout)
+	if soak != nil {
+		v.noteUnverified(dir, soak.Unverified)
+	}
 	if err == nil && soak.End == nil {
 		err = errors.New("the soak test did not come to its end")
 	}

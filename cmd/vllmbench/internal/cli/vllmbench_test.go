@@ -140,6 +140,8 @@ func TestVllmbenchRefuses(t *testing.T) {
 		`--sweep is "batch"`:                        {2, []string{"run", "--sweep", "batch"}},
 		"accepts 2 arg(s), received 1":              {2, []string{"compare", "a"}},
 		"reading the journal: open none":            {2, []string{"compare", "none", "none"}},
+		`open \x1b[2Jnone`:                          {2, []string{"compare", "\x1b[2Jnone", "none"}},
+		`the name "a/b" becomes part of file names`: {2, []string{"run", "--requests", "2", "--name", "a/b"}},
 		`unknown command "measure" for "vllmbench"`: {2, []string{"measure"}},
 	} {
 		if want == "prompts as text need a tokenizer" {
@@ -186,10 +188,9 @@ func TestTooLongForTheModel(t *testing.T) {
 	lengths := filepath.Join(t.TempDir(), "lengths.jsonl")
 	require.NoError(t, os.WriteFile(lengths, []byte(`{"input_len": 3000, "output_len": 1}`), 0o644))
 	for want, args := range map[string][]string{
-		"a sequence of 3001 tokens":                {"run", "--trials", "1", "--lengths", lengths},
-		"a sequence of 2047 tokens":                {"run", "--trials", "1", "--requests", "1", "--input-len", "2000", "--output-len", "47", "--set", "max_model_len=300"},
-		"a sequence of 9000000000000000064 tokens": {"run", "--trials", "1", "--axis", "input_len=9000000000000000000"},
-		"a sequence of 3008 tokens":                {"soak", "--requests", "20", "--input-len", "3000"},
+		"a sequence of 3001 tokens": {"run", "--trials", "1", "--lengths", lengths},
+		"a sequence of 2047 tokens": {"run", "--trials", "1", "--requests", "1", "--input-len", "2000", "--output-len", "47", "--set", "max_model_len=300"},
+		"a sequence of 3008 tokens": {"soak", "--requests", "20", "--input-len", "3000"},
 	} {
 		lib := benchtest.NewLibrary("cpu", "m")
 		load := lib.LoadConfig
@@ -203,6 +204,30 @@ func TestTooLongForTheModel(t *testing.T) {
 		assert.Contains(t, stdout+stderr, want)
 		assert.Contains(t, stdout+stderr, "exceeds the model's max_model_len")
 		assert.Empty(t, lib.Opened, want)
+	}
+	status, _, stderr := runVllmbench(t, benchtest.NewLibrary("cpu", "m"), "run", "--model", "m", "--axis", "input_len=9000000000000000000")
+	assert.Equal(t, 2, status)
+	assert.Contains(t, stderr, "input_len=9000000000000000000 has a request of 9000000000000000000 input and 64 output tokens")
+}
+
+// Each command that reads a journal without checksums says so, and only on stderr.
+func TestUnverifiedIsTold(t *testing.T) {
+	const committed = "../../../../docs/results/"
+	soaked := t.TempDir()
+	text, err := os.ReadFile(committed + "soak/h100/soak.jsonl")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(soaked, journal.SoakFileName), text, 0o644))
+	one, two := committed+"h100x2-scaling/opt-125m-tp1", committed+"h100x2-scaling/opt-125m-tp2"
+	for _, args := range [][]string{
+		{"compare", one, two},
+		{"scaling", one, two},
+		{"replay", "--check-requests", committed + "cpu-opt-125m-quick"},
+		{"replay", "--report", soaked},
+	} {
+		status, stdout, stderr := runVllmbench(t, benchtest.NewLibrary("cpu"), args...)
+		require.Zero(t, status, stderr)
+		assert.Contains(t, stderr, args[len(args)-1]+": the journal is of an older version and has no checksums")
+		assert.NotContains(t, stdout, "checksum")
 	}
 }
 
