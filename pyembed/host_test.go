@@ -115,6 +115,9 @@ sys.__stdout__.write(f"the child ended with {status}\n")
 `)
 		})
 	}
+}
+
+func init() {
 	programs["forked children that return"] = func(rt *Interpreter) error {
 		return rt.Do(context.Background(), func(py *Py) error {
 			call, err := py.Func(func(*Py, []*Object, map[string]*Object) (any, error) { return nil, nil })

@@ -210,67 +210,6 @@ func (py *Py) encodeTuple(items []any, depth int) (*C.PyObject, error) {
 	return tuple, nil
 }
 
-func (py *Py) encodeMap(v reflect.Value, depth int) (*C.PyObject, error) {
-	dict, err := py.made(C.py_PyDict_New())
-	if err != nil {
-		return nil, err
-	}
-	for iter := v.MapRange(); iter.Next(); {
-		if err := py.encodeEntry(dict, iter.Key(), iter.Value(), depth); err != nil {
-			C.py_Py_DecRef(dict)
-			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
-		}
-	}
-	if err := py.sameSize(dict, v); err != nil {
-		C.py_Py_DecRef(dict)
-		return nil, err
-	}
-	return dict, nil
-}
-
-// sameSize returns an error when a Go map has not as many keys as the dict or set that was made
-// from it.
-func (py *Py) sameSize(o *C.PyObject, v reflect.Value) error {
-	n, err := py.size(C.py_PyObject_Size(o))
-	if err != nil {
-		return err
-	}
-	return sameKeys(v.Len(), n)
-}
-
-// sameKeys returns an error when a Go map and a dict or set, of which one was made from the other,
-// have different numbers of keys.
-func sameKeys(inGo, inPython int) error {
-	if inGo == inPython {
-		return nil
-	}
-	return fmt.Errorf("some keys are equal in one of Go and Python and not in the other, as 1 and 1.0 are: "+
-		"%d in Go, %d in Python", inGo, inPython)
-}
-
-func (py *Py) encodeSet(v reflect.Value, depth int) (*C.PyObject, error) {
-	set, err := py.made(C.py_PySet_New(nil))
-	if err != nil {
-		return nil, err
-	}
-	for iter := v.MapRange(); iter.Next(); {
-		item, err := py.encodeKey(iter.Key(), depth)
-		if err == nil {
-			err = py.status(C.py_PySet_Add(set, item))
-			C.py_Py_DecRef(item)
-		}
-		if err != nil {
-			C.py_Py_DecRef(set)
-			return nil, at(fmt.Sprintf("[%#v]", iter.Key().Interface()), err)
-		}
-	}
-	if err := py.sameSize(set, v); err != nil {
-		C.py_Py_DecRef(set)
-		return nil, err
-	}
-	return set, nil
-}
-
 func (py *Py) encodeStruct(v reflect.Value, depth int) (*C.PyObject, error) {
 	known := structFields(v.Type())
 	if known.err != nil {
@@ -293,42 +232,4 @@ func (py *Py) encodeStruct(v reflect.Value, depth int) (*C.PyObject, error) {
 		}
 	}
 	return dict, nil
-}
-
-func (py *Py) encodeEntry(dict *C.PyObject, key, value reflect.Value, depth int) error {
-	k, err := py.encodeKey(key, depth)
-	if err != nil {
-		return err
-	}
-	defer C.py_Py_DecRef(k)
-	v, err := py.encode(value.Interface(), depth)
-	if err != nil {
-		return err
-	}
-	defer C.py_Py_DecRef(v)
-	return py.status(C.py_PyDict_SetItem(dict, k, v))
-}
-
-// encodeKey encodes a value that Python must hash: an array becomes a tuple.
-func (py *Py) encodeKey(v reflect.Value, depth int) (*C.PyObject, error) {
-	if v.Kind() == reflect.Interface && !v.IsNil() {
-		v = v.Elem()
-	}
-	if _, special := v.Interface().(encoding.TextMarshaler); v.Kind() == reflect.Array && !special {
-		if depth > maxDepth {
-			return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
-		}
-		keys := make(Tuple, v.Len())
-		for i := range keys {
-			key, err := py.encodeKey(v.Index(i), depth+1)
-			if err != nil {
-				return nil, err
-			}
-			object := py.object(key)
-			defer object.Release(py)
-			keys[i] = object
-		}
-		return py.encode(keys, depth+1)
-	}
-	return py.encode(v.Interface(), depth)
 }

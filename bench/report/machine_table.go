@@ -56,7 +56,11 @@ func addUsageColumns(columns *format.Columns[Row], cores int) {
 	}
 	// Two digits after the point are what the counters of CPU time resolve.
 	number := func(v float64) string { return fmt.Sprintf("%.2f", v) }
-	add("cores busy", number, func(u journal.Usage) (float64, bool) { return u.Cores, u.Cores > 0 && !impossible(u, cores) })
+	add(
+		"cores busy",
+		number,
+		func(u journal.Usage) (float64, bool) { return u.Cores, u.Cores > 0 && !impossible(u, cores) },
+	)
 	add("by others", number, func(u journal.Usage) (float64, bool) {
 		return u.OtherCores, !u.Short && !impossible(u, cores)
 	})

@@ -35,8 +35,8 @@ func (r *Results) WriteReport(w io.Writer) error {
 
 // explanation explains how to read the tables.
 const explanation = `Elapsed is the time of vLLM's LLM.generate alone, for the whole batch; loading is not part of it.
-Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said. It assumes
-that a trial depends on none before, or, where a note says so, on the one before alone.
+Figures are medians of a point's trials. The interval is for the median, with 95 % confidence or what is said. It
+assumes that a trial depends on none before, or, where a note says so, on the one before alone.
 Checks: prompts and counts exact, finish reason length, nothing from the prefix cache, no preemption, one engine for all
 trials, no other load on the machine, GPU clocks not held down. A point that fails one is marked.
 `
@@ -66,8 +66,15 @@ func (r *Results) writeSetting(b *bytes.Buffer) {
 // writeEngines writes the settings of the engines, and what it took to load them.
 func (r *Results) writeEngines(b *bytes.Buffer) {
 	for _, e := range r.Engines {
-		fmt.Fprintf(b, "Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
-			e.Number, e.Args.MaxNumBatchedTokens, e.Args.MaxNumSeqs, e.Info.KVCacheTokens, loadCost(e))
+		fmt.Fprintf(
+			b,
+			"Engine %d: max_num_batched_tokens %d, max_num_seqs %d, KV cache of %d tokens; loading took %s\n",
+			e.Number,
+			e.Args.MaxNumBatchedTokens,
+			e.Args.MaxNumSeqs,
+			e.Info.KVCacheTokens,
+			loadCost(e),
+		)
 		if e.Number == 1 && e.OtherLoadAverage > 0 {
 			fmt.Fprintf(b, "  others' load average in the minute before: %.2f\n", e.OtherLoadAverage)
 		}

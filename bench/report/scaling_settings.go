@@ -14,7 +14,8 @@ import (
 // differences of the machines.
 func (s *Scaling) compareSettings(first, run ScalingRun) error {
 	var asked []string
-	for _, difference := range differing(first.Name, run.Name, scalingSettings(first.Header), scalingSettings(run.Header)) {
+	ours, theirs := scalingSettings(first.Header), scalingSettings(run.Header)
+	for _, difference := range differing(first.Name, run.Name, ours, theirs) {
 		if strings.HasPrefix(difference, "machine.") {
 			s.note(difference)
 		} else {
@@ -22,8 +23,10 @@ func (s *Scaling) compareSettings(first, run ScalingRun) error {
 		}
 	}
 	if asked != nil {
-		return fmt.Errorf("bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
-			format.List(asked))
+		return fmt.Errorf(
+			"bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
+			format.List(asked),
+		)
 	}
 	return nil
 }
@@ -41,8 +44,10 @@ func (s *Scaling) compareEngines(first, row ScalingRow) error {
 		}
 	}
 	if unlike != nil {
-		return fmt.Errorf("bench: only runs on the same device with the same engine can be compared; these differ in %s",
-			format.List(unlike))
+		return fmt.Errorf(
+			"bench: only runs on the same device with the same engine can be compared; these differ in %s",
+			format.List(unlike),
+		)
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func printPairs(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	out := json.NewEncoder(os.Stdout)
 	for i := uint64(0); i < uint64(n); i += 2 {
 		p, err := newPair(dir, seed+i)

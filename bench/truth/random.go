@@ -50,25 +50,44 @@ func newHeader(r *rand.Rand) journal.Header {
 		}
 	}
 	h := journal.Header{
-		Schema: journal.Schema, Started: time.Unix(1e9, 0).UTC(), Command: []string{"truth"}, Model: "a/model", Preset: "none", Device: "cuda",
+		Schema:     journal.Schema,
+		Started:    time.Unix(1e9, 0).UTC(),
+		Command:    []string{"truth"},
+		Model:      "a/model",
+		Preset:     "none",
+		Device:     "cuda",
 		EngineArgs: vllmgo.EngineArgs{Model: "a/model"},
 		ModelConfig: vllmgo.ModelConfig{
-			VocabSize: 1000, MaxModelLen: 2048, NumLayers: 1 + r.IntN(40), NumKVHeads: 1 + r.IntN(8), HeadDim: 64 << r.IntN(2),
-			NumAttentionHeads: 8 * (1 + r.IntN(4)), ModelType: "llama", HiddenSize: 512, IntermediateSize: 2048,
-			Dtype: "bfloat16", DtypeBytes: 2,
+			VocabSize:         1000,
+			MaxModelLen:       2048,
+			NumLayers:         1 + r.IntN(40),
+			NumKVHeads:        1 + r.IntN(8),
+			HeadDim:           64 << r.IntN(2),
+			NumAttentionHeads: 8 * (1 + r.IntN(4)),
+			ModelType:         "llama",
+			HiddenSize:        512,
+			IntermediateSize:  2048,
+			Dtype:             "bfloat16",
+			DtypeBytes:        2,
 		},
 		ModelSize:  &journal.ModelSize{Layers: 1e6 + r.Int64N(1e9), Head: 1e5 + r.Int64N(1e8)},
 		Machine:    journal.Machine{Cores: 8, Memory: 1 << 35, OS: "linux", Go: "go"},
-		Vocabulary: vocabulary, WarmUp: journal.WarmUpFull, Studies: []workload.Study{study},
-		Stopping: stat.UntilPrecise([]float64{0.005, 0.02, 0.1}[r.IntN(3)], 0),
-		Latency:  r.IntN(3) == 0 && base.Set.Sampling == nil,
-		Cold:     true,
+		Vocabulary: vocabulary,
+		WarmUp:     journal.WarmUpFull,
+		Studies:    []workload.Study{study},
+		Stopping:   stat.UntilPrecise([]float64{0.005, 0.02, 0.1}[r.IntN(3)], 0),
+		Latency:    r.IntN(3) == 0 && base.Set.Sampling == nil,
+		Cold:       true,
 	}
 	if r.IntN(3) == 0 {
 		h.Device = "cpu"
 	}
 	if h.Latency && r.IntN(2) == 0 {
-		h.Goodput = journal.Goodput{TTFT: time.Duration(r.Int64N(2e8)), TPOT: time.Duration(r.Int64N(1e7)), E2E: time.Duration(r.Int64N(1e9))}
+		h.Goodput = journal.Goodput{
+			TTFT: time.Duration(r.Int64N(2e8)),
+			TPOT: time.Duration(r.Int64N(1e7)),
+			E2E:  time.Duration(r.Int64N(1e9)),
+		}
 	}
 	return h
 }
@@ -93,11 +112,25 @@ func (g *generator) records(header journal.Header) []journal.Record {
 		{Limits: &journal.Limits{Bandwidth: 1e9 * (1 + 1000*g.Float64()), FLOPS: 1e11 * (1 + 1000*g.Float64())}},
 	}
 	info := vllmgo.Info{
-		Device: header.Device, DeviceName: header.Device, EngineMode: vllmgo.InProcess, Dtype: "bfloat16", TensorParallelSize: g.size,
-		MaxModelLen: 2048, MaxNumSeqs: 256, MaxNumBatchedTokens: 8192, BlockSize: 1 + g.IntN(64), KVCacheTokens: 1 + g.IntN(20000),
-		LoadTime: time.Second,
+		Device:              header.Device,
+		DeviceName:          header.Device,
+		EngineMode:          vllmgo.InProcess,
+		Dtype:               "bfloat16",
+		TensorParallelSize:  g.size,
+		MaxModelLen:         2048,
+		MaxNumSeqs:          256,
+		MaxNumBatchedTokens: 8192,
+		BlockSize:           1 + g.IntN(64),
+		KVCacheTokens:       1 + g.IntN(20000),
+		LoadTime:            time.Second,
 	}
-	engine := journal.Engine{Number: 1, Args: g.header.EngineArgs, Info: info, LoadTime: time.Duration(1 + g.Int64N(1e11)), HostMemory: 1 << 30}
+	engine := journal.Engine{
+		Number:     1,
+		Args:       g.header.EngineArgs,
+		Info:       info,
+		LoadTime:   time.Duration(1 + g.Int64N(1e11)),
+		HostMemory: 1 << 30,
+	}
 	engine.Args.MaxNumSeqs, engine.Args.MaxNumBatchedTokens = info.MaxNumSeqs, info.MaxNumBatchedTokens
 	if header.Device != "cpu" {
 		engine.GPUMemory = new(int64(1 << 34))
@@ -138,21 +171,33 @@ func (g *generator) records(header journal.Header) []journal.Record {
 func ledger(p workload.Point, trial int) journal.Ledger {
 	hash := sha256.Sum256(fmt.Append(nil, p.ID(), trial))
 	return journal.Ledger{
-		PromptsSHA256: hex.EncodeToString(hash[:]), Requests: p.Requests, InputTokens: p.InputTokens(), OutputTokens: p.OutputTokens(),
+		PromptsSHA256: hex.EncodeToString(
+			hash[:],
+		),
+		Requests:     p.Requests,
+		InputTokens:  p.InputTokens(),
+		OutputTokens: p.OutputTokens(),
 	}
 }
 
 // trials returns the lines of a point's trials, with the budget's end if it needs one.
 func (g *generator) trials(p workload.Point, engine journal.Engine) []journal.Record {
 	var records []journal.Record
-	scale := g.scales[slices.IndexFunc(g.header.Studies[0].Points, func(o workload.Point) bool { return o.Value == p.Value })]
+	same := func(other workload.Point) bool { return other.Value == p.Value }
+	scale := g.scales[slices.IndexFunc(g.header.Studies[0].Points, same)]
 	times := g.times(trialCounts[g.IntN(len(trialCounts))], scale*[]float64{1, 1, 1.03, 1.2}[g.IntN(4)])
 	silent, busy := g.IntN(4) == 0, g.IntN(6) == 0
 	for i, elapsed := range times {
 		t := journal.Trial{
-			PointID: p.ID(), Trial: i + 1, Engine: 1, Started: g.header.Started, Elapsed: elapsed, Outside: time.Duration(g.Int64N(1e7)),
-			Ledger: ledger(p, i+1), PeakKVTokens: p.PeakKVTokens(engine.Info.MaxNumSeqs, engine.Info.BlockSize),
-			Usage: journal.Usage{Cores: 1 + g.Float64(), OtherCores: 0.1 * g.Float64(), HostMemory: 1 << 30},
+			PointID:      p.ID(),
+			Trial:        i + 1,
+			Engine:       1,
+			Started:      g.header.Started,
+			Elapsed:      elapsed,
+			Outside:      time.Duration(g.Int64N(1e7)),
+			Ledger:       ledger(p, i+1),
+			PeakKVTokens: p.PeakKVTokens(engine.Info.MaxNumSeqs, engine.Info.BlockSize),
+			Usage:        journal.Usage{Cores: 1 + g.Float64(), OtherCores: 0.1 * g.Float64(), HostMemory: 1 << 30},
 		}
 		if busy {
 			t.Usage.OtherCores, t.Usage.Steal, t.Usage.Throttled = 0.5*g.Float64(), 0.011*g.Float64(), 0.011*g.Float64()
@@ -205,7 +250,11 @@ func (g *generator) times(n int, scale float64) []time.Duration {
 // gave more than one token.
 func (g *generator) pass(p workload.Point, number int) *journal.LatencyPass {
 	pass := &journal.LatencyPass{
-		PointID: p.ID(), Pass: number, Engine: 2, Ledger: ledger(p, number), Usage: journal.Usage{Cores: 1, HostMemory: 1 << 30},
+		PointID: p.ID(),
+		Pass:    number,
+		Engine:  2,
+		Ledger:  ledger(p, number),
+		Usage:   journal.Usage{Cores: 1, HostMemory: 1 << 30},
 	}
 	for _, length := range p.EachLength() {
 		var r journal.RequestTimes

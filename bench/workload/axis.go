@@ -56,8 +56,12 @@ func ParseValue(text string) any {
 // of one setting, and the name of a [Sweep] without axes.
 func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 	if len(axes) == 0 && Sweep(name).fields() != nil {
-		return Study{}, fmt.Errorf("bench: a study without axes cannot be called %s, which is a sweep: its point would be "+
-			"called %q; choose another name", name, PointID{name, 1})
+		return Study{}, fmt.Errorf(
+			"bench: a study without axes cannot be called %s, which is a sweep: its point would be "+
+				"called %q; choose another name",
+			name,
+			PointID{name, 1},
+		)
 	}
 	base.Study, base.Value = name, 1
 	s := Study{
@@ -69,7 +73,10 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 		Points:              []Point{base},
 	}
 	for i, a := range axes {
-		if same := func(b Axis) bool { return SettingName(b.Name) == SettingName(a.Name) }; slices.ContainsFunc(axes[:i], same) {
+		if same := func(b Axis) bool { return SettingName(b.Name) == SettingName(a.Name) }; slices.ContainsFunc(
+			axes[:i],
+			same,
+		) {
 			return Study{}, fmt.Errorf("bench: two axes of %s; give all values to one of them", a.Name)
 		}
 		var points []Point

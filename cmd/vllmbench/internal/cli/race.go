@@ -49,7 +49,11 @@ started again with the same --out.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			noEnv := o.study.checkNoEnv
-			if err := errors.Join(o.check(c.Flags()), noEnv("give it to a contender: env.NAME=VALUE"), r.check(c.Flags())); err != nil {
+			if err := errors.Join(
+				o.check(c.Flags()),
+				noEnv("give it to a contender: env.NAME=VALUE"),
+				r.check(c.Flags()),
+			); err != nil {
 				return err
 			}
 			s := r.settings()
@@ -94,7 +98,12 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 			"contender may differ by more than two contenders; --rounds must then be a multiple of their "+
 			"number",
 	)
-	f.StringArrayVar(&r.points, "point", nil, "measure only this point, `STUDY=VALUE`, such as batch-size=8; repeatable")
+	f.StringArrayVar(
+		&r.points,
+		"point",
+		nil,
+		"measure only this point, `STUDY=VALUE`, such as batch-size=8; repeatable",
+	)
 }
 
 // check parses the flags and returns an error that names the one that is wrong.

@@ -76,7 +76,12 @@ func (o *options) addPresetFlag(f *pflag.FlagSet) {
 		"",
 		"points to measure, "+oneOf(workload.Presets())+" (default quick on a CPU, full elsewhere)",
 	)
-	f.StringArrayVar(&o.sweeps, "sweep", nil, "measure only this `sweep` of the preset: "+oneOf(sweeps())+"; repeatable")
+	f.StringArrayVar(
+		&o.sweeps,
+		"sweep",
+		nil,
+		"measure only this `sweep` of the preset: "+oneOf(sweeps())+"; repeatable",
+	)
 }
 
 // addTrialFlags defines the flags for how often and how points are measured.
@@ -113,8 +118,18 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 		0,
 		"longest `time` that one pass of a point may take, such as 10m (default no limit)",
 	)
-	f.BoolVar(&o.resume, "resume", false, "go on with the run in the folder of --out, which must have the same settings")
-	f.BoolVar(&o.cold, "cold", false, "show the times after the notebook's warm-up too, and how much of them was start-up")
+	f.BoolVar(
+		&o.resume,
+		"resume",
+		false,
+		"go on with the run in the folder of --out, which must have the same settings",
+	)
+	f.BoolVar(
+		&o.cold,
+		"cold",
+		false,
+		"show the times after the notebook's warm-up too, and how much of them was start-up",
+	)
 }
 
 // check returns an error that names the value that is wrong, or the flag that another one makes
@@ -179,7 +194,9 @@ func (o *options) checkTrials(f *pflag.FlagSet) error {
 	case o.trials < 0:
 		return usagef("--trials is %d; it must be at least 1, or left out", o.trials)
 	case o.trials > 0 && (f.Changed("target") || f.Changed("budget")):
-		return usagef("--trials gives the number of trials, so that --target and --budget have no effect; leave it or them out")
+		return usagef(
+			"--trials gives the number of trials, so that --target and --budget have no effect; leave it or them out",
+		)
 	case notebook && f.Changed("target") && !f.Changed("budget"):
 		return usagef("--target has no effect with --preset notebook, which measures each point once; " +
 			"add --budget to measure until the target is reached, or leave --target out")
@@ -212,7 +229,8 @@ func (o *options) folder(prefix string) string {
 func (o *options) settings() vllm.Settings {
 	o.study.seed = o.seed
 	s := vllm.Settings{
-		Dir: o.folder(""), Resume: o.resume,
+		Dir:    o.folder(""),
+		Resume: o.resume,
 		EngineArgs: vllmgo.EngineArgs{
 			Model:                o.model,
 			Dtype:                o.dtype,
@@ -220,10 +238,18 @@ func (o *options) settings() vllm.Settings {
 			GPUMemoryUtilization: o.gpuMemoryUtilization,
 			EngineMode:           vllmgo.EngineMode(strings.TrimPrefix(o.engineMode, "auto")),
 		},
-		Preset: o.preset, Seed: o.seed, Text: o.text,
+		Preset:   o.preset,
+		Seed:     o.seed,
+		Text:     o.text,
 		Stopping: stat.Stopping{Target: o.target, Budget: o.budget},
-		WarmUp:   journal.WarmUpMode(o.warmUp), Latency: o.latency, Goodput: o.goodput, Timeout: o.timeout, Cold: o.cold,
-		Plan: o.study.plan,
+		WarmUp: journal.WarmUpMode(
+			o.warmUp,
+		),
+		Latency: o.latency,
+		Goodput: o.goodput,
+		Timeout: o.timeout,
+		Cold:    o.cold,
+		Plan:    o.study.plan,
 	}
 	for _, sweep := range o.sweeps {
 		s.Sweeps = append(s.Sweeps, workload.Sweep(sweep))

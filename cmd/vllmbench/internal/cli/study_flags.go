@@ -122,12 +122,17 @@ func (s *study) checkUse(f *pflag.FlagSet) error {
 	if s.custom() {
 		for _, name := range ofPreset {
 			if f.Changed(name) {
-				return usagef("--%s has no effect with a study of your own (--requests, --lengths, --axis); leave one out", name)
+				return usagef(
+					"--%s has no effect with a study of your own (--requests, --lengths, --axis); leave one out",
+					name,
+				)
 			}
 		}
 		if s.lengths != "" && (f.Changed("input-len") || f.Changed("output-len")) {
-			return usagef("--input-len and --output-len have no effect with --lengths, whose file has the length of each request; " +
-				"leave it or them out")
+			return usagef(
+				"--input-len and --output-len have no effect with --lengths, whose file has the length of each request; " +
+					"leave it or them out",
+			)
 		}
 		return nil
 	}

@@ -78,31 +78,42 @@ func TestVllmbenchRun(t *testing.T) {
 				assert.Contains(t, stdout, note)
 				assert.Equal(t, 1, strings.Count(stderr, note), "told once")
 			}
-
-			status, stdout, stderr = runVllmbench(t, lib, "replay", "--check-requests", out)
-			require.Zero(t, status, stderr)
-			assert.Contains(t, stdout, "are those of the journal")
-			again := out + "-again"
-			status, _, stderr = run(t, lib, "replay", "--dtype", "float32", "--out", again, out)
-			require.Zero(t, status, stderr)
-			assert.Equal(t, j.PromptHashes(), journalOf(t, again).PromptHashes())
-			assert.Equal(t, "float32", journalOf(t, again).Header.EngineArgs.Dtype)
-			assert.Equal(t, j.Header.Text, journalOf(t, again).Header.Text)
-
-			status, stdout, stderr = runVllmbench(t, lib, "compare", out, filepath.Join(again, "report.txt"))
-			require.Zero(t, status, stderr)
-			assert.Contains(t, stdout, "not shown to differ")
-			assert.NotContains(t, stdout, "prompts differ")
-
-			report, err := os.ReadFile(filepath.Join(out, "report.txt"))
-			require.NoError(t, err)
-			require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
-			status, stdout, stderr = runVllmbench(t, lib, "replay", "--report", filepath.Join(out, journal.FileName))
-			require.Zero(t, status, stderr)
-			assert.Equal(t, string(report), stdout)
-			assert.FileExists(t, filepath.Join(out, "report.txt"))
+			testAgain(t, lib, run, out, j)
 		})
 	}
+}
+
+// testAgain replays a run, compares the two, and makes the report again.
+func testAgain(
+	t *testing.T,
+	lib *benchtest.Library,
+	run func(*testing.T, *benchtest.Library, ...string) (int, string, string),
+	out string,
+	j *journal.Journal,
+) {
+	t.Helper()
+	status, stdout, stderr := runVllmbench(t, lib, "replay", "--check-requests", out)
+	require.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "are those of the journal")
+	again := out + "-again"
+	status, _, stderr = run(t, lib, "replay", "--dtype", "float32", "--out", again, out)
+	require.Zero(t, status, stderr)
+	assert.Equal(t, j.PromptHashes(), journalOf(t, again).PromptHashes())
+	assert.Equal(t, "float32", journalOf(t, again).Header.EngineArgs.Dtype)
+	assert.Equal(t, j.Header.Text, journalOf(t, again).Header.Text)
+
+	status, stdout, stderr = runVllmbench(t, lib, "compare", out, filepath.Join(again, "report.txt"))
+	require.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "not shown to differ")
+	assert.NotContains(t, stdout, "prompts differ")
+
+	report, err := os.ReadFile(filepath.Join(out, "report.txt"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(out, "report.txt")))
+	status, stdout, stderr = runVllmbench(t, lib, "replay", "--report", filepath.Join(out, journal.FileName))
+	require.Zero(t, status, stderr)
+	assert.Equal(t, string(report), stdout)
+	assert.FileExists(t, filepath.Join(out, "report.txt"))
 }
 
 func TestVllmbenchRefuses(t *testing.T) {
