@@ -223,16 +223,10 @@ func (u Usage) validate() error {
 		fields = append(
 			fields,
 			valid.Field{Name: "gpu", Value: g.Index, OK: g.Index >= 0 && !seen[g.Index]},
-			valid.Share(
-				"busy",
-				g.Busy,
-			),
+			valid.Share("busy", g.Busy),
 			valid.NotNegative("memory_bytes", g.Memory),
 			valid.NotNegative("energy_j", g.Energy),
-			valid.NotNegative(
-				"low_clock_mhz",
-				g.LowClock,
-			),
+			valid.NotNegative("low_clock_mhz", g.LowClock),
 			valid.NotNegative("high_clock_mhz − low_clock_mhz", g.HighClock-g.LowClock),
 			valid.NotNegative("other_processes", g.OtherProcesses),
 		)

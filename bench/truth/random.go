@@ -171,12 +171,10 @@ func (g *generator) records(header journal.Header) []journal.Record {
 func ledger(p workload.Point, trial int) journal.Ledger {
 	hash := sha256.Sum256(fmt.Append(nil, p.ID(), trial))
 	return journal.Ledger{
-		PromptsSHA256: hex.EncodeToString(
-			hash[:],
-		),
-		Requests:     p.Requests,
-		InputTokens:  p.InputTokens(),
-		OutputTokens: p.OutputTokens(),
+		PromptsSHA256: hex.EncodeToString(hash[:]),
+		Requests:      p.Requests,
+		InputTokens:   p.InputTokens(),
+		OutputTokens:  p.OutputTokens(),
 	}
 }
 

@@ -73,10 +73,8 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 		Points:              []Point{base},
 	}
 	for i, a := range axes {
-		if same := func(b Axis) bool { return SettingName(b.Name) == SettingName(a.Name) }; slices.ContainsFunc(
-			axes[:i],
-			same,
-		) {
+		same := func(b Axis) bool { return SettingName(b.Name) == SettingName(a.Name) }
+		if slices.ContainsFunc(axes[:i], same) {
 			return Study{}, fmt.Errorf("bench: two axes of %s; give all values to one of them", a.Name)
 		}
 		var points []Point

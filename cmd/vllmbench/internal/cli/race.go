@@ -48,12 +48,8 @@ started again with the same --out.`,
   vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			noEnv := o.study.checkNoEnv
-			if err := errors.Join(
-				o.check(c.Flags()),
-				noEnv("give it to a contender: env.NAME=VALUE"),
-				r.check(c.Flags()),
-			); err != nil {
+			noEnv := o.study.checkNoEnv("give it to a contender: env.NAME=VALUE")
+			if err := errors.Join(o.check(c.Flags()), noEnv, r.check(c.Flags())); err != nil {
 				return err
 			}
 			s := r.settings()

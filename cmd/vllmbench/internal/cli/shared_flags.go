@@ -242,14 +242,12 @@ func (o *options) settings() vllm.Settings {
 		Seed:     o.seed,
 		Text:     o.text,
 		Stopping: stat.Stopping{Target: o.target, Budget: o.budget},
-		WarmUp: journal.WarmUpMode(
-			o.warmUp,
-		),
-		Latency: o.latency,
-		Goodput: o.goodput,
-		Timeout: o.timeout,
-		Cold:    o.cold,
-		Plan:    o.study.plan,
+		WarmUp:   journal.WarmUpMode(o.warmUp),
+		Latency:  o.latency,
+		Goodput:  o.goodput,
+		Timeout:  o.timeout,
+		Cold:     o.cold,
+		Plan:     o.study.plan,
 	}
 	for _, sweep := range o.sweeps {
 		s.Sweeps = append(s.Sweeps, workload.Sweep(sweep))
