@@ -112,3 +112,30 @@ func assertExists(t *testing.T, place string) {
 	}
 	assert.True(t, isMethod || isField, "there is no %s", place)
 }
+
+// TestSetTakesEveryArgument sets each argument of vLLM's that has no field. None is taken for a
+// misspelt field.
+func TestSetTakesEveryArgument(t *testing.T) {
+	typed := slices.Collect(jsonNames(reflect.TypeFor[EngineArgs]()))
+	text, err := os.ReadFile("testdata/upstream/engine_arguments.txt")
+	require.NoError(t, err)
+	all := strings.Fields(string(text))
+	require.Greater(t, len(all), 100)
+	for _, name := range all {
+		if !slices.Contains(typed, name) {
+			args := EngineArgs{}
+			assert.NoError(t, args.Set(name, 1), name)
+			assert.Equal(t, map[string]any{name: 1}, args.Extra)
+		}
+	}
+	for name, want := range map[string]string{
+		"max_num_seqz": "did you mean max_num_seqs?", "enforce_eagre": "did you mean enforce_eager?",
+		"engine_mod": "did you mean engine_mode?", "Dtype": "did you mean dtype?",
+	} {
+		args := EngineArgs{}
+		assert.ErrorContains(t, args.Set(name, 1), want)
+		assert.Nil(t, args.Extra)
+	}
+	var params SamplingParams
+	assert.ErrorContains(t, params.Set("temprature", 1), "there is no such field; did you mean temperature?")
+}

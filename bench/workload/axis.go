@@ -77,6 +77,11 @@ func NewStudy(name string, base Point, axes ...Axis) (Study, error) {
 		if slices.ContainsFunc(axes[:i], same) {
 			return Study{}, fmt.Errorf("bench: two axes of %s; give all values to one of them", a.Name)
 		}
+		for k, value := range a.Values {
+			if slices.ContainsFunc(a.Values[:k], func(v any) bool { return settingText(v) == settingText(value) }) {
+				return Study{}, fmt.Errorf("bench: axis %s has the value %s twice", a.Name, settingText(value))
+			}
+		}
 		var points []Point
 		for _, p := range s.Points {
 			for _, value := range a.Values {

@@ -57,14 +57,14 @@ func TestNewStudy(t *testing.T) {
 	}
 
 	for text, want := range map[string]string{
-		"max_num_seqs=many":        "engine setting max_num_seqs=many: json: cannot unmarshal",
+		"max_num_seqs=many":        "engine setting max_num_seqs=many: the value is a string; it must be a whole number",
 		"max_num_seqs=0":           "max_num_seqs is 0; it must be at least 1",
 		"requests=1.5":             "requests=1.5: the value must be an integer",
 		"sampling.temprature=1":    "sampling setting temprature=1: there is no such field",
 		"sample.temperature=1":     "the prefix must be engine., sampling. or env.",
 		"sampling.temperature=hot": "sampling setting temperature=hot",
 		"model=a,b":                "model must be the same for a whole run",
-		"requests=2,2":             "must name it and have values of their own",
+		"requests=2,2":             "axis requests has the value 2 twice",
 	} {
 		_, err := NewStudy("bad", base, axis(t, text))
 		assert.ErrorContains(t, err, want, text)

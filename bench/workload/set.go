@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"vllmgo/internal/nearest"
 	"vllmgo/vllmgo"
 )
 
@@ -52,6 +54,9 @@ var ownFields = map[string]func(p *Point) *int{
 	"shared_prefix": func(p *Point) *int { return &p.SharedPrefix },
 }
 
+// variable is the form of an environment variable's name, as POSIX has it.
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
 // SettingName returns the one name of a setting, which is named as an [Axis] is. An engine argument
 // has two, such as "max_num_seqs" and "engine.max_num_seqs"; SettingName returns the second.
 func SettingName(name string) string {
@@ -75,10 +80,17 @@ func (p Point) with(name string, value any) (Point, error) {
 		return p, nil
 	}
 	prefix, key, _ := strings.Cut(SettingName(name), ".")
+	if hint := nearest.Hint(name, slices.Collect(maps.Keys(ownFields))); hint != "" {
+		return p, fmt.Errorf("bench: no setting %q%s", name, hint)
+	}
 	switch prefix {
 	case "sampling":
 		p.Set.Sampling = with(p.Set.Sampling, key, value)
 	case "env":
+		if !variable.MatchString(key) {
+			return p, fmt.Errorf("bench: %s=%s: %q cannot be the name of an environment variable; an example: env.OMP_NUM_THREADS",
+				name, settingText(value), key)
+		}
 		p.Set.Env = with(p.Set.Env, key, settingText(value))
 	case "engine":
 		if key == "model" || key == "tokenizer" {

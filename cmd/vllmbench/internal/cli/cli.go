@@ -99,6 +99,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 			return run(c, args)
 		}
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)

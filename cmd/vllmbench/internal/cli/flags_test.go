@@ -71,6 +71,60 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 	}
 }
 
+// A value that is wrong is refused before anything starts, in the words of users.
+func TestWrongValues(t *testing.T) {
+	for want, commands := range map[string][]string{
+		"--requests is 0; it must be at least 1":                  {"run --requests 0"},
+		"--requests is -5; it must be at least 1":                 {"run --requests -5"},
+		`--requests is "abc"; it must be a whole number`:          {"run --requests abc", "soak --requests abc"},
+		"--trials is 0; it must be above 0":                       {"run --trials 0"},
+		"--trials is -3; it must be above 0":                      {"run --trials -3"},
+		"--budget is 0s; it must be above 0":                      {"run --budget 0", "run --budget 0m"},
+		"--budget is -1s; it must be above 0":                     {"run --budget -1s"},
+		`--budget is "-1"; it must be a time with its unit`:       {"run --budget -1"},
+		`--budget is "5min"; it must be a time with its unit`:     {"run --budget 5min"},
+		"--timeout is 0s; it must be above 0":                     {"run --timeout 0s"},
+		"--goodput-ttft is 0s; it must be above 0":                {"run --latency --goodput-ttft 0s"},
+		"--target is 0; it must be above 0":                       {"run --target 0"},
+		"--target is 2; it is a fraction":                         {"run --target 2"},
+		"--target is NaN; it is a fraction":                       {"run --target nan"},
+		`--target is "two"; it must be a number`:                  {"run --target two"},
+		`--text is "maybe"; it must be true or false`:             {"run --text=maybe"},
+		"there is no flag -budget; did you mean --budget?":        {"run -budget 5m", "run -budget=5m"},
+		"there is no flag --lenghts; did you mean --lengths?":     {"run --lenghts x"},
+		"there is no flag --frobnicate; vllmbench run --help":     {"run --frobnicate"},
+		"there is no flag --latency; vllmbench soak --help":       {"soak --latency"},
+		"axis input_len has the value 8 twice":                    {"run --axis input_len=8,8"},
+		"two axes of input_len":                                   {"run --axis input_len=1,2 --axis input_len=3"},
+		"input_len=eight: the value must be an integer":           {"run --axis input_len=eight"},
+		"input_len=-1 has a request of -1 input":                  {"run --axis input_len=16,-1"},
+		`no setting "request"; did you mean requests?`:            {"run --axis request=1,2", "run --set request=3"},
+		"there is no such argument; did you mean max_num_seqs?":   {"run --set max_num_seqz=3", "run --axis engine.max_num_seqz=3,4", "race --set max_num_seqz=3"},
+		"max_num_seqs=many: the value is a string; it must be":    {"run --set max_num_seqs=many"},
+		"there is no such field; did you mean temperature?":       {"run --set sampling.temprature=1"},
+		`"FOO-BAR" cannot be the name of an environment variable`: {"run --axis env.FOO-BAR=1,2"},
+		`"" cannot be the name of an environment variable`:        {"run --axis env.=1,2", "run --set env.=1"},
+		"the prefix must be engine., sampling. or env.":           {"run --set samplin.temperature=1"},
+		"has no run to go on with; leave --resume out":            {"run --resume"},
+		"--input-len has an effect in a study of your own only":   {"run --preset quick --input-len 64"},
+		"--out: the results folder cannot be made":                {"run --out /proc/none", "race --out /proc/none", "soak --out /proc/none"},
+	} {
+		for _, command := range commands {
+			lib := benchtest.NewLibrary("cpu", "facebook/opt-125m")
+			args, out := strings.Fields(command), filepath.Join(t.TempDir(), "out")
+			if !slices.Contains(args, "--out") {
+				args = append(args, "--out", out)
+			}
+			status, stdout, stderr := runVllmbench(t, lib, args...)
+			assert.Equal(t, 2, status, command)
+			assert.Contains(t, stderr, want, command)
+			assert.Empty(t, stdout, command)
+			assert.Empty(t, lib.Opened, command)
+			assert.NoDirExists(t, out, command)
+		}
+	}
+}
+
 // samples are flags that change what run does, with the flags that they need.
 func samples(t *testing.T) [][]string {
 	var all [][]string

@@ -48,8 +48,10 @@ started again with the same --out.`,
   vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			noEnv := o.study.checkNoEnv("give it to a contender: env.NAME=VALUE")
-			if err := errors.Join(o.check(c.Flags()), noEnv, r.check(c.Flags())); err != nil {
+			if err := errors.Join(o.check(c.Flags()), r.check(c.Flags())); err != nil {
+				return err
+			}
+			if err := o.study.checkNoEnv("give it to a contender: env.NAME=VALUE"); err != nil {
 				return err
 			}
 			s := r.settings()
@@ -141,7 +143,12 @@ func (r *raceOptions) settings() race.Settings {
 // race runs a race and prints its tables.
 func (v *vllmbench) race(ctx context.Context, s race.Settings) error {
 	s.VLLM.Command, s.VLLM.Progress, s.VLLM.Library = v.args, v.stderr, v.library
-	err := race.Run(ctx, s)
+	done, err := makeFolder(s.VLLM.Dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = race.Run(ctx, s)
 	if errors.Is(err, race.ErrInUse) || errors.Is(err, race.ErrNoPoint) {
 		return usageError{err}
 	}

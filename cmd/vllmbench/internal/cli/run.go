@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -82,7 +83,15 @@ func (o *options) addRunFlags(f *pflag.FlagSet) {
 // run measures, and prints the report of what was measured.
 func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
 	s.Command, s.Progress, s.Library, s.OneProcess = v.args, v.stderr, v.library, v.oneProcess
-	err := vllm.Run(ctx, s)
+	if _, err := os.Stat(filepath.Join(s.Dir, journal.FileName)); s.Resume && errors.Is(err, fs.ErrNotExist) {
+		return usagef("--resume: %s has no run to go on with; leave --resume out to begin one", s.Dir)
+	}
+	done, err := makeFolder(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = vllm.Run(ctx, s)
 	if errors.Is(err, vllm.ErrInUse) {
 		return usagef(
 			"--out is %s, which holds the results of another run; choose another folder, or go on with that run by --resume",
@@ -90,6 +99,15 @@ func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
 		)
 	}
 	return withReport(err, v.report(s.Dir))
+}
+
+// makeFolder makes the results folder, before anything that takes long. done removes it again if
+// nothing was written into it.
+func makeFolder(dir string) (done func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, usagef("--out: the results folder cannot be made: %w", err)
+	}
+	return func() { _ = os.Remove(dir) }, nil // which fails unless it is empty
 }
 
 // withReport returns the error of what was measured together with that of its report, which is not

@@ -186,13 +186,12 @@ func (o *options) presetStudies() ([]workload.Study, error) {
 // checkTrials is check for the flags of addTrialFlags and for those of run alone.
 func (o *options) checkTrials(f *pflag.FlagSet) error {
 	notebook := o.preset == workload.PresetNotebook
+	if err := checkAbove(f, "trials", "target", "budget", "timeout", "goodput-ttft", "goodput-tpot", "goodput-e2e"); err != nil {
+		return err
+	}
 	switch {
-	case o.goodput.TTFT < 0 || o.goodput.TPOT < 0 || o.goodput.E2E < 0:
-		return usagef("a limit of goodput is below 0; it must be above")
 	case o.goodput != journal.Goodput{} && !o.latency:
 		return usagef("limits of goodput need --latency, which times each request")
-	case o.trials < 0:
-		return usagef("--trials is %d; it must be at least 1, or left out", o.trials)
 	case o.trials > 0 && (f.Changed("target") || f.Changed("budget")):
 		return usagef(
 			"--trials gives the number of trials, so that --target and --budget have no effect; leave it or them out",
@@ -200,12 +199,8 @@ func (o *options) checkTrials(f *pflag.FlagSet) error {
 	case notebook && f.Changed("target") && !f.Changed("budget"):
 		return usagef("--target has no effect with --preset notebook, which measures each point once; " +
 			"add --budget to measure until the target is reached, or leave --target out")
-	case !(o.target > 0):
-		return usagef("--target is %v; it must be above 0", o.target)
-	case o.budget < 0:
-		return usagef("--budget is %v; it must be above 0, or left out", o.budget)
-	case o.timeout < 0:
-		return usagef("--timeout is %v; it must be above 0, or left out", o.timeout)
+	case !(o.target > 0 && o.target < 1):
+		return usagef("--target is %v; it is a fraction, so it must be above 0 and below 1: 0.02 for 2 %%", o.target)
 	case o.resume && o.out == "":
 		return usagef("--resume needs --out, the folder of the run to go on with")
 	case o.warmUp != "" && o.warmUp != string(journal.WarmUpFull) && o.warmUp != string(journal.WarmUpNotebook):

@@ -53,7 +53,12 @@ twentieth of the requests.`,
 // ended.
 func (v *vllmbench) soak(ctx context.Context, s vllm.Settings) error {
 	s.Command, s.Progress, s.Library = v.args, v.stderr, v.library
-	err := vllm.Soak(ctx, s, soakWindows)
+	done, err := makeFolder(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = vllm.Soak(ctx, s, soakWindows)
 	if errors.Is(err, vllm.ErrInUse) {
 		return usagef("--out is %s, which holds another soak test's results; choose another folder", s.Dir)
 	}

@@ -125,7 +125,7 @@ func TestVllmbenchRefuses(t *testing.T) {
 		status int
 		args   []string
 	}{
-		"unknown flag: --speed":                     {2, []string{"run", "--speed", "1"}},
+		"there is no flag --speed":                  {2, []string{"run", "--speed", "1"}},
 		"--target is 0":                             {2, []string{"run", "--target", "0"}},
 		`no length distribution "long"`:             {2, []string{"run", "--requests", "2", "--input-len", "long"}},
 		`no axis "speed"`:                           {2, []string{"run", "--axis", "speed"}},
