@@ -23,6 +23,10 @@ const (
 	// mostRetry while it stays where it is.
 	retry     = 5 * time.Millisecond
 	mostRetry = 100 * time.Millisecond
+	// Until a new thread runs, CPython 3.11 knows it by the number of the thread that starts it, and
+	// would raise the exception in the new one, which would end before the other stops waiting for
+	// it. A new thread runs after startPause, and needs no GIL for that.
+	startPause = 5 * time.Millisecond
 	// A thread that seldom leaves the functions that handle locks is looked at this often in a row,
 	// and lets the GIL go after such an interval for that.
 	looks        = 100
@@ -131,10 +135,11 @@ func (py *Py) isExceptionClass(o *C.PyObject) bool {
 type moment int
 
 const (
-	ready     moment = iota // to be interrupted
-	importing               // which may take seconds
-	locking                 // which is over soon
-	still                   // locking, and it does not move
+	ready          moment = iota // to be interrupted
+	startingThread               // which is ready; ready after startPause
+	importing                    // which may take seconds
+	locking                      // which is over soon
+	still                        // locking, and it does not move
 )
 
 // place is where a thread was in a look at it.
@@ -195,8 +200,11 @@ func (py *Py) tryInterrupt(thread C.ulong, class *Object) (moment, place, error)
 		return locking, place{}, err
 	default:
 		now, at, err := py.momentOf(frame)
-		if err != nil || now != ready {
+		if err != nil || now > startingThread {
 			return now, at, err
+		}
+		if now == startingThread {
+			time.Sleep(startPause)
 		}
 	}
 	if C.py_PyThreadState_SetAsyncExc(thread, class.pointer()) == 0 {
@@ -268,6 +276,8 @@ func (py *Py) momentIn(frame *Object, instruction int) (moment, error) {
 	case strings.HasPrefix(file, rt.library+"logging/"),
 		(givesLock[name] || instruction != outer && takesLock[name]) && rt.inLibrary(file):
 		return locking, nil
+	case name == "start" && file == rt.library+"threading.py":
+		return startingThread, nil
 	case instruction == outer:
 		return ready, nil
 	}

@@ -35,6 +35,14 @@ func TestCancellationLeavesNoLockHeld(t *testing.T) {
 		"timed wait": {
 			"import threading; e = threading.Event()", "e.wait(0.0001)", "e.set(); e.clear()",
 		},
+		"threads": {
+			"import threading",
+			"t = threading.Thread(target=int, daemon=True); t.start()", "t = threading.Thread(target=int); t.start(); t.join()",
+		},
+		"executors": {
+			"import concurrent.futures as f", "p = f.ThreadPoolExecutor(1); p.submit(int); p.shutdown(wait=False)",
+			"f.ThreadPoolExecutor(1).submit(int).result()",
+		},
 		"executor": {
 			"import concurrent.futures as f; p = f.ThreadPoolExecutor(1)", "p.submit(int).result()", "p.submit(int).result()",
 		},
