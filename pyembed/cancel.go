@@ -23,9 +23,9 @@ const (
 	// mostRetry while it stays where it is.
 	retry     = 5 * time.Millisecond
 	mostRetry = 100 * time.Millisecond
-	// Until a new thread runs, CPython 3.11 knows it by the number of the thread that starts it, and
-	// would raise the exception in the new one, which would end before the other stops waiting for
-	// it. A new thread runs after startPause, and needs no GIL for that.
+	// Until a new thread runs, CPython 3.11 knows it by the number of the thread that starts it,
+	// and would raise the exception in the new one, which would end before the other stops waiting
+	// for it. A new thread runs after startPause, and needs no GIL for that.
 	startPause = 5 * time.Millisecond
 	// A thread that seldom leaves the functions that handle locks is looked at this often in a row,
 	// and lets the GIL go after such an interval for that.
