@@ -14,8 +14,6 @@ const FileName = "journal.jsonl"
 // checksums, and refuses any other.
 const Schema = 3
 
-const schemaWithoutChecksums = 2
-
 // Read reads a journal. It leaves out a last line that is damaged or cut short, and sets
 // Journal.Damaged. Any other damage is an error that names the line: a checksum that is wrong, a
 // value that is impossible, and a line that cannot follow the others, such as a trial of an engine

@@ -1,12 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"vllmgo/bench/internal/valid"
 	"vllmgo/bench/workload"
 )
 
@@ -80,15 +81,10 @@ func (j *Journal) add(line []byte, verified bool) error {
 
 // addHeader takes in the first line.
 func (j *Journal) addHeader(h *Header, verified bool) error {
-	switch {
-	case h == nil:
+	if h == nil {
 		return errors.New("the first line is not a header")
-	case h.Schema != Schema && h.Schema != schemaWithoutChecksums:
-		return fmt.Errorf("schema %d; this program reads %d and %d", h.Schema, schemaWithoutChecksums, Schema)
-	case h.Schema == Schema && !verified:
-		return fmt.Errorf("it has no checksum, which schema %d has", Schema)
 	}
-	if err := h.validate(); err != nil {
+	if err := cmp.Or(valid.Schema(h.Schema, Schema, verified), h.validate()); err != nil {
 		return err
 	}
 	j.Header, j.Unverified = *h, !verified

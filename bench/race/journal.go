@@ -1,6 +1,7 @@
 package race
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/same"
+	"vllmgo/bench/internal/valid"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/workload"
 	"vllmgo/internal/logfile"
@@ -20,11 +22,8 @@ import (
 // JournalName is the journal's file name in a results directory.
 const JournalName = "race.jsonl"
 
-// The version of the journal's format, and the one before it, which has no checksums.
-const (
-	schema                 = 2
-	schemaWithoutChecksums = 1
-)
+// schema is the version of the journal's format. The one before it has no checksums.
+const schema = 2
 
 // Journal is what a race recorded, as read from its file.
 type Journal struct {
@@ -221,15 +220,10 @@ func (j *Journal) add(line []byte, verified bool) error {
 
 // addHeader takes in the header of the first line.
 func (j *Journal) addHeader(h *Header, verified bool) error {
-	switch {
-	case h == nil:
+	if h == nil {
 		return errors.New("the first line is not a header")
-	case h.Schema != schema && h.Schema != schemaWithoutChecksums:
-		return fmt.Errorf("schema %d; this program reads %d and %d", h.Schema, schemaWithoutChecksums, schema)
-	case h.Schema == schema && !verified:
-		return fmt.Errorf("it has no checksum, which schema %d has", schema)
 	}
-	if err := h.validate(); err != nil {
+	if err := cmp.Or(valid.Schema(h.Schema, schema, verified), h.validate()); err != nil {
 		return err
 	}
 	j.Header, j.Unverified = *h, !verified

@@ -75,7 +75,7 @@ func differing(first, run string, a, b settings) []string {
 func scalingSettings(h journal.Header) settings {
 	h = h.Settings()
 	h.EngineArgs.TensorParallelSize, h.Studies = 0, nil
-	h.Schema, h.Preset, h.Stopping, h.Cold = 0, "", stat.Stopping{}, false
+	h.Preset, h.Stopping, h.Cold = "", stat.Stopping{}, false
 	h.Latency, h.Goodput = false, journal.Goodput{} // which come after all trials
 	return flat(h)
 }

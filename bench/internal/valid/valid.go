@@ -50,3 +50,15 @@ func SHA256(name, text string) Field {
 	sum, err := hex.DecodeString(text)
 	return Field{name, fmt.Sprintf("%.80q", text), err == nil && len(sum) == 32}
 }
+
+// Schema returns an error unless a file's schema is the newest, or the one before it, which has no
+// checksums. verified is whether the file has them.
+func Schema(schema, newest int, verified bool) error {
+	switch {
+	case schema != newest && schema != newest-1:
+		return fmt.Errorf("schema %d; this program reads %d and %d", schema, newest-1, newest)
+	case schema == newest && !verified:
+		return fmt.Errorf("it has no checksum, which schema %d has", newest)
+	}
+	return nil
+}
