@@ -7,6 +7,7 @@ SHELL := /bin/bash
 # others.
 flags = $(if $(MODEL),--model '$(MODEL)') \
         $(if $(TP),--tensor-parallel-size $(TP)) \
+        $(if $(DP),--data-parallel-size $(DP)) \
         $(if $(PRESET),--preset $(PRESET)) \
         $(if $(ENGINE_MODE),--engine-mode $(ENGINE_MODE)) \
         $(if $(GPU_MEMORY_UTILIZATION),--gpu-memory-utilization $(GPU_MEMORY_UTILIZATION)) \
@@ -15,7 +16,7 @@ flags = $(if $(MODEL),--model '$(MODEL)') \
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9.-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
-	@echo 'Settings of make bench and make race: MODEL TP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
+	@echo 'Settings of make bench and make race: MODEL TP DP PRESET ENGINE_MODE GPU_MEMORY_UTILIZATION DTYPE, such as MODEL=facebook/opt-125m'
 
 setup: ## Set up Python with vLLM in .venv, if it is not there
 	@scripts/setup >/dev/null

@@ -56,6 +56,14 @@ type Class string
 // Error returns the class's name.
 func (c Class) Error() string { return string(c) }
 
+// NewError returns e as the Error of an exception that another process raised. The classes are the
+// names of its classes as Type has them, its own first, which errors.Is then matches. There is no
+// Python object: Exception returns nil.
+func NewError(e Error, classes ...string) *Error {
+	e.classes = classes
+	return &e
+}
+
 // Error returns the exception's type and message, as the last line of a traceback shows them.
 func (e *Error) Error() string {
 	if e.Message == "" {
@@ -86,7 +94,7 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// Exception returns the exception itself, for its attributes.
+// Exception returns the exception itself, for its attributes; nil for an Error from [NewError].
 func (e *Error) Exception() *Object { return e.exception }
 
 // ErrorOf returns the Error of an exception object, such as a class of Python's called by Go code.

@@ -38,7 +38,7 @@ func (p BeamSearchParams) MarshalJSON() ([]byte, error) {
 }
 
 // BeamSearch returns each prompt's likeliest completions, best first: vLLM's LLM.beam_search. It is
-// alone on the engine: other calls wait for it. Texts begin with the prompt's text; token IDs are
+// alone on its engine: other calls wait for it. Texts begin with the prompt's text; token IDs are
 // those of the completion alone.
 func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearchParams) (*Generation, error) {
 	in := input{prompts: prompts}
@@ -54,7 +54,28 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: BeamSearchParams: %w", err)
 	}
-	packed := pack(prompts, []string{encoded}, in.options)
+	in.params = []string{encoded}
+	started := time.Now()
+	g := &Generation{Outputs: make([]RequestOutput, len(prompts))}
+	err = l.split(ctx, len(prompts), func(ctx context.Context, at *replica, from, to int) error {
+		outputs, elapsed, err := l.beamSearch(ctx, at, in.part(from, to))
+		copy(g.Outputs[from:], outputs)
+		if to-from == len(prompts) {
+			g.Elapsed = elapsed
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if g.Elapsed == 0 { // several replicas
+		g.Elapsed = time.Since(started)
+	}
+	return g, nil
+}
+
+// beamSearch searches on one replica.
+func (l *LLM) beamSearch(ctx context.Context, at *replica, in input) ([]RequestOutput, time.Duration, error) {
 	type beams struct {
 		ElapsedNs int64
 		Beams     []struct {
@@ -67,13 +88,13 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 			}
 		}
 	}
-	found, err := callAlone[beams](ctx, l, "beam_search", packed)
-	if err != nil {
-		return nil, err
+	var found beams
+	if err := l.do(newTask(ctx, at, &found, "beam_search", pack(in.prompts, in.params, in.options))); err != nil {
+		return nil, 0, err
 	}
-	g := &Generation{Outputs: make([]RequestOutput, len(found.Beams)), Elapsed: time.Duration(found.ElapsedNs)}
+	outputs := make([]RequestOutput, len(found.Beams))
 	for i, prompt := range found.Beams {
-		output := &g.Outputs[i]
+		output := &outputs[i]
 		output.PromptTokenIDs, output.NumCachedTokens = valuesOf[int32](prompt.PromptIDs), -1
 		for j, beam := range prompt.Beams {
 			output.Outputs = append(output.Outputs, CompletionOutput{
@@ -82,5 +103,5 @@ func (l *LLM) BeamSearch(ctx context.Context, prompts []Prompt, params BeamSearc
 			})
 		}
 	}
-	return g, nil
+	return outputs, time.Duration(found.ElapsedNs), nil
 }

@@ -2,46 +2,13 @@ package vllmgo
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"vllmgo/pyembed"
 )
-
-//go:embed bridge.py
-var bridgeSource string
-
-//go:embed folder.py
-var folderSource string
-
-//go:embed pools.py
-var poolsSource string
-
-//go:embed counters.py
-var countersSource string
-
-//go:embed runtime.py
-var runtimeSource string
-
-//go:embed inputs.py
-var inputsSource string
-
-//go:embed packing.py
-var packingSource string
-
-//go:embed alone.py
-var aloneSource string
-
-//go:embed engine.py
-var engineSource string
-
-//go:embed die_with_parent.py
-var dieWithParentSource string
 
 // bridge is Python with vLLM's side of this package loaded, once for the process.
 type bridge struct {
@@ -49,6 +16,9 @@ type bridge struct {
 	// module is bridge.py, engine is engine.py, and cancelled is the class Cancelled of bridge.py.
 	module, engine, cancelled *pyembed.Object
 	vllm                      shared[struct{}]
+
+	// guard is die_with_parent.py, for child processes.
+	guard *os.File
 
 	mu sync.Mutex
 	// env is the Go program's environment as Python last saw it.
@@ -96,20 +66,21 @@ func startBridge() (*bridge, error) {
 			return err
 		}
 		for _, module := range []struct { // each imports those before it
-			name, file, source string
-			object             **pyembed.Object
+			file   string
+			object **pyembed.Object
 		}{
-			{"vllmgo_bridge", "bridge.py", bridgeSource, &b.module},
-			{"vllmgo_packing", "packing.py", packingSource, nil},
-			{"vllmgo_folder", "folder.py", folderSource, nil},
-			{"vllmgo_inputs", "inputs.py", inputsSource, nil},
-			{"vllmgo_pools", "pools.py", poolsSource, nil},
-			{"vllmgo_counters", "counters.py", countersSource, nil},
-			{"vllmgo_runtime", "runtime.py", runtimeSource, nil},
-			{"vllmgo_alone", "alone.py", aloneSource, nil},
-			{"vllmgo_engine", "engine.py", engineSource, &b.engine},
+			{"bridge", &b.module},
+			{"packing", nil},
+			{"folder", nil},
+			{"inputs", nil},
+			{"pools", nil},
+			{"counters", nil},
+			{"runtime", nil},
+			{"alone", nil},
+			{"engine", &b.engine},
 		} {
-			object, err := py.Module(module.name, "vllmgo/"+module.file, module.source)
+			file := module.file + ".py"
+			object, err := py.Module(modulePrefix+module.file, "vllmgo/"+file, sourceOf(file))
 			if err != nil {
 				return err
 			}
@@ -217,15 +188,14 @@ func findVLLM(py *pyembed.Py, python pyembed.Python) error {
 // guardChildren puts die_with_parent.py into a file that child processes can open, and that goes
 // with this process.
 func (b *bridge) guardChildren(py *pyembed.Py) error {
-	fd, err := unix.MemfdCreate("vllmgo-die_with_parent.py", unix.MFD_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("memfd_create: %w", err)
+	var err error
+	if b.guard, err = memoryFile("vllmgo-die_with_parent.py"); err != nil {
+		return err
 	}
-	if _, err := unix.Write(fd, []byte(dieWithParentSource)); err != nil {
+	if _, err := b.guard.WriteString(sourceOf("die_with_parent.py")); err != nil {
 		return fmt.Errorf("writing die_with_parent.py: %w", err)
 	}
-	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
-	_, err = b.module.CallMethod(py, "guard_children", path)
+	_, err = b.module.CallMethod(py, "guard_children", pathOf(b.guard))
 	return err
 }
 

@@ -101,11 +101,6 @@ def check_args(kwargs):
     dtype = kwargs.get("dtype", "auto")
     if dtype not in dtypes:
         raise Refused(f"dtype {dtype!r} is none of {', '.join(dtypes)}")
-    if kwargs.get("data_parallel_size", 1) > 1:
-        raise Refused(
-            "data_parallel_size above 1 does not work with vLLM's offline engine: "
-            "run one process per replica, each with its own share of the prompts"
-        )
     backend = kwargs.get("distributed_executor_backend")
     if backend not in (None, "mp", "ray", "uni", "external_launcher") and "." not in backend:
         raise Refused(f"distributed_executor_backend {backend!r} is none of mp, ray, uni, external_launcher")
@@ -117,6 +112,18 @@ def check_args(kwargs):
     if "tokenizer" in kwargs and not kwargs.get("skip_tokenizer_init"):
         find_tokenizer(kwargs["tokenizer"], kwargs.get("tokenizer_revision"))
     check_ranks(kwargs)
+
+
+def share_memory(kwargs, sharers):
+    """The arguments of an engine that shares its devices with others: the memory is what all have together."""
+    from vllm.engine.arg_utils import EngineArgs
+
+    if sharers > 1:
+        utilization = kwargs.get("gpu_memory_utilization", EngineArgs.gpu_memory_utilization)
+        kwargs["gpu_memory_utilization"] = utilization / sharers
+        if "kv_cache_memory_bytes" in kwargs:
+            kwargs["kv_cache_memory_bytes"] //= sharers
+    return kwargs
 
 
 def check_environment():

@@ -3,19 +3,23 @@ package vllmgo
 import (
 	"context"
 	"time"
-
-	"vllmgo/pyembed"
 )
 
 // A call is one use of the engine, from the queue to its end. It is a *task, a *batch or a
 // *pooling.
 type call interface {
 	base() *callBase
+	// weight is the number of prompts, by which replicas are chosen.
+	weight() int
+	// reset makes the call ready to begin again on another replica. It reports whether it can.
+	reset() bool
 }
 
 // callBase is what all calls have in common.
 type callBase struct {
-	ctx     context.Context
+	ctx context.Context
+	// at is the replica that has the call; before that, the one that is to have it, or nil.
+	at      *replica
 	started time.Time
 	// err is the call's result. It is set before done is closed.
 	err  error
@@ -32,10 +36,18 @@ func (c *callBase) finish(err error) {
 	close(c.done)
 }
 
+func (c *callBase) weight() int { return 1 }
+
+// reset serves calls that keep nothing of an attempt.
+func (c *callBase) reset() bool {
+	c.err, c.stopped, c.at = nil, nil, nil
+	return true
+}
+
 // task is a call that must be alone on the engine.
 type task struct {
 	callBase
-	run func(py *pyembed.Py) error
+	run func(c caller) error
 }
 
 // batch is a call that completes prompts. It can share the engine with other batches.
@@ -45,6 +57,10 @@ type batch struct {
 	id     int64
 	stream *stream // nil for Generate
 	report *reporter
+	// merged is true for a batch that must not be a call of LLM.generate, but one of the step loop.
+	merged bool
+	// onFinished is called for each prompt that ends in the step loop; nil if nobody asks.
+	onFinished func()
 
 	// The driver alone uses these; the caller may read generation once done is closed.
 	next       int   // the first prompt that was never in the engine
@@ -56,6 +72,25 @@ type batch struct {
 	finishedTokens int
 	// reportedRequests and reportedTokens are what report has been told; it guards them.
 	reportedRequests, reportedTokens int
+}
+
+func (b *batch) weight() int { return len(b.prompts) }
+
+func (b *batch) reset() bool {
+	if b.stream != nil && b.stream.pushed() {
+		return false
+	}
+	b.next, b.returned, b.inEngine = 0, nil, 0
+	if b.generation != nil { // what has ended need not begin again
+		b.next, b.merged = len(b.prompts), true
+		for i, output := range b.generation.Outputs {
+			if output.Outputs == nil {
+				b.returned = append(b.returned, i)
+			}
+		}
+		b.unfinished = len(b.returned)
+	}
+	return b.callBase.reset()
 }
 
 // waits reports whether the batch has prompts that are not in the engine.

@@ -3,17 +3,21 @@ package vllmgo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-
-	"vllmgo/pyembed"
+	"slices"
 )
 
-// Metrics are the engine's counts as of its last step. Totals are since the engine was made.
+// Metrics are the engine's counts as of its last step. Totals are since the engine was made. With
+// DataParallelSize above 1 they are sums over the replicas that are alive, each since its start.
 type Metrics struct {
+	// Replicas is the number of engines that are alive, ReplicaRestarts the number of times that
+	// one was started again after its death.
+	Replicas, ReplicaRestarts int
 	// Running is the number of requests that the last step worked on, Waiting the number in the
 	// engine's queue.
 	Running, Waiting int
-	// KVCacheUsage is the share of the KV cache's blocks in use, in [0, 1].
+	// KVCacheUsage is the share of the KV cache's blocks in use, in [0, 1]; the mean over replicas.
 	KVCacheUsage float64
 	// Preemptions counts the times that a running request lost its KV cache to others and had to
 	// start again.
@@ -31,73 +35,80 @@ type Metrics struct {
 // Metrics returns the engine's counts. It does not wait for other calls. It needs
 // [EngineArgs].DisableLogStats to be false.
 func (l *LLM) Metrics(ctx context.Context) (Metrics, error) {
-	var m Metrics
-	err := l.meanwhile(ctx, func(py *pyembed.Py) error {
-		return callInto(py, &m, l.engine, "metrics")
-	})
+	all, err := l.alive(ctx)
 	if err != nil {
-		return Metrics{}, err // and not m, which may still be written
+		return Metrics{}, err
 	}
-	return m, nil
-}
-
-// meanwhile runs fn while others may use the engine.
-func (l *LLM) meanwhile(ctx context.Context, fn func(py *pyembed.Py) error) error {
-	l.mu.Lock()
-	closed := l.closed
-	l.mu.Unlock()
-	if closed {
-		return explain(ErrClosed)
-	}
-	_, err := inBackground(ctx, func() (struct{}, error) {
-		return struct{}{}, explain(l.bridge.rt.Do(context.Background(), fn))
-	})
-	return err
-}
-
-// Tokenizer returns the engine's tokenizer.
-func (l *LLM) Tokenizer(ctx context.Context) (*Tokenizer, error) {
-	t := &Tokenizer{bridge: l.bridge}
-	err := l.meanwhile(ctx, func(py *pyembed.Py) (err error) {
-		if t.object, err = l.engine.CallMethod(py, "tokenizer"); err != nil {
-			return err
+	return inBackground(ctx, func() (Metrics, error) {
+		sum := Metrics{Replicas: len(all), ReplicaRestarts: l.restarted()}
+		for _, r := range all {
+			var m Metrics
+			if err := r.engine.meanwhile(&m, "metrics"); err != nil {
+				return Metrics{}, explain(err)
+			}
+			sum.add(m, 1/float64(len(all)))
 		}
-		return t.describe(py)
+		return sum, nil
 	})
-	if err != nil {
+}
+
+// add adds the counts of an engine, which has a share of the KV cache.
+func (m *Metrics) add(engine Metrics, share float64) {
+	m.Running += engine.Running
+	m.Waiting += engine.Waiting
+	m.KVCacheUsage += share * engine.KVCacheUsage
+	m.Preemptions += engine.Preemptions
+	m.PrefixCacheQueries += engine.PrefixCacheQueries
+	m.PrefixCacheHits += engine.PrefixCacheHits
+	m.PromptTokens += engine.PromptTokens
+	m.GenerationTokens += engine.GenerationTokens
+	m.FinishedRequests += engine.FinishedRequests
+}
+
+// Tokenizer returns the engine's tokenizer. With DataParallelSize above 1, it is loaded again in
+// this process.
+func (l *LLM) Tokenizer(ctx context.Context) (*Tokenizer, error) {
+	if _, err := l.alive(ctx); err != nil {
 		return nil, err
 	}
-	return t, nil
+	if e, ok := l.all[0].engine.(*embedded); ok {
+		return e.tokenizer(ctx)
+	}
+	if l.args.SkipTokenizerInit {
+		return nil, errors.New("vllmgo: the engine has no tokenizer: it was made with SkipTokenizerInit")
+	}
+	return LoadTokenizer(ctx, l.args)
 }
 
 // ResetPrefixCache empties the prefix cache.
 func (l *LLM) ResetPrefixCache(ctx context.Context) error {
-	return l.doAlone(ctx, "reset_prefix_cache")
+	return l.doAll(ctx, "reset_prefix_cache")
 }
 
 // Sleep gives GPU memory back for a while. Level 1 keeps the weights in the CPU's memory, level 2
 // forgets them; both forget the KV cache. It needs a GPU and [EngineArgs].EnableSleepMode. The
 // engine must not be used until [LLM.WakeUp].
 func (l *LLM) Sleep(ctx context.Context, level int) error {
-	return l.doAlone(ctx, "sleep", level)
+	return l.doAll(ctx, "sleep", level)
 }
 
 // WakeUp takes the memory again that [LLM.Sleep] gave back: that of the tags "weights" and
 // "kv_cache", or of both if there are no tags. After level 2 the weights are not the model's: load
 // them again.
 func (l *LLM) WakeUp(ctx context.Context, tags ...string) error {
-	return l.doAlone(ctx, "wake_up", append([]string{}, tags...))
+	return l.doAll(ctx, "wake_up", append([]string{}, tags...))
 }
 
-// IsSleeping reports whether the engine sleeps.
+// IsSleeping reports whether the engine sleeps; with replicas, whether all do.
 func (l *LLM) IsSleeping(ctx context.Context) (bool, error) {
-	return callAlone[bool](ctx, l, "is_sleeping")
+	all, err := callAll[bool](ctx, l, "is_sleeping")
+	return err == nil && !slices.Contains(all, false), err
 }
 
 // ReleaseKVCacheMemory gives the memory of the KV cache back until the next [LLM.WakeUp]: vLLM's
 // LLM.release_kv_cache_memory.
 func (l *LLM) ReleaseKVCacheMemory(ctx context.Context) error {
-	return l.doAlone(ctx, "llm_method", "release_kv_cache_memory", []any{}, map[string]any{})
+	return l.doAll(ctx, "llm_method", "release_kv_cache_memory", []any{}, map[string]any{})
 }
 
 // StartProfile starts vLLM's profiler, which needs the engine argument profiler_config. prefix
@@ -107,27 +118,33 @@ func (l *LLM) StartProfile(ctx context.Context, prefix string) error {
 	if prefix != "" {
 		kwargs["profile_prefix"] = prefix
 	}
-	return l.doAlone(ctx, "llm_method", "start_profile", []any{}, kwargs)
+	return l.doAll(ctx, "llm_method", "start_profile", []any{}, kwargs)
 }
 
 // StopProfile stops vLLM's profiler, which then writes its files.
 func (l *LLM) StopProfile(ctx context.Context) error {
-	return l.doAlone(ctx, "llm_method", "stop_profile", []any{}, map[string]any{})
+	return l.doAll(ctx, "llm_method", "stop_profile", []any{}, map[string]any{})
 }
 
 // CollectiveRPC calls a method of every worker, by its name, and returns a result for each: vLLM's
-// LLM.collective_rpc. Results are what encoding/json makes of a JSON value; a method whose result
+// LLM.collective_rpc, those of all replicas in order. Results are what encoding/json makes of a JSON value; a method whose result
 // has no form in JSON is an error.
 func (l *LLM) CollectiveRPC(ctx context.Context, method string, args []any, kwargs map[string]any) ([]any, error) {
 	encoded, err := encodeJSON([]any{append([]any{}, args...), kwargs})
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: CollectiveRPC: %w", err)
 	}
-	text, err := callAlone[string](ctx, l, "collective_rpc", method, encoded)
+	texts, err := callAll[string](ctx, l, "collective_rpc", method, encoded)
 	if err != nil {
 		return nil, err
 	}
-	var results []any
-	err = json.Unmarshal([]byte(text), &results)
-	return results, err
+	var all []any
+	for _, text := range texts {
+		var results []any
+		if err := json.Unmarshal([]byte(text), &results); err != nil {
+			return nil, fmt.Errorf("vllmgo: CollectiveRPC: %w", err)
+		}
+		all = append(all, results...)
+	}
+	return all, nil
 }

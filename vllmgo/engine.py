@@ -82,6 +82,7 @@ class Engine:
                 self.llm = vllm.LLM(**kwargs)
                 self.load_ns = time.perf_counter_ns() - start
             self.processes = [each for each in multiprocessing.active_children() if each not in others]
+            self.max_num_seqs = self.llm.llm_engine.vllm_config.scheduler_config.max_num_seqs
             self.inputs = Inputs(self.llm)
             self.hook()
             self.pools = Pools(self.llm, self.raw_add_request, self.raw_step, mixes_adapters())
@@ -158,6 +159,9 @@ class Engine:
 
     def mixes_adapters(self):
         return mixes_adapters()
+
+    def attribute(self, name):
+        return getattr(self, name)
 
     def default_sampling_params(self):
         """What LLM.generate uses when it is given no SamplingParams, in JSON."""
@@ -435,7 +439,7 @@ class Engine:
         self.inputs.adapters.request(name, path)
 
     def drop_lora(self, name):
-        self.inputs.adapters.drop(name)
+        return self.inputs.adapters.drop(name)
 
     def loaded_loras(self):
         return self.inputs.adapters.names()

@@ -66,13 +66,20 @@ type EngineArgs struct {
 	// DistributedExecutorBackend is "mp", "ray" or "uni"; empty lets vLLM choose.
 	DistributedExecutorBackend string `json:"distributed_executor_backend,omitzero"`
 
+	// DataParallelSize is the number of engines, each with a copy of the model, among which the
+	// prompts are divided; 0 means 1. See the package's documentation.
+	DataParallelSize int `json:"data_parallel_size,omitzero"`
+	// DataParallelBackend is where those engines run: "mp" (default), on this machine.
+	DataParallelBackend string `json:"data_parallel_backend,omitzero"`
+
 	// GPUMemoryUtilization is the fraction of the device's memory, in (0, 1], that the engine may
 	// use; on a CPU, of the machine's memory. 0 means vLLM's default. KVCacheMemoryBytes overrides
-	// it.
+	// it. Engines that share a device have so much together.
 	GPUMemoryUtilization float64 `json:"gpu_memory_utilization,omitzero"`
 	// KVCacheMemoryBytes is the size of the KV cache for each device, in bytes; 0 means that vLLM
 	// derives it from GPUMemoryUtilization. On a CPU, the environment's VLLM_CPU_KVCACHE_SPACE
-	// (GiB) overrides it.
+	// (GiB) overrides it. Engines that share a device have so much together; the variable holds for
+	// each.
 	KVCacheMemoryBytes int64 `json:"kv_cache_memory_bytes,omitzero"`
 	// KVCacheDtype is the type of KV-cache entries: "auto" (default), "fp8", ….
 	KVCacheDtype string `json:"kv_cache_dtype,omitzero"`

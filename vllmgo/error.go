@@ -47,7 +47,7 @@ func explain(err error) error {
 		return &callError{exception.Message, []error{err}}
 	case errors.Is(err, pyembed.Class("vllm.v1.engine.exceptions.EngineDeadError")):
 		return &callError{
-			"the engine's process has ended: close the LLM and make a new one" + quoted(
+			"the engine's process has ended" + deadAdvice + quoted(
 				lastOf(causesIn(lines.since(0, 100)), 15),
 			),
 			[]error{ErrEngineDead, err},
@@ -150,6 +150,14 @@ type callError struct {
 
 func (e *callError) Error() string   { return "vllmgo: " + printable(e.message) }
 func (e *callError) Unwrap() []error { return e.wrapped }
+
+// deadAdvice is what to do about an engine that is dead, unless it is one of several.
+const deadAdvice = ": close the LLM and make a new one"
+
+// messageOf returns an error's message without this package's name, for a message about a replica.
+func messageOf(err error) string {
+	return strings.Replace(strings.TrimPrefix(err.Error(), "vllmgo: "), deadAdvice, "", 1)
+}
 
 // printable returns text without control characters, which a terminal would obey: a model's files
 // or a process may hold any.

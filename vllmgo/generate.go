@@ -45,9 +45,11 @@ func (l *LLM) Generate(
 		b.report.expectNoMore()
 		defer b.report.close()
 	}
-	if err := l.do(b); err != nil {
+	if err := l.replicas.generate(b); err != nil {
 		return nil, err
 	}
-	b.reportEnd(nil)
+	if l.open == nil || len(prompts) == 1 {
+		b.reportEnd(nil)
+	}
 	return b.generation, nil
 }

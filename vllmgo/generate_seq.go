@@ -17,7 +17,7 @@ type SeqOutput struct {
 // GenerateSeq completes the prompts of a sequence and yields each output when it is ready. Outputs
 // do not come in the order of the prompts; SeqOutput.Index is the place of an
 // output's prompt. The sequence may be longer than memory holds: at most twice max(max_num_seqs,
-// 64) prompts are in work, and the loop body runs before further ones are taken.
+// 64) prompts are in work for each engine, and the loop body runs before further ones are taken.
 //
 //	for output, err := range llm.GenerateSeq(ctx, prompts, vllmgo.Greedy(64)) {
 //		if err != nil {
@@ -38,7 +38,7 @@ type SeqOutput struct {
 func (l *LLM) GenerateSeq(ctx context.Context, prompts iter.Seq[Prompt], params SamplingParams,
 	options ...CallOption) iter.Seq2[SeqOutput, error] {
 	return func(yield func(SeqOutput, error) bool) {
-		s := &seqRun{llm: l, params: params, results: make(chan seqResult, l.maxInEngine)}
+		s := &seqRun{llm: l, params: params, results: make(chan seqResult, l.maxInEngines)}
 		if fn := optionsOf(options).onProgress; fn != nil {
 			s.report = newReporter(fn)
 			defer s.report.close()
@@ -49,7 +49,7 @@ func (l *LLM) GenerateSeq(ctx context.Context, prompts iter.Seq[Prompt], params 
 		batchCtx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		for more := true; ; {
-			for more && s.running < l.maxInEngine && len(s.results) == 0 {
+			for more && s.running < l.maxInEngines && len(s.results) == 0 {
 				if more = s.begin(batchCtx, next); !more && s.report != nil {
 					s.report.expectNoMore()
 				}

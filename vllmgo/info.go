@@ -24,6 +24,16 @@ type Info struct {
 	// Runner is "generate" or "pooling".
 	Runner             string `json:"runner"`
 	TensorParallelSize int    `json:"tensor_parallel_size"`
+	// DataParallelSize is the number of engines, each in a process of its own; 0 for one engine in
+	// this process or started by it. What follows describes one of them, but for KVCacheTokens, a
+	// sum, and LoadTime, the longest.
+	DataParallelSize int `json:"data_parallel_size,omitzero"`
+	// Placement has for each of the engines the GPUs that it runs on, as in CUDA_VISIBLE_DEVICES, or
+	// the cores, as in VLLM_CPU_OMP_THREADS_BIND.
+	Placement []string `json:"placement,omitzero"`
+	// MPS is true when NVIDIA's Multi-Process Service runs, with which engines that share a GPU use
+	// it at the same time.
+	MPS bool `json:"mps,omitzero"`
 	// CPUThreads are the cores of each rank on a CPU, as in VLLM_CPU_OMP_THREADS_BIND, with "|"
 	// between ranks; empty if vLLM chose them.
 	CPUThreads string `json:"cpu_threads,omitzero"`

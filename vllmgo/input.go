@@ -16,6 +16,8 @@ type input struct {
 	prompts []Prompt
 	// first is the number that prompts[0] has in errors.
 	first int
+	// isPart is true when the call has more prompts than these.
+	isPart bool
 	// params are parameters in JSON: one for all prompts, or one for each.
 	params []string
 	// options are JSON objects of what few prompts have; "" for a prompt that has none of it. Nil
@@ -201,9 +203,22 @@ func (in *input) optionsOf(prompt int) string {
 	return in.options[prompt]
 }
 
+// part returns the input for a range of the prompts.
+func (in *input) part(from, to int) input {
+	part := input{prompts: in.prompts[from:to], first: in.first + from, params: in.params}
+	part.isPart = in.isPart || to-from < len(in.prompts)
+	if len(part.params) > 1 {
+		part.params = part.params[from:to]
+	}
+	if in.options != nil {
+		part.options = in.options[from:to]
+	}
+	return part
+}
+
 // nameOf returns an error's prefix that names a prompt. A call's only prompt needs none.
 func (in *input) nameOf(prompt int) string {
-	if len(in.prompts) == 1 && in.first == 0 || prompt < 0 || prompt >= len(in.prompts) {
+	if len(in.prompts) == 1 && in.first == 0 && !in.isPart || prompt < 0 || prompt >= len(in.prompts) {
 		return ""
 	}
 	return fmt.Sprintf("prompt %d: ", in.first+prompt)

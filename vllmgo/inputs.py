@@ -161,10 +161,11 @@ class Adapters:
         return request
 
     def drop(self, name):
+        """Drops an adapter, and returns whether there was one."""
         request = self.loaded.pop(name, None)
-        if request is None:
-            raise Refused(f"there is no LoRA adapter {name}")
-        self.engine.remove_lora(request.lora_int_id)
+        if request is not None:
+            self.engine.remove_lora(request.lora_int_id)
+        return request is not None
 
     def names(self):
         if self.config is None:

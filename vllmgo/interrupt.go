@@ -8,7 +8,7 @@ import (
 // interruptLoading raises an exception in the thread that loads an engine once ctx has ended, and
 // returns when finished is closed; see [pyembed.Interpreter.Interrupt] for the moments that it
 // spares.
-func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
+func (e *embedded) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	select {
 	case <-finished:
 		return
@@ -18,7 +18,7 @@ func (l *LLM) interruptLoading(ctx context.Context, finished <-chan struct{}) {
 	defer retry.Stop()
 	for {
 		wait := retry.C
-		raised, err := l.bridge.rt.Interrupt(uint64(l.threadID.Load()), l.bridge.cancelled)
+		raised, err := e.bridge.rt.Interrupt(uint64(e.threadID.Load()), e.bridge.cancelled)
 		if err != nil {
 			<-finished
 			return

@@ -65,7 +65,7 @@ func (l *logLines) open() (string, error) {
 	}
 	l.pipe, l.marks = w, map[string]chan struct{}{}
 	go l.read(r)
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), w.Fd()), nil
+	return pathOf(w), nil
 }
 
 func (l *logLines) read(r io.Reader) {
@@ -102,6 +102,9 @@ func (l *logLines) add(line string) {
 	}
 	logLine(logger, line)
 }
+
+// note logs a line of this package's own.
+func (l *logLines) note(text string) { l.add("vllmgo: " + strings.ReplaceAll(text, "\n", "; ")) }
 
 // vllmLine is a line of vLLM's log: "(EngineCore pid=12) INFO 11-24 16:05:31 [core.py:105] text",
 // with no, one or more processes in front.

@@ -3,6 +3,7 @@ package vllmgo
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // LoRA is an adapter that changes a model's weights a little; see [Prompt].LoRA. It needs
@@ -17,11 +18,12 @@ type LoRA struct {
 }
 
 // LoadLoRA loads an adapter, so that the first request that uses it does not wait for it.
+// A replica that is started again after its death loads it on its first use.
 func (l *LLM) LoadLoRA(ctx context.Context, adapter LoRA) error {
 	if err := checkText(adapter); err != nil {
 		return fmt.Errorf("vllmgo: LoRA: %w", err)
 	}
-	return l.doAlone(ctx, "load_lora", adapter.Name, adapter.Path)
+	return l.doAll(ctx, "load_lora", adapter.Name, adapter.Path)
 }
 
 // DropLoRA drops an adapter. Its name can then be another's, or that of the same folder with new
@@ -30,10 +32,17 @@ func (l *LLM) DropLoRA(ctx context.Context, name string) error {
 	if err := checkText(name); err != nil {
 		return fmt.Errorf("vllmgo: LoRA: %w", err)
 	}
-	return l.doAlone(ctx, "drop_lora", name)
+	dropped, err := callAll[bool](ctx, l, "drop_lora", name)
+	if err == nil && !slices.Contains(dropped, true) {
+		return fmt.Errorf("vllmgo: there is no LoRA adapter %s", name)
+	}
+	return err
 }
 
-// LoadedLoRAs returns the names of the adapters that the engine holds, sorted.
+// LoadedLoRAs returns the names of the adapters that the engine, or any replica, holds, sorted.
 func (l *LLM) LoadedLoRAs(ctx context.Context) ([]string, error) {
-	return callAlone[[]string](ctx, l, "loaded_loras")
+	all, err := callAll[[]string](ctx, l, "loaded_loras")
+	names := slices.Concat(all...)
+	slices.Sort(names)
+	return slices.Compact(names), err
 }

@@ -1,11 +1,8 @@
 package vllmgo
 
 import (
-	"context"
 	"errors"
 	"slices"
-
-	"vllmgo/pyembed"
 )
 
 // pooling is a call that asks a pooling model. It shares the engine with other poolings.
@@ -13,10 +10,14 @@ type pooling struct {
 	callBase
 	input
 	id int64
-	// begin gives the call to the engine, under its id; result takes what came of it.
-	begin  func(py *pyembed.Py) error
-	result func(py *pyembed.Py, o *pyembed.Object) error
+	// begin is the method that gives the call to the engine, under its id and with args.
+	begin string
+	args  []any
+	// result is where what comes of it goes, a pointer.
+	result any
 }
+
+func (p *pooling) weight() int { return max(len(p.prompts), 1) }
 
 // poolLoop merges poolings into one continuous batch of the engine, as stepLoop does with batches.
 // pools.py decides which requests come next.
@@ -28,55 +29,53 @@ type poolLoop struct {
 // runPools serves poolings until none is left.
 func (s *scheduler) runPools() {
 	l := &poolLoop{scheduler: s}
-	err := s.thread.Do(context.Background(), l.run)
+	err := s.engine.hold(l.run)
 	for _, p := range l.running { // the engine failed, and with it every pooling that it worked on
 		p.finish(explain(err))
 	}
 }
 
-func (l *poolLoop) run(py *pyembed.Py) error {
-	err := l.runUntilIdle(py)
+func (l *poolLoop) run(c caller) error {
+	err := l.runUntilIdle(c)
 	if err != nil {
-		if _, abortErr := l.engine.CallMethod(py, "abort_all"); abortErr != nil {
+		if abortErr := c.call(nil, "abort_all"); abortErr != nil {
 			return errors.Join(err, abortErr)
 		}
 	}
 	return err
 }
 
-func (l *poolLoop) runUntilIdle(py *pyembed.Py) error {
+func (l *poolLoop) runUntilIdle(c caller) error {
 	for {
-		if err := l.admit(py); err != nil {
+		if err := l.admit(c); err != nil {
 			return err
 		}
 		if len(l.running) == 0 {
 			return nil
 		}
 		var ended []byte
-		if err := callInto(py, &ended, l.engine, "step_pools"); err != nil {
+		if err := c.call(&ended, "step_pools"); err != nil {
 			return err
 		}
 		for _, id := range valuesOf[int64](ended) {
 			i := slices.IndexFunc(l.running, func(p *pooling) bool { return p.id == id })
 			p := l.running[i]
 			l.running = slices.Delete(l.running, i, i+1)
-			p.finish(l.take(py, p))
+			p.finish(l.take(c, p))
 		}
 	}
 }
 
 // take returns a pooling's error, after it has taken its result.
-func (l *poolLoop) take(py *pyembed.Py, p *pooling) error {
-	o, err := l.engine.CallMethod(py, "pool_result", p.id)
-	if err != nil {
-		return explainPrompt(err, &p.input, l.intAttr(py, "failed", -1))
+func (l *poolLoop) take(c caller, p *pooling) error {
+	if err := c.call(p.result, "pool_result", p.id); err != nil {
+		return explainPrompt(err, &p.input, attribute(c, "failed", -1))
 	}
-	defer o.Release(py)
-	return explain(p.result(py, o))
+	return nil
 }
 
 // admit drops poolings that must stop, and takes new ones from the queue.
-func (l *poolLoop) admit(py *pyembed.Py) error {
+func (l *poolLoop) admit(c caller) error {
 	var stopped, arrived []*pooling
 	l.mu.Lock()
 	for len(l.queue) > 0 {
@@ -98,15 +97,15 @@ func (l *poolLoop) admit(py *pyembed.Py) error {
 	l.mu.Unlock()
 	for _, p := range stopped {
 		l.running = slices.DeleteFunc(l.running, func(other *pooling) bool { return other == p })
-		_, err := l.engine.CallMethod(py, "drop_pool", p.id)
+		err := c.call(nil, "drop_pool", p.id)
 		p.finish(stoppedError(p.stopped))
 		if err != nil {
 			return err
 		}
 	}
 	for _, p := range arrived {
-		if err := p.begin(py); err != nil {
-			p.finish(explainPrompt(err, &p.input, l.intAttr(py, "failed", -1)))
+		if err := c.call(nil, p.begin, append([]any{p.id}, p.args...)...); err != nil {
+			p.finish(explainPrompt(err, &p.input, attribute(c, "failed", -1)))
 			continue
 		}
 		l.running = append(l.running, p)

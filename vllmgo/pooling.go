@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"vllmgo/pyembed"
 )
 
 // PoolingTask is what a pooling model is asked for, under vLLM's names.
@@ -71,23 +69,31 @@ func (l *LLM) Encode(
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: %w", err)
 	}
+	outputs := make([]PoolingOutput, len(prompts))
+	err = l.split(ctx, len(prompts), func(ctx context.Context, at *replica, from, to int) error {
+		pooled, err := l.encode(ctx, at, task, in.part(from, to))
+		copy(outputs[from:], pooled)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return outputs, nil
+}
+
+// encode asks one replica.
+func (l *LLM) encode(ctx context.Context, at *replica, task PoolingTask, in input) ([]PoolingOutput, error) {
 	type packedPools struct {
 		PromptLengths []byte
 		Shapes        [][]int
 		Values        []byte
 	}
-	pooled, err := pool[packedPools](ctx, l, in, "begin_encode", pack(prompts, in.params, in.options), string(task))
+	pooled, err := pool[packedPools](ctx, l, at, in, "begin_encode", pack(in.prompts, in.params, in.options), string(task))
 	if err != nil {
 		return nil, err
 	}
-	outputs, lengths, values := make(
-		[]PoolingOutput,
-		len(prompts),
-	), valuesOf[int32](
-		pooled.PromptLengths,
-	), valuesOf[float32](
-		pooled.Values,
-	)
+	outputs := make([]PoolingOutput, len(in.prompts))
+	lengths, values := valuesOf[int32](pooled.PromptLengths), valuesOf[float32](pooled.Values)
 	for i, shape := range pooled.Shapes {
 		size := 1
 		for _, n := range shape {
@@ -116,15 +122,10 @@ func encodePoolingParams(prompts []Prompt, params PoolingParams) ([]string, erro
 	return unlessEqual(encoded), nil
 }
 
-// pool runs a pooling that a method of engine.py begins, and converts its result.
-func pool[T any](ctx context.Context, l *LLM, in input, begin string, args ...any) (T, error) {
+// pool runs a pooling that a method of engine.py begins, on a replica, and converts its result.
+func pool[T any](ctx context.Context, l *LLM, at *replica, in input, begin string, args ...any) (T, error) {
 	var result, zero T
-	p := &pooling{callBase: callBase{ctx: ctx}, input: in}
-	p.begin = func(py *pyembed.Py) error {
-		_, err := l.engine.CallMethod(py, begin, append([]any{p.id}, args...)...)
-		return err
-	}
-	p.result = func(py *pyembed.Py, o *pyembed.Object) error { return py.Into(o, &result) }
+	p := &pooling{callBase: callBase{ctx: ctx, at: at}, input: in, begin: begin, args: args, result: &result}
 	if err := l.do(p); err != nil {
 		return zero, err // and not result: a call that does not end in time may still write it
 	}
@@ -177,9 +178,18 @@ func (l *LLM) Score(ctx context.Context, queries, documents []string, params Poo
 	if err != nil {
 		return nil, fmt.Errorf("vllmgo: PoolingParams: %w", err)
 	}
-	scores, err := pool[[]byte](ctx, l, input{}, "begin_score", queries, documents, encoded)
+	scores := make([]float32, len(documents))
+	err = l.split(ctx, len(documents), func(ctx context.Context, at *replica, from, to int) error {
+		own := queries
+		if len(own) > 1 {
+			own = own[from:to]
+		}
+		packed, err := pool[[]byte](ctx, l, at, input{}, "begin_score", own, documents[from:to], encoded)
+		copy(scores[from:], valuesOf[float32](packed))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return valuesOf[float32](scores), nil
+	return scores, nil
 }

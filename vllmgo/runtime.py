@@ -88,7 +88,7 @@ def describe(config):
     block_size = config.cache_config.block_size or 0
     return {
         "VLLMVersion": vllm.__version__,
-        "TorchVersion": torch.__version__,
+        "TorchVersion": str(torch.__version__),
         "PythonVersion": platform.python_version(),
         "Device": current_platform.device_type,
         "DeviceName": current_platform.get_device_name(),

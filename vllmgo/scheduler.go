@@ -1,14 +1,12 @@
 package vllmgo
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"vllmgo/internal/ctxerr"
-	"vllmgo/pyembed"
 )
 
 // scheduler decides which calls use the engine.
@@ -25,8 +23,7 @@ import (
 // When a batch is alone and another call comes, the batch leaves LLM.generate between two steps,
 // and its requests go on in the step loop.
 type scheduler struct {
-	thread *pyembed.Thread
-	engine *pyembed.Object
+	engine engine
 	// maxNumSeqs is the most requests that the engine runs at once. maxInEngine is the most
 	// requests of the step loop that it has at a time. The others wait here, where calls take
 	// turns; vLLM serves requests in the order in which they come.
@@ -211,7 +208,7 @@ func (s *scheduler) next() (c call, alone bool) {
 		return c, false
 	}
 	b, ok := c.(*batch)
-	if ok && (b.stream != nil || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
+	if ok && (b.stream != nil || b.merged || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
 		return c, false
 	}
 	s.alone = c
@@ -248,7 +245,7 @@ func (s *scheduler) loop(handedOver *batch) {
 		handedOver.inEngine = handedOver.next
 		l.inEngine, l.adapted = handedOver.next, handedOver.adapted(0)
 	}
-	err := s.thread.Do(context.Background(), l.run)
+	err := s.engine.hold(l.run)
 	if err == nil {
 		return
 	}

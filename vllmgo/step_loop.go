@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"vllmgo/pyembed"
 )
 
 // stepLoop merges the requests of several batches into one continuous batch of the engine. It runs
@@ -33,37 +31,37 @@ const maxAddedAtOnce = 64
 func (l *stepLoop) take(b *batch) {
 	l.batches[b.id] = b
 	l.order = append(l.order, b)
-	if b.stream == nil {
+	if b.stream == nil && b.generation == nil {
 		b.generation = &Generation{Outputs: make([]RequestOutput, len(b.prompts)), Shared: true}
 	}
 }
 
 // run steps the engine until no batch is left.
-func (l *stepLoop) run(py *pyembed.Py) error {
-	err := l.runUntilIdle(py)
+func (l *stepLoop) run(c caller) error {
+	err := l.runUntilIdle(c)
 	if err != nil && len(l.order) > 0 {
-		if _, abortErr := l.engine.CallMethod(py, "abort_all"); abortErr != nil {
+		if abortErr := c.call(nil, "abort_all"); abortErr != nil {
 			return fmt.Errorf("%w (and aborting its requests: %w)", err, abortErr)
 		}
 	}
 	return err
 }
 
-func (l *stepLoop) runUntilIdle(py *pyembed.Py) error {
+func (l *stepLoop) runUntilIdle(c caller) error {
 	for {
-		if err := l.admit(py); err != nil {
+		if err := l.admit(c); err != nil {
 			return err
 		}
 		if len(l.order) == 0 {
 			return nil
 		}
-		if err := l.step(py); err != nil {
+		if err := l.step(c); err != nil {
 			return err
 		}
 		if len(l.order) == 0 {
 			return nil // the next call may be alone
 		}
-		if err := l.report(py); err != nil {
+		if err := l.report(c); err != nil {
 			return err
 		}
 	}
@@ -71,7 +69,7 @@ func (l *stepLoop) runUntilIdle(py *pyembed.Py) error {
 
 // admit drops batches that must stop, takes new ones from the queue, and adds requests to the
 // engine.
-func (l *stepLoop) admit(py *pyembed.Py) error {
+func (l *stepLoop) admit(c caller) error {
 	var stopped []*batch
 	arrived := 0
 	l.mu.Lock()
@@ -94,19 +92,19 @@ func (l *stepLoop) admit(py *pyembed.Py) error {
 	}
 	l.mu.Unlock()
 	for _, b := range stopped {
-		if err := l.drop(py, b, stoppedError(b.stopped)); err != nil {
+		if err := l.drop(c, b, stoppedError(b.stopped)); err != nil {
 			return err
 		}
 	}
-	if err := l.makeRoom(py, arrived); err != nil {
+	if err := l.makeRoom(c, arrived); err != nil {
 		return err
 	}
-	return l.add(py, l.choose())
+	return l.add(c, l.choose())
 }
 
 // makeRoom sees to it that the first request of each batch that has arrived runs at once, whatever
 // the engine has to do.
-func (l *stepLoop) makeRoom(py *pyembed.Py, arrived int) error {
+func (l *stepLoop) makeRoom(c caller, arrived int) error {
 	if arrived = min(arrived, len(l.order)); arrived == 0 || l.inEngine == 0 {
 		return nil
 	}
@@ -114,7 +112,7 @@ func (l *stepLoop) makeRoom(py *pyembed.Py, arrived int) error {
 	at := len(l.order) - arrived
 	l.order = slices.Concat(l.order[at:], l.order[:at])
 	var taken struct{ Batches, Indices []byte }
-	if err := callInto(py, &taken, l.engine, "take_back", min(arrived, max(l.maxNumSeqs/2, 1))); err != nil {
+	if err := c.call(&taken, "take_back", min(arrived, max(l.maxNumSeqs/2, 1))); err != nil {
 		return err
 	}
 	indices := valuesOf[int32](taken.Indices)
@@ -169,7 +167,7 @@ func (l *stepLoop) choose() []request {
 }
 
 // add adds requests to the engine. A request that the engine refuses ends its batch.
-func (l *stepLoop) add(py *pyembed.Py, chosen []request) error {
+func (l *stepLoop) add(c caller, chosen []request) error {
 	if len(chosen) == 0 {
 		return nil
 	}
@@ -185,16 +183,16 @@ func (l *stepLoop) add(py *pyembed.Py, chosen []request) error {
 	}
 	var refused []byte
 	packed := pack(prompts, params, options)
-	if err := callInto(py, &refused, l.engine, "add", bytesOf(ids), bytesOf(indices), streams, packed); err != nil {
+	if err := c.call(&refused, "add", bytesOf(ids), bytesOf(indices), streams, packed); err != nil {
 		return err
 	}
 	for _, position := range valuesOf[int32](refused) {
-		_, why := l.engine.CallMethod(py, "refuse", int(position))
+		why := c.call(nil, "refuse", int(position))
 		r := chosen[position]
 		if l.batches[r.batch.id] == nil {
 			continue // another of its requests has ended it
 		}
-		if err := l.drop(py, r.batch, explainPrompt(why, &r.batch.input, r.index)); err != nil {
+		if err := l.drop(c, r.batch, explainPrompt(why, &r.batch.input, r.index)); err != nil {
 			return err
 		}
 	}
@@ -202,9 +200,9 @@ func (l *stepLoop) add(py *pyembed.Py, chosen []request) error {
 }
 
 // drop ends a batch early and removes its requests from the engine.
-func (l *stepLoop) drop(py *pyembed.Py, b *batch, why error) error {
+func (l *stepLoop) drop(c caller, b *batch, why error) error {
 	l.inEngine -= b.inEngine
-	_, err := l.engine.CallMethod(py, "abort", b.id)
+	err := c.call(nil, "abort", b.id)
 	l.end(b, why)
 	return err
 }
@@ -216,9 +214,9 @@ func (l *stepLoop) end(b *batch, err error) {
 }
 
 // step runs one step and gives its outputs to their batches.
-func (l *stepLoop) step(py *pyembed.Py) error {
+func (l *stepLoop) step(c caller) error {
 	var packed *packedOutput
-	if err := callInto(py, &packed, l.engine, "step"); err != nil || packed == nil {
+	if err := c.call(&packed, "step"); err != nil || packed == nil {
 		return err
 	}
 	ids, indices := valuesOf[int64](packed.Batches), valuesOf[int32](packed.Indices)
@@ -228,7 +226,7 @@ func (l *stepLoop) step(py *pyembed.Py) error {
 			continue // an output of this step has ended it
 		}
 		if failedInEngine(output) {
-			if err := l.drop(py, b, explainPrompt(errFailedInEngine, &b.input, int(indices[i]))); err != nil {
+			if err := l.drop(c, b, explainPrompt(errFailedInEngine, &b.input, int(indices[i]))); err != nil {
 				return err
 			}
 			continue
@@ -259,6 +257,9 @@ func (l *stepLoop) give(b *batch, index int, output RequestOutput, finished bool
 	}
 	l.inEngine--
 	b.inEngine--
+	if b.onFinished != nil {
+		b.onFinished()
+	}
 	if b.unfinished--; b.unfinished == 0 {
 		if b.generation != nil {
 			b.generation.Elapsed = time.Since(b.started)
@@ -268,7 +269,7 @@ func (l *stepLoop) give(b *batch, index int, output RequestOutput, finished bool
 }
 
 // report reports progress to the batches that asked for it.
-func (l *stepLoop) report(py *pyembed.Py) error {
+func (l *stepLoop) report(c caller) error {
 	if time.Since(l.reported) < reportInterval {
 		return nil
 	}
@@ -277,7 +278,7 @@ func (l *stepLoop) report(py *pyembed.Py) error {
 		return nil
 	}
 	var tokens map[int64]int
-	if err := callInto(py, &tokens, l.engine, "generated"); err != nil {
+	if err := c.call(&tokens, "generated"); err != nil {
 		return err
 	}
 	for _, b := range l.order {

@@ -32,6 +32,8 @@ type Delta struct {
 // request from the engine. Each range over the sequence makes a new request.
 func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) iter.Seq2[Delta, error] {
 	return func(yield func(Delta, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
 		b, err := l.newBatch(ctx, []Prompt{prompt}, 0, params)
 		if err == nil {
 			b.stream = &stream{ready: make(chan struct{}, 1)}
@@ -41,18 +43,19 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 			yield(Delta{}, err)
 			return
 		}
+		waited := make(chan error, 1)
+		go func() { waited <- l.wait(b) }()
 		var end error
 		for ended := false; !ended; {
 			select {
 			case <-b.stream.ready:
-			case <-ctx.Done():
-				end, ended = l.wait(b), true
-			case <-b.done:
-				end, ended = b.err, true
+			case end = <-waited:
+				ended = true
 			}
 			for _, delta := range b.stream.take() {
 				if !yield(delta, nil) {
-					_ = l.abandon(b, context.Canceled)
+					stop()
+					<-waited
 					return
 				}
 			}
@@ -68,6 +71,7 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 type stream struct {
 	mu      sync.Mutex
 	waiting []Delta
+	any     bool // whether something was pushed
 	// promptLogprobs are those of the request, once they have come.
 	promptLogprobs [][]Logprob
 	// ready has an element when something is waiting.
@@ -80,6 +84,7 @@ func (s *stream) push(output RequestOutput, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	completions := output.Outputs
+	s.any = true
 	for _, completion := range completions {
 		if !s.join(completion) {
 			s.waiting = append(s.waiting, Delta{CompletionOutput: completion})
@@ -112,6 +117,13 @@ func (s *stream) join(next CompletionOutput) bool {
 		}
 	}
 	return false
+}
+
+// pushed reports whether the engine has given anything.
+func (s *stream) pushed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.any
 }
 
 func (s *stream) take() []Delta {

@@ -45,6 +45,23 @@ func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 	})
 }
 
+// tokenizer returns the engine's tokenizer.
+func (e *embedded) tokenizer(ctx context.Context) (*Tokenizer, error) {
+	return inBackground(ctx, func() (*Tokenizer, error) {
+		t := &Tokenizer{bridge: e.bridge}
+		err := e.bridge.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
+			if t.object, err = e.object.CallMethod(py, "tokenizer"); err != nil {
+				return err
+			}
+			return t.describe(py)
+		})
+		if err != nil {
+			return nil, explain(err)
+		}
+		return t, nil
+	})
+}
+
 func (t *Tokenizer) describe(py *pyembed.Py) error {
 	return callInto(py, &t.ids, t.bridge.module, "tokenizer_ids", t.object)
 }

@@ -115,6 +115,8 @@ func (j *Journal) validateEngine(e Engine) error {
 		devices("tensor_parallel_size", e.Args.TensorParallelSize),
 		devices("pipeline_parallel_size", e.Args.PipelineParallelSize),
 		devices("tensor_parallel_size of the engine", e.Info.TensorParallelSize),
+		devices("data_parallel_size", e.Args.DataParallelSize),
+		devices("data_parallel_size of the engine", e.Info.DataParallelSize),
 		valid.NotNegative("max_num_seqs of the engine", e.Info.MaxNumSeqs),
 		valid.NotNegative("kv_cache_tokens", e.Info.KVCacheTokens),
 		valid.NotNegative("block_size", e.Info.BlockSize),

@@ -17,9 +17,12 @@ type Kind string
 const (
 	// VLLMGo calls vllmgo's LLM.Generate.
 	VLLMGo Kind = "vllmgo"
-	// Python calls vllm.LLM.generate in plain Python.
+	// Python calls vllm.LLM.generate in plain Python. With data_parallel_size above 1, which
+	// vllm.LLM refuses, it is a script of processes that have an engine and a part of the prompts
+	// each.
 	Python Kind = "python"
-	// HTTP sends each prompt to vLLM's server, all at once, from Go.
+	// HTTP sends each prompt to vLLM's server, all at once, from Go. With data_parallel_size above 1,
+	// there are as many servers, which get prompts in turn.
 	HTTP Kind = "http"
 	// Throughput runs `vllm bench throughput`. It loads the model for each point, draws its own
 	// random prompts and does not warm up.

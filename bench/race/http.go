@@ -22,24 +22,55 @@ import (
 // pythonVariable names the Python that runs vLLM's server.
 const pythonVariable = "VLLMGO_PYTHON"
 
-// server runs passes with vLLM's HTTP server: a request for each prompt, all at once, each on a
-// connection that is kept.
+// servers run passes with vLLM's HTTP server: a request for each prompt, all at once, each on a
+// connection that is kept. With several servers, requests go to them in turn.
+type servers struct {
+	all    []*server
+	model  string
+	client *http.Client
+}
+
+// server is one process of vLLM's server.
 type server struct {
 	process *child.Process
 	url     string
-	model   string
-	client  *http.Client
 }
 
-// openServer starts a server as `vllm serve` does, and waits until it answers.
-func openServer(ctx context.Context, s start) (contestant, string, error) {
+// openServers starts as many servers as data_parallel_size says, and waits until all answer. Each
+// has an equal share of the GPU's memory.
+func openServers(ctx context.Context, s start) (contestant, string, error) {
+	n := max(s.Args.DataParallelSize, 1)
+	s.Args.DataParallelSize = 0
+	s.Args.GPUMemoryUtilization /= float64(n)
+	s.Args.KVCacheMemoryBytes /= int64(n)
+	h := &servers{
+		model:  s.Args.Model,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1 << 16}},
+	}
+	for range n {
+		one, err := startServer(s)
+		if err != nil {
+			return nil, "", errors.Join(err, h.Close())
+		}
+		h.all = append(h.all, one)
+	}
+	for _, one := range h.all {
+		if err := h.await(ctx, one); err != nil {
+			return nil, "", errors.Join(err, h.Close())
+		}
+	}
+	return h, "", nil
+}
+
+// startServer starts a server as `vllm serve` does.
+func startServer(s start) (*server, error) {
 	port, err := freePort()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	flags, err := commandLine(s.Args)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	args := append([]string{"-m", "vllm.entrypoints.openai.api_server", "--host=127.0.0.1", "--port=" + strconv.Itoa(port),
 		"--disable-uvicorn-access-log"}, flags...)
@@ -50,24 +81,25 @@ func openServer(ctx context.Context, s start) (contestant, string, error) {
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	process, err := child.Start(cmd)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	h := &server{
-		process: process, url: fmt.Sprintf("http://127.0.0.1:%d", port), model: s.Args.Model,
-		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 1 << 16}},
-	}
+	return &server{process: process, url: fmt.Sprintf("http://127.0.0.1:%d", port)}, nil
+}
+
+// await waits until a server answers.
+func (h *servers) await(ctx context.Context, one *server) error {
 	for {
-		if response, err := h.client.Get(h.url + "/health"); err == nil {
+		if response, err := h.client.Get(one.url + "/health"); err == nil {
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {
-				return h, "", nil
+				return nil
 			}
 		}
 		select {
-		case <-process.Done():
-			return nil, "", fmt.Errorf("vLLM's server ended before it answered (%s)", process.Wait())
+		case <-one.process.Done():
+			return fmt.Errorf("vLLM's server ended before it answered (%s)", one.process.Wait())
 		case <-ctx.Done():
-			return nil, "", errors.Join(context.Cause(ctx), h.Close())
+			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -102,7 +134,7 @@ type completionResponse struct {
 }
 
 // run sends a request for each prompt, all at once, and waits for all responses.
-func (h *server) run(ctx context.Context, p pass) (answer, error) {
+func (h *servers) run(ctx context.Context, p pass) (answer, error) {
 	responses := make([]completionResponse, len(p.Prompts))
 	errs := make([]error, len(p.Prompts))
 	var group sync.WaitGroup
@@ -110,7 +142,7 @@ func (h *server) run(ctx context.Context, p pass) (answer, error) {
 	for i, ids := range p.Prompts {
 		group.Go(func() {
 			n := p.OutputLens[i]
-			responses[i], errs[i] = h.complete(ctx, completionRequest{
+			responses[i], errs[i] = h.complete(ctx, h.all[i%len(h.all)].url, completionRequest{
 				Model: h.model, Prompt: ids, IgnoreEOS: true, MinTokens: n, MaxTokens: n,
 			})
 		})
@@ -127,12 +159,12 @@ func (h *server) run(ctx context.Context, p pass) (answer, error) {
 // complete sends one request and returns its response. Any status but 200 is an error, 429 (too
 // many requests) included: nothing is sent twice, because a repeated request would hide in the
 // times. The contender then drops out; see heat.dropOut.
-func (h *server) complete(ctx context.Context, r completionRequest) (c completionResponse, err error) {
+func (h *servers) complete(ctx context.Context, url string, r completionRequest) (c completionResponse, err error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return c, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/v1/completions", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/completions", bytes.NewReader(body))
 	if err != nil {
 		return c, err
 	}
@@ -153,8 +185,12 @@ func (h *server) complete(ctx context.Context, r completionRequest) (c completio
 	return c, err
 }
 
-// Close ends the server as Ctrl-C does, and waits for it.
-func (h *server) Close() error {
-	h.process.End(grace, syscall.SIGINT)
+// Close ends the servers as Ctrl-C does, and waits for them.
+func (h *servers) Close() error {
+	var wait sync.WaitGroup
+	for _, one := range h.all {
+		wait.Go(func() { one.process.End(grace, syscall.SIGINT) })
+	}
+	wait.Wait()
 	return nil
 }

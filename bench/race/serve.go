@@ -29,7 +29,7 @@ func serveKind(kind Kind) int {
 	case VLLMGo:
 		open = openLLM
 	case HTTP:
-		open = openServer
+		open = openServers
 	}
 	err := serve(context.Background(), os.Stdin, os.NewFile(replies, "replies"), open)
 	if err != nil {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"vllmgo/bench/journal"
@@ -106,9 +107,11 @@ func (w work) light(limits journal.Limits, devices int) Light {
 }
 
 // devices returns the number of devices that share an engine's work. On a CPU the ranks share one.
+// Replicas may share devices, too.
 func devices(e journal.Engine) int {
 	if e.Info.Device == "cpu" {
 		return 1
 	}
-	return max(1, e.Args.TensorParallelSize) * max(1, e.Args.PipelineParallelSize)
+	places := slices.Compact(slices.Sorted(slices.Values(e.Info.Placement)))
+	return max(1, e.Args.TensorParallelSize) * max(1, e.Args.PipelineParallelSize) * max(1, len(places))
 }

@@ -1,7 +1,9 @@
 package vllm
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/shirou/gopsutil/v4/cpu"
 
+	"vllmgo/bench/internal/files"
 	"vllmgo/vllmgo"
 )
 
@@ -33,6 +36,7 @@ type model struct {
 	name          string // in tables
 	randomWeights bool
 	folder        string // with the configuration file, when the weights are random
+	temporary     bool   // whether folder goes with the run
 }
 
 // findModel finds a model. It takes random weights for llama-8b, and for the default model when
@@ -54,16 +58,41 @@ func findModel(ctx context.Context, name string, log io.Writer, lib Library) (mo
 
 // randomModel returns a model with random weights and the given configuration file.
 func randomModel(name string, config []byte) (model, error) {
-	dir, err := os.MkdirTemp("", "vllmgo-"+filepath.Base(name)+"-")
-	if err != nil {
+	m := model{name: name, randomWeights: true}
+	var err error
+	if m.folder, err = cachedFolder(name, config); err == nil {
+		return m, nil
+	}
+	if m.folder, err = os.MkdirTemp("", "vllmgo-"+filepath.Base(name)+"-"); err != nil {
 		return model{}, err
 	}
-	m := model{name: name, randomWeights: true, folder: dir}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
+	m.temporary = true
+	if err := os.WriteFile(filepath.Join(m.folder, "config.json"), config, 0o644); err != nil {
 		m.remove()
 		return model{}, err
 	}
 	return m, nil
+}
+
+// cachedFolder returns a folder with a configuration file in the user's cache. Its path is always
+// the same, by which vLLM finds what it has compiled for a model.
+func cachedFolder(name string, config []byte) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "vllmgo", fmt.Sprintf("%s-%.8x", filepath.Base(name), sha256.Sum256(config)))
+	path := filepath.Join(dir, "config.json")
+	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, config) {
+		return dir, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, files.Write(dir, []files.File{{Name: "config.json", Write: func(w io.Writer) error {
+		_, err := w.Write(config)
+		return err
+	}}})
 }
 
 // apply returns engine settings with the model.
@@ -77,7 +106,7 @@ func (m model) apply(args vllmgo.EngineArgs) vllmgo.EngineArgs {
 
 // remove removes the model's folder, if it was made for it.
 func (m model) remove() {
-	if m.folder != "" {
+	if m.temporary {
 		_ = os.RemoveAll(m.folder) // a temporary folder, which somebody else may have removed
 	}
 }

@@ -100,6 +100,7 @@ func (p *preparation) likeRepeat() {
 	args.Model = cmp.Or(args.Model, h.Model)
 	args.Dtype = cmp.Or(args.Dtype, h.EngineArgs.Dtype)
 	args.TensorParallelSize = cmp.Or(args.TensorParallelSize, h.EngineArgs.TensorParallelSize)
+	args.DataParallelSize = cmp.Or(args.DataParallelSize, h.EngineArgs.DataParallelSize)
 	args.EngineMode = cmp.Or(args.EngineMode, h.EngineMode)
 }
 

@@ -47,6 +47,8 @@ func WithCPUCache(
 // vLLM refuses a cache that does not hold one sequence of max_model_len. A model whose longest
 // sequence needs more cache than the points therefore gets a max_model_len of the longest point.
 //
+// Each of the replicas gets a cache that suffices for all requests, though it has a part of them.
+//
 // A cache that does not fit is an error, and so is a space that does not suffice. The weights are
 // not part of the check, since the model's configuration does not have their size.
 func planCPUCache(
@@ -56,22 +58,22 @@ func planCPUCache(
 	available uint64,
 	space string,
 ) (vllmgo.EngineArgs, string, error) {
-	ranks := max(1, args.TensorParallelSize)
+	ranks, replicas := max(1, args.TensorParallelSize), int64(max(1, args.DataParallelSize))
 	perToken := kvBytesPerTokenAndRank(model, ranks)
 	if perToken == 0 {
 		return args, "", errors.New("the model's configuration does not say how large its KV cache is")
 	}
 	need := newCacheDemand(args, points, perToken)
-	size, err := need.choose(args.KVCacheMemoryBytes, space)
+	size, err := need.choose(args.KVCacheMemoryBytes/replicas, space)
 	if err != nil {
 		return args, "", err
 	}
 	if space == "" {
-		args.KVCacheMemoryBytes = size.bytes
+		args.KVCacheMemoryBytes = size.bytes * replicas // which is what all have together
 	}
-	if total := uint64(size.bytes) * uint64(ranks); total > available {
+	if total := uint64(size.bytes) * uint64(ranks) * uint64(replicas); total > available {
 		return args, "", fmt.Errorf("the KV cache needs %s for %s, and %s of memory is available; %s",
-			format.Bytes(int64(total)), format.Count(ranks, "rank"), format.Bytes(int64(available)), size.remedy)
+			format.Bytes(int64(total)), format.Count(ranks*int(replicas), "rank"), format.Bytes(int64(available)), size.remedy)
 	}
 	if args.MaxModelLen == 0 && int64(model.MaxModelLen) > size.bytes/perToken {
 		args.MaxModelLen = need.longest

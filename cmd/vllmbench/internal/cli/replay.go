@@ -95,6 +95,7 @@ func unset(f *pflag.FlagSet, s *vllm.Settings) {
 		"model":                func() { s.EngineArgs.Model = "" },
 		"dtype":                func() { s.EngineArgs.Dtype = "" },
 		"tensor-parallel-size": func() { s.EngineArgs.TensorParallelSize = 0 },
+		"data-parallel-size":   func() { s.EngineArgs.DataParallelSize = 0 },
 		"target":               func() { s.Stopping.Target = 0 },
 	} {
 		if !f.Changed(name) {

@@ -20,6 +20,7 @@ import (
 type options struct {
 	model                string
 	tensorParallelSize   int
+	dataParallelSize     int
 	gpuMemoryUtilization float64
 	dtype                string
 	preset               string
@@ -55,6 +56,12 @@ func (o *options) addFlags(f *pflag.FlagSet) {
 		"tensor-parallel-size",
 		1,
 		"number of `devices` (on a CPU: ranks) that each layer is split over",
+	)
+	f.IntVar(
+		&o.dataParallelSize,
+		"data-parallel-size",
+		1,
+		"number of `engines`, each with a copy of the model, among which the requests are divided",
 	)
 	f.Float64Var(
 		&o.gpuMemoryUtilization,
@@ -140,6 +147,8 @@ func (o *options) check(f *pflag.FlagSet) error {
 		return usagef("--model is empty")
 	case o.tensorParallelSize < 1:
 		return usagef("--tensor-parallel-size is %d; it must be at least 1", o.tensorParallelSize)
+	case o.dataParallelSize < 1:
+		return usagef("--data-parallel-size is %d; it must be at least 1", o.dataParallelSize)
 	case !(o.gpuMemoryUtilization > 0 && o.gpuMemoryUtilization <= 1):
 		return usagef("--gpu-memory-utilization is %v; it must be above 0 and at most 1", o.gpuMemoryUtilization)
 	case !slices.Contains(dtypes(), o.dtype):
@@ -230,6 +239,7 @@ func (o *options) settings() vllm.Settings {
 			Model:                o.model,
 			Dtype:                o.dtype,
 			TensorParallelSize:   o.tensorParallelSize,
+			DataParallelSize:     o.dataParallelSize,
 			GPUMemoryUtilization: o.gpuMemoryUtilization,
 			EngineMode:           vllmgo.EngineMode(strings.TrimPrefix(o.engineMode, "auto")),
 		},
