@@ -92,6 +92,30 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// The trials of points that were done before the run stopped show as much afterwards.
+func TestResumePools(t *testing.T) {
+	settings := func() bench.Settings {
+		s := benchtest.Settings(t, &fake.Lab{})
+		s.Studies = benchtest.Tiny(workload.BatchSize)
+		s.Stopping, s.Resume = stat.UntilPrecise(0.02, 0), true
+		return s
+	}
+	whole := settings()
+	require.NoError(t, bench.Run(t.Context(), whole))
+	want := trialsOf(t, whole)
+	text, err := os.ReadFile(filepath.Join(whole.Dir, journal.FileName))
+	require.NoError(t, err)
+	reason := strings.Index(string(text), `"stopped":"target reached if trials are independent"`)
+	require.Positive(t, reason)
+	first := reason + strings.IndexByte(string(text[reason:]), '\n') + 1
+
+	s := settings()
+	require.NoError(t, os.MkdirAll(s.Dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(s.Dir, journal.FileName), text[:first], 0o644))
+	require.NoError(t, bench.Run(t.Context(), s))
+	assert.Equal(t, want, trialsOf(t, s))
+}
+
 func TestResumeRefusesAnotherRun(t *testing.T) {
 	for want, change := range map[string]func(*bench.Settings){
 		"its seed was 0 and is now 1":          func(s *bench.Settings) { s.Requests.Seed = 1 },
