@@ -13,15 +13,15 @@ import (
 // 16 points of 6 values have 80 pairs of neighbours, where one point has 5. How much they show
 // depends on whether the machine treats the points of a round alike.
 type Dependence struct {
-	// Correlation is the correlation between the ranks of neighbouring values, between −1 and 1,
-	// without its bias:
+	// Correlation is the correlation between the ranks of neighbouring values, between −1 and 1:
 	//
 	//	Σ d·d′ ÷ Σ d² + Σ (1 − 1/n) ÷ Σ (n − 1)
 	//
 	// The values of each series, as ratios to its median, share one ranking; equal ones share the
 	// mean of their ranks. d is the distance of a rank from the mean of its series, d′ that of the
-	// value before, and n the number of values of a series. Independent values have the last term
-	// less than 0 on average. Correlation is 0 when the values of each series are equal.
+	// value before, and n the number of values of a series. The second term takes back the bias: of
+	// independent values the first is as much below 0 on average. Correlation is 0 when the values
+	// of each series are equal.
 	Correlation float64 `json:"correlation"`
 	// Pairs is the number of pairs of neighbours that say as much as those that Correlation comes
 	// from: their number ÷ the design effect, which is at least 1,
@@ -47,8 +47,8 @@ type Dependence struct {
 	Seen bool `json:"seen"`
 }
 
-// tellingPairs is the least Dependence.Pairs that show whether values depend on the ones before. The
-// standard error of the correlation is then 1/7.
+// tellingPairs is the least Dependence.Pairs that show whether values depend on the ones before.
+// The standard error of the correlation is then 1/7.
 const tellingPairs = 48
 
 // NewDependence returns the dependence among values in the order in which they were measured, and
@@ -110,8 +110,8 @@ func designEffect(rounds [][]float64, mean float64) float64 {
 	return max(1, together/apart)
 }
 
-// rankDistances returns the distance of each value's rank from the mean of its series. The values of
-// all series, as ratios to the medians, share one ranking.
+// rankDistances returns the distance of each value's rank from the mean of its series. The values
+// of all series, as ratios to the medians, share one ranking. Ranks are doubled.
 func rankDistances[T Value](all [][]T) [][]float64 {
 	distances := make([][]float64, len(all))
 	for i, values := range all {

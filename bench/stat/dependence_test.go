@@ -13,7 +13,8 @@ import (
 
 // The values of scipy 1.17.1 and numpy, of series x[0], x[1] and so on:
 //
-//	r = np.split(rankdata(np.concatenate([v/np.median(v) for v in x])), np.cumsum([len(v) for v in x])[:-1])
+//	r = rankdata(np.concatenate([v/np.median(v) for v in x]))
+//	r = np.split(r, np.cumsum([len(v) for v in x])[:-1])
 //	d = [v - v.mean() for v in r]
 //	n, pairs = len(x[0]), sum(len(v)-1 for v in x)
 //	c = sum(v[:-1]@v[1:] for v in d)/sum(v@v for v in d) + sum(1-1/len(v) for v in x)/pairs

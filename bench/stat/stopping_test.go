@@ -13,12 +13,12 @@ import (
 	"vllmgo/internal/fake"
 )
 
-// noise is a way in which times come from a machine. values returns a function that returns the next
-// time, in relation to the true median.
+// noise is a way in which times come from a machine. values returns a function that returns the
+// next time, in relation to the true median.
 type noise struct {
 	name string
-	// least is the least share of points whose interval must cover the median, and leastReached that
-	// of the points that have reached the target.
+	// least is the least share of points whose interval must cover the median, and leastReached
+	// that of the points that have reached the target.
 	least, leastReached float64
 	alike               bool
 	values              func(r *rand.Rand) (next func() float64)
@@ -123,15 +123,17 @@ type coverage struct{ points, trials, covered int }
 // share returns the share of points whose interval covers the median.
 func (c coverage) share() float64 { return float64(c.covered) / float64(c.points) }
 
-// cell returns the coverage as a table has it, with the share of all points that c counts.
+// cell returns the coverage as a table has it, with the share of all points that c counts, unless
+// that is below 1 %.
 func (c coverage) cell(all int) string {
-	if c.points == 0 {
+	if 100*c.points < all {
 		return "–"
 	}
 	return fmt.Sprintf("%.1f %% of %.0f %%", 100*c.share(), 100*float64(c.points)/float64(all))
 }
 
-// ends simulates 2,000 points, so many on an engine, and counts them by why they have no more trials.
+// ends simulates 2,000 points, so many on an engine, and counts them by why they have no more
+// trials.
 func (n noise) ends(points int) (all coverage, of map[StopReason]coverage) {
 	r := rand.New(rand.NewPCG(5, 6))
 	of = make(map[StopReason]coverage)
@@ -157,7 +159,7 @@ func (c coverage) plus(d coverage) coverage {
 // that nobody knows. docs/benchmarking.md has the table that this logs.
 func TestStoppingCoverage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("takes a minute")
 	}
 	const few = 100 // points that say nothing about a share
 	noises := []noise{
