@@ -130,7 +130,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	e.times[p.ID()] = times
 	p.cost = t.Elapsed + t.Outside
 	e.progress.pass(p.Point, p.Requests, e.rec.Args.MaxNumSeqs, t.Elapsed)
-	others := engines.Others(e.runner.groups, p.ID(), func(q workload.PointID) []time.Duration { return e.times[q] })
+	others := e.others(p.ID())
 	if t.Stopped = e.Stopping.Stop(times, others...); t.Stopped != "" {
 		e.drop(p.Point)
 	}

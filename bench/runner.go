@@ -18,7 +18,7 @@ type runner struct {
 	journal  *journal.Writer
 	past     *journal.Journal // what the journal held when the call of Run began
 	progress *progress
-	groups   []engines.Group                      // of all points, measured or not
+	shared   []engines.Group                      // the points that share each engine, measured or not
 	times    map[workload.PointID][]time.Duration // of all trials so far
 	engines  int                                  // engines that were opened or tried so far, in all calls
 	onGPUs   machine.PIDs                         // this program's processes on GPUs, as NVML numbers them
@@ -29,12 +29,17 @@ func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []en
 	r := &runner{
 		Settings: s, journal: w, past: past, engines: past.LastEngine, onGPUs: machine.PIDs{},
 		progress: newProgress(s.Progress, engines.Unfinished(groups, past), s.Stopping, past),
-		groups:   groups, times: make(map[workload.PointID][]time.Duration),
+		shared:   groups, times: make(map[workload.PointID][]time.Duration),
 	}
 	for _, t := range past.Trials {
 		r.times[t.PointID] = append(r.times[t.PointID], t.Elapsed)
 	}
 	return r
+}
+
+// others returns the times of the points that share an engine with a point.
+func (r *runner) others(p workload.PointID) [][]time.Duration {
+	return engines.Others(r.shared, p, func(q workload.PointID) []time.Duration { return r.times[q] })
 }
 
 // pointRun is a point under way.
