@@ -9,7 +9,7 @@ import (
 	"vllmgo/bench/workload"
 )
 
-// Points with the same settings share an engine, and show together how much trials depend on others.
+// Points with the same settings share an engine. A point has all of its group but itself beside it.
 func TestOthers(t *testing.T) {
 	groups := []Group{
 		{Points: []workload.Point{point(1, 32, 32), point(2, 32, 32), point(4, 32, 32)}},
