@@ -26,8 +26,7 @@ type progress struct {
 	terminal bool
 	eta      eta
 	end      time.Time // of the budget; zero: none
-	stopping stat.Stopping
-	done     int // trials
+	done     int       // trials
 	left     map[workload.PointID]*workLeft
 }
 
@@ -47,7 +46,6 @@ func newProgress(w io.Writer, groups []engines.Group, s stat.Stopping, past *jou
 		w:        w,
 		terminal: ok && term.IsTerminal(int(file.Fd())),
 		left:     make(map[workload.PointID]*workLeft),
-		stopping: s,
 		done:     len(past.Trials),
 	}
 	if s.Budget > 0 {
@@ -126,8 +124,9 @@ func (p *progress) pass(point workload.Point, requests, maxNumSeqs int, elapsed 
 // drop plans no further trials of a point.
 func (p *progress) drop(point workload.Point) { p.left[point.ID()].trials = 0 }
 
-// trialDone prints the latest of a point's trials and how long the rest takes at most.
-func (p *progress) trialDone(point workload.Point, times []time.Duration) {
+// trialDone prints the time of the latest of a point's trials, the precision of the median of all,
+// and how long the rest takes at most.
+func (p *progress) trialDone(point workload.Point, latest time.Duration, median stat.Estimate[time.Duration]) {
 	p.done++
 	if left := p.left[point.ID()]; left.trials > 0 {
 		left.trials--
@@ -138,8 +137,6 @@ func (p *progress) trialDone(point workload.Point, times []time.Duration) {
 		steps += float64(left.trials) * left.steps
 		tokens += float64(left.trials) * left.tokens
 	}
-	median := p.stopping.Estimate(times)
-	latest := times[len(times)-1]
 	text := fmt.Sprintf("%s generated tok/s, %s s", format.Rate(point.GeneratedRate(latest)), format.Seconds(latest))
 	if median.Confidence >= stat.Confidence {
 		text += ", median within " + format.Percent(median.Precision(), 1)

@@ -92,6 +92,39 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// Three calm points need 8 trials each, where one needs 9. So does the last of them when the run
+// stopped after the others were done.
+func TestResumePools(t *testing.T) {
+	settings := func() bench.Settings {
+		s := benchtest.Settings(t, &fake.Lab{})
+		s.Studies = benchtest.Tiny(workload.BatchSize)
+		s.Stopping, s.Resume = stat.UntilPrecise(0.02, 0), true
+		return s
+	}
+	whole := settings()
+	require.NoError(t, bench.Run(t.Context(), whole))
+	want := trialsOf(t, whole)
+	require.Len(t, want, 3*8)
+	text, err := os.ReadFile(filepath.Join(whole.Dir, journal.FileName))
+	require.NoError(t, err)
+	stopped, done := 0, 0 // lines, and the length of those until the second point was done
+	for line := range strings.Lines(string(text)) {
+		if stopped < 2 {
+			done += len(line)
+		}
+		if strings.Contains(line, `"stopped":"target reached if trials are independent"`) {
+			stopped++
+		}
+	}
+	require.Equal(t, 3, stopped)
+
+	s := settings()
+	require.NoError(t, os.MkdirAll(s.Dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(s.Dir, journal.FileName), text[:done], 0o644))
+	require.NoError(t, bench.Run(t.Context(), s))
+	assert.Equal(t, want, trialsOf(t, s))
+}
+
 func TestResumeRefusesAnotherRun(t *testing.T) {
 	for want, change := range map[string]func(*bench.Settings){
 		"its seed was 0 and is now 1":          func(s *bench.Settings) { s.Requests.Seed = 1 },

@@ -63,7 +63,7 @@ func (e *engineRun) order(round int) []*pointRun {
 // tooLong reports whether another trial of a point would end after the deadline. The first never
 // is.
 func (e *engineRun) tooLong(p *pointRun) bool {
-	return len(p.times) > 0 && !e.deadline.IsZero() && time.Now().Add(p.cost).After(e.deadline)
+	return len(e.times[p.ID()]) > 0 && !e.deadline.IsZero() && time.Now().Add(p.cost).After(e.deadline)
 }
 
 // drop takes a point off the list.
@@ -110,7 +110,7 @@ func (e *engineRun) warmUpPoint(ctx context.Context, p *pointRun) error {
 
 // trial measures a point once.
 func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
-	number := len(p.times) + 1
+	number := len(e.times[p.ID()]) + 1
 	e.progress.status("%s, trial %d: %s …", p, number, p.Shape())
 	requests, err := e.drawTrial(ctx, p, number)
 	if err := e.begin(p, number); err != nil {
@@ -126,13 +126,15 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	t.Trial = number
 	t.Engine = e.rec.Number
 	t.PeakKVTokens = p.Point.PeakKVTokens(e.rec.Args.MaxNumSeqs, e.rec.Info.BlockSize)
-	p.times = append(p.times, t.Elapsed)
+	times := append(e.times[p.ID()], t.Elapsed)
+	e.times[p.ID()] = times
 	p.cost = t.Elapsed + t.Outside
 	e.progress.pass(p.Point, p.Requests, e.rec.Args.MaxNumSeqs, t.Elapsed)
-	if e.Stopping.Done(p.times) {
+	others := e.others(p.ID())
+	if t.Stopped = e.Stopping.Stop(times, others...); t.Stopped != "" {
 		e.drop(p.Point)
 	}
-	e.progress.trialDone(p.Point, p.times)
+	e.progress.trialDone(p.Point, t.Elapsed, e.Stopping.Estimate(times, others...))
 	return e.journal.Append(journal.Record{Trial: &t})
 }
 

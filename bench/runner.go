@@ -18,24 +18,35 @@ type runner struct {
 	journal  *journal.Writer
 	past     *journal.Journal // what the journal held when the call of Run began
 	progress *progress
-	engines  int          // engines that were opened or tried so far, in all calls
-	onGPUs   machine.PIDs // this program's processes on GPUs, as NVML numbers them
+	shared   []engines.Group                      // the points that share each engine, measured or not
+	times    map[workload.PointID][]time.Duration // of all trials so far
+	engines  int                                  // engines that were opened or tried so far, in all calls
+	onGPUs   machine.PIDs                         // this program's processes on GPUs, as NVML numbers them
 }
 
-// newRunner returns the runner of the groups that past leaves.
+// newRunner returns the runner of the groups, after what was measured in the past.
 func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []engines.Group) *runner {
-	return &runner{
+	r := &runner{
 		Settings: s, journal: w, past: past, engines: past.LastEngine, onGPUs: machine.PIDs{},
 		progress: newProgress(s.Progress, engines.Unfinished(groups, past), s.Stopping, past),
+		shared:   groups, times: make(map[workload.PointID][]time.Duration),
 	}
+	for _, t := range past.Trials {
+		r.times[t.PointID] = append(r.times[t.PointID], t.Elapsed)
+	}
+	return r
+}
+
+// others returns the times of the points that share an engine with a point.
+func (r *runner) others(p workload.PointID) [][]time.Duration {
+	return engines.Others(r.shared, p, func(q workload.PointID) []time.Duration { return r.times[q] })
 }
 
 // pointRun is a point under way.
 type pointRun struct {
 	workload.Point
 	requests *workload.PointRequests
-	times    []time.Duration // of its trials
-	cost     time.Duration   // of its latest pass, with the time before and after LLM.generate
+	cost     time.Duration // of its latest pass, with the time before and after LLM.generate
 }
 
 // draw prepares the requests of a group's points. A point whose requests do not exist fails, and so
@@ -58,7 +69,7 @@ func (r *runner) draw(ctx context.Context, g engines.Group) ([]*pointRun, error)
 				return nil, err
 			}
 		default:
-			points = append(points, &pointRun{Point: p, requests: requests, times: r.past.Times(p.ID())})
+			points = append(points, &pointRun{Point: p, requests: requests})
 		}
 	}
 	return points, nil

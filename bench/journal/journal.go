@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/valid"
+	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 )
 
@@ -113,11 +114,27 @@ func (j *Journal) Passes(p workload.PointID) int {
 	return n
 }
 
-// Finished reports whether a point needs no more trials.
-func (j *Journal) Finished(p workload.PointID) bool {
+// Stopped returns why a point needs no more trials; empty when it needs more. A rule that does not
+// pool the dependence is applied to the trials, since journals of earlier versions do not have the
+// reason.
+func (j *Journal) Stopped(p workload.PointID) stat.StopReason {
 	failed := func(f Failure) bool { return f.Point != nil && *f.Point == p && !f.Latency }
-	return slices.ContainsFunc(j.Failures, failed) || slices.Contains(j.OutOfBudget, p) ||
-		j.Header.Stopping.Done(j.Times(p))
+	if slices.ContainsFunc(j.Failures, failed) {
+		return stat.TrialFailed
+	}
+	var reason stat.StopReason
+	for _, t := range j.Trials {
+		if t.PointID == p {
+			reason = t.Stopped
+		}
+	}
+	if !j.Header.Stopping.Pooled {
+		reason = j.Header.Stopping.Stop(j.Times(p))
+	}
+	if reason == "" && slices.Contains(j.OutOfBudget, p) {
+		return stat.BudgetSpent
+	}
+	return reason
 }
 
 // Spent returns the time that loading, warm-up and trials have taken so far.

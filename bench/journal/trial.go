@@ -3,6 +3,7 @@ package journal
 import (
 	"time"
 
+	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 )
 
@@ -44,6 +45,10 @@ type Trial struct {
 	PeakKVTokens int `json:"peak_kv_tokens"`
 	// Usage is what the machine did during the trial.
 	Usage Usage `json:"usage"`
+	// Stopped is why the point has no more trials after this one; empty when it has, or when the
+	// budget or a failure ended them. Journals of earlier versions do not have it; see
+	// [Journal.Stopped].
+	Stopped stat.StopReason `json:"stopped,omitempty"`
 }
 
 // Ledger accounts for the requests of a trial, by what the engine returned. Each request was

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"vllmgo/bench/internal/valid"
+	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
 )
 
@@ -146,6 +147,11 @@ func (j *Journal) validateTrial(t Trial) error {
 	if before := len(j.Times(t.PointID)); t.Trial != before+1 {
 		return fmt.Errorf("trial %d of %s after %d others", t.Trial, t.PointID, before)
 	}
+	ended := func(other Trial) bool { return other.PointID == t.PointID && other.Stopped != "" }
+	if slices.ContainsFunc(j.Trials, ended) {
+		return fmt.Errorf("trial %d of %s, which had no more", t.Trial, t.PointID)
+	}
+	reasons := []stat.StopReason{"", stat.TargetReached, stat.TargetIfIndependent, stat.MostTrials}
 	if err := t.Ledger.validate(p, e); err != nil {
 		return err
 	}
@@ -155,6 +161,7 @@ func (j *Journal) validateTrial(t Trial) error {
 		// A clock that differs can make it negative by itself.
 		valid.Positive("elapsed_ns + outside_ns", t.Elapsed+t.Outside),
 		valid.Field{Name: "peak_kv_tokens", Value: t.PeakKVTokens, OK: t.PeakKVTokens == peak},
+		valid.Field{Name: "stopped", Value: fmt.Sprintf("%q", t.Stopped), OK: slices.Contains(reasons, t.Stopped)},
 	), t.Usage.validate())
 }
 

@@ -121,6 +121,7 @@ func TestImpossibleValues(t *testing.T) {
 		"cached_tokens is 1":                                  {"trial", 0, in(1, "ledger", "cached_tokens")},
 		`prompts_sha256 is "00"`:                              {"trial", 0, in("00", "ledger", "prompts_sha256")},
 		"other_cores is -1":                                   {"trial", 0, in(-1, "usage", "other_cores")},
+		`stopped is "tired"`:                                  {"trial", 0, in("tired", "stopped")},
 		"steal is 1.5":                                        {"trial", 0, in(1.5, "usage", "steal")},
 		"busy is 2":                                           {"trial", 0, in([]any{object{"gpu": 0, "busy": 2}}, "usage", "gpus")},
 		"gpu is 0":                                            {"trial", 0, in([]any{object{"gpu": 0}, object{"gpu": 0}}, "usage", "gpus")},
@@ -149,6 +150,8 @@ func TestImpossibleLines(t *testing.T) {
 	}
 	const limits = `{"limits":{"bandwidth":1e9,"flops":1e12}}` + "\n"
 	const failure = `{"failure":{"engine":1,"point":{"study":"batch-size","value":1},"reason":"it broke"}}` + "\n"
+	trial := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, `{"trial"`) })
+	another := strings.Replace(lines[trial], `"trial":1,`, `"trial":2,`, 1)
 	const done = `{"done":{"study":"batch-size","value":1}}` + "\n"
 	for want, damaged := range map[string]string{
 		"a line after the end of the run":         text + body,
@@ -161,6 +164,7 @@ func TestImpossibleLines(t *testing.T) {
 		"the failure of engine 1":                 lines[0] + failure + failure + body,
 		"check is \"speed\"":                      lines[0] + strings.Replace(failure, `"reason"`, `"check":"speed","reason"`, 1) + body,
 		"the end of batch size 1 again":           lines[0] + done + done + body,
+		", which had no more":                     strings.Replace(text, `{"end"`, another+`{"end"`, 1),
 		`the name "Trial" twice in one object`:    strings.Replace(text, `"trial":1`, `"trial":1,"Trial":2`, 1),
 		`the name "elapsed_ns" twice`:             strings.Replace(text, `"elapsed_ns":`, `"elapsed_ns":5,"elapsed_ns":`, 1),
 		"2 members, where a line has one":         strings.Replace(text, `{"engine":{`, `{"end":{},"engine":{`, 1),

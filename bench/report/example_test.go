@@ -25,8 +25,12 @@ func exampleJournal(devices int, milliseconds ...int) *journal.Journal {
 		p := workload.Point{Study: study.Name, Value: 1 << i, Requests: 1 << i, InputLen: 128, OutputLen: 64}
 		study.Points = append(study.Points, p)
 		for trial, percent := range []int{100, 102, 99, 101, 98, 100} {
+			var stopped stat.StopReason
+			if trial == 5 {
+				stopped = stat.MostTrials
+			}
 			trials = append(trials, journal.Trial{
-				PointID: p.ID(), Trial: trial + 1, Engine: 1, Elapsed: time.Duration(ms*percent) * time.Millisecond / 100,
+				PointID: p.ID(), Trial: trial + 1, Stopped: stopped, Engine: 1, Elapsed: time.Duration(ms*percent) * time.Millisecond / 100,
 				Ledger: journal.Ledger{Requests: p.Requests, InputTokens: p.InputTokens(), OutputTokens: p.OutputTokens()},
 			})
 		}
@@ -35,7 +39,7 @@ func exampleJournal(devices int, milliseconds ...int) *journal.Journal {
 	return &journal.Journal{
 		Header: journal.Header{
 			Schema: journal.Schema, Command: []string{"example"}, Model: "facebook/opt-125m", Preset: "quick", EngineArgs: args,
-			Stopping: stat.UntilPrecise(0.05, 0), Studies: []workload.Study{study}, Machine: journal.Machine{Cores: 8},
+			Stopping: stat.FixedTrials(6), Studies: []workload.Study{study}, Machine: journal.Machine{Cores: 8},
 		},
 		Engines: []journal.Engine{{
 			Number: 1, Args: args, LoadTime: 20 * time.Second,
@@ -56,9 +60,9 @@ func ExampleNew() {
 		fmt.Printf("for %s: %s\n", rec.Goal, strings.Join(rec.Rows, " or "))
 	}
 	// Output:
-	// batch size 1: 100 generated tok/s, 640ms (627.2ms to 652.8ms), target reached
-	// batch size 2: 194 generated tok/s, 660ms (646.8ms to 673.2ms), target reached
-	// batch size 4: 366 generated tok/s, 700ms (686ms to 714ms), target reached
+	// batch size 1: 100 generated tok/s, 640ms (627.2ms to 652.8ms), most trials reached
+	// batch size 2: 194 generated tok/s, 660ms (646.8ms to 673.2ms), most trials reached
+	// batch size 4: 366 generated tok/s, 700ms (686ms to 714ms), most trials reached
 	// for maximum throughput: batch size 4
 	// for lower latency: batch size 1 or batch size 4
 	// for resource efficiency: batch size 4

@@ -46,6 +46,9 @@ func (r *Row) noteTimes() {
 			"if independent, and the interval is as wide",
 			r.Dependence.Correlation, len(times), format.Count(r.Dependence.Independent, "trial")))
 	}
+	if r.Stopped == stat.TargetIfIndependent {
+		r.addNote("the target is reached if trials are independent: too few on the engine show whether they are")
+	}
 	if r.Modes.Several() {
 		r.addNote(fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %s)",
 			r.Modes.Dip, format.P(r.Modes.P)))

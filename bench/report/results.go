@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
@@ -42,10 +43,11 @@ type StudyResult struct {
 // New computes the results of a journal.
 func New(j *journal.Journal) *Results {
 	r := &Results{Header: j.Header, Limits: j.Limits, Engines: j.Engines, Unverified: j.Unverified}
+	shared := sharing(j)
 	for _, study := range j.Header.Studies {
 		s := StudyResult{Study: study}
 		for _, p := range study.Points {
-			s.Rows = append(s.Rows, newRow(j, p))
+			s.Rows = append(s.Rows, newRow(j, p, engines.Others(shared, p.ID(), j.Times)))
 		}
 		s.Finding = s.finding()
 		r.Studies = append(r.Studies, s)
@@ -66,6 +68,19 @@ func New(j *journal.Journal) *Results {
 		r.Problems = append(r.Problems, note)
 	}
 	return r
+}
+
+// sharing returns the points that share an engine; nothing when the run's rule does not pool the
+// dependence of their trials.
+func sharing(j *journal.Journal) []engines.Group {
+	if !j.Header.Stopping.Pooled {
+		return nil
+	}
+	groups, err := engines.Groups(j.Header.Studies, j.Header.EngineArgs)
+	if err != nil {
+		return nil // a run with such settings never began
+	}
+	return groups
 }
 
 // plotTexts returns the texts of the plots that come from the run.

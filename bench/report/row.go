@@ -1,7 +1,7 @@
 package report
 
 import (
-	"slices"
+	"cmp"
 	"time"
 
 	"vllmgo/bench/journal"
@@ -17,8 +17,9 @@ type Row struct {
 	Trials []journal.Trial `json:"trials,omitempty"`
 	// Elapsed is the median of the trials' times, the batch's completion time, with its interval.
 	Elapsed stat.Estimate[time.Duration] `json:"elapsed,omitzero"`
-	// Trend is the drift of the trials' times. Modes reports whether they have several modes, and
-	// Dependence how much they depend on the trials before, which Elapsed allows for.
+	// Trend is the drift of the trials' times. Modes reports whether they have several modes.
+	// Dependence is how much they, and those of the points that share the engine, depend on the
+	// trials before, which Elapsed allows for.
 	Trend      stat.Trend      `json:"trend,omitzero"`
 	Modes      stat.Modes      `json:"modes,omitzero"`
 	Dependence stat.Dependence `json:"dependence,omitzero"`
@@ -63,8 +64,9 @@ const (
 	Missing Status = "not measured"
 )
 
-// newRow returns the row of a point of a journal.
-func newRow(j *journal.Journal, p workload.Point) Row {
+// newRow returns the row of a point of a journal. others are the times of the points that share its
+// engine.
+func newRow(j *journal.Journal, p workload.Point, others [][]time.Duration) Row {
 	row := Row{Point: p, Status: Missing}
 	for _, note := range p.LengthsFile.Notes(p.Requests) {
 		row.addNote(note)
@@ -74,7 +76,7 @@ func newRow(j *journal.Journal, p workload.Point) Row {
 	if !row.measured() {
 		return row
 	}
-	row.addFigures(j)
+	row.addFigures(j, others)
 	row.noteLight()
 	row.noteLatencyLoad(j)
 	row.noteTimes()
@@ -113,22 +115,20 @@ func (r *Row) addTrials(j *journal.Journal) {
 			r.Trials = append(r.Trials, t)
 		}
 	}
-	switch {
-	case len(r.Trials) == 0:
+	if len(r.Trials) == 0 {
 		return
-	case r.Status == Failed:
-		r.Stopped = stat.TrialFailed
-		r.noteFailedLater()
-	default:
-		r.Stopped = j.Header.Stopping.Reason(r.times(), slices.Contains(j.OutOfBudget, r.ID()))
 	}
+	if r.Status == Failed {
+		r.noteFailedLater()
+	}
+	r.Stopped = cmp.Or(j.Stopped(r.ID()), stat.Interrupted)
 	r.Status = Measured
 }
 
 // addFigures computes the figures of a measured row.
-func (r *Row) addFigures(j *journal.Journal) {
+func (r *Row) addFigures(j *journal.Journal, others [][]time.Duration) {
 	times := r.times()
-	r.Elapsed, r.Dependence = stat.MedianInOrder(times), stat.NewDependence(times)
+	r.Elapsed, r.Dependence = stat.MedianInOrder(times, others...), stat.NewDependence(times, others...)
 	r.Trend, r.Modes = stat.NewTrend(times), stat.NewModes(times)
 	r.GeneratedPerSecond = r.GeneratedRate(r.Elapsed.Value)
 	r.TotalPerSecond = r.TotalRate(r.Elapsed.Value)

@@ -168,7 +168,7 @@ func TestCompareNotesEverySetting(t *testing.T) {
 // The same holds for runs whose scaling is reported: what differs is an error or a note.
 func TestScalingNotesEverySetting(t *testing.T) {
 	never := []string{".Header.Schema", ".Header.Started", ".Header.Command", ".Header.Preset", ".Header.Cold", ".Header.Latency",
-		".Header.Goodput.TTFT", ".Header.Goodput.TPOT", ".Header.Goodput.E2E", ".Header.Stopping.Target", ".Header.Stopping.Dependence", ".Header.Stopping.MinTrials",
+		".Header.Goodput.TTFT", ".Header.Goodput.TPOT", ".Header.Goodput.E2E", ".Header.Stopping.Target", ".Header.Stopping.Dependence", ".Header.Stopping.Pooled", ".Header.Stopping.MinTrials",
 		".Header.Stopping.MaxTrials", ".Header.Stopping.Budget", ".Header.EngineArgs.TensorParallelSize",
 		".Header.Studies.Sweep", ".Header.Studies.Parameter", ".Header.Studies.Unit", ".Header.Studies.Scaled",
 		".Engine.Info.TensorParallelSize", ".Engine.Info.KVCacheTokens", ".Engine.Info.CPUThreads", ".Engine.Info.LoadTime",
@@ -208,7 +208,8 @@ func TestCompareNotesTrialsAndProblems(t *testing.T) {
 			j.Trials[8].Ledger.PromptsSHA256 = "another" // its trial 4
 			j.Trials = slices.Delete(j.Trials, 6, 7)
 		},
-		"points whose trials may depend on the ones before, so that their p may be too small: batch size 1": func(j *journal.Journal) {
+		"points whose trials may depend on the ones before, so that their p may be too small: " +
+			"batch size 1, batch size 2, batch size 4, batch size 8, batch size 16 and batch size 32": func(j *journal.Journal) {
 			slow := j.Trials[0]
 			for n := 5; n <= 12; n++ { // 4 at one speed and 8 at another
 				slow.Trial, slow.Elapsed = n, 2*j.Trials[0].Elapsed

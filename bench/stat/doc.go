@@ -14,7 +14,8 @@
 // e.Confidence says how sure it is.
 //
 // [Stopping] is the rule that ends the trials of a point: when the interval is narrow enough, when
-// there are enough trials, or when the time is spent.
+// there are enough trials, or when the time is spent. [MedianInOrder] and the rule allow for values
+// that depend on the ones before; [Dependence] says how much they do.
 //
 // # Tests
 //

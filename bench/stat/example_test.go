@@ -66,11 +66,11 @@ func ExampleStopping() {
 	rule := stat.UntilPrecise(0.02, 10*time.Minute)
 	fmt.Println(rule)
 	var times []time.Duration
-	for i := 0; !rule.Done(times); i++ {
+	for i := 0; rule.Stop(times) == ""; i++ {
 		times = append(times, time.Duration(1000+i%3)*time.Millisecond) // a measurement
 	}
-	fmt.Printf("%d trials: %s\n", len(times), rule.Reason(times, false))
+	fmt.Printf("%d trials: %s\n", len(times), rule.Stop(times))
 	// Output:
 	// 6 to 50 trials a point, until the 95 % interval is within 2 % of the median or 10m0s are spent
-	// 7 trials: target reached
+	// 7 trials: target reached if trials are independent
 }

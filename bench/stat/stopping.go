@@ -20,6 +20,10 @@ type Stopping struct {
 	// [Dependence].Independent trials, whether a dependence is seen or not: few trials show none.
 	// The rules of earlier versions do not have it.
 	Dependence bool `json:"dependence,omitempty"`
+	// Pooled takes the dependence from all points that share an engine, in the rule and in the
+	// report. Journals of such a rule say why a point has no more trials. The rules of earlier
+	// versions do not have it.
+	Pooled bool `json:"pooled,omitempty"`
 	// MinTrials and MaxTrials are the least and the greatest number of a point's trials.
 	MinTrials int `json:"min_trials"`
 	MaxTrials int `json:"max_trials"`
@@ -32,12 +36,14 @@ type Stopping struct {
 const DefaultTarget = 0.02
 
 // FixedTrials returns the rule that measures each point n times.
-func FixedTrials(n int) Stopping { return Stopping{MinTrials: n, MaxTrials: n} }
+func FixedTrials(n int) Stopping { return Stopping{Pooled: true, MinTrials: n, MaxTrials: n} }
 
 // UntilPrecise returns the rule that measures each point 6 to 50 times, until the interval is
 // within target. It measures less often when the budget is spent.
 func UntilPrecise(target float64, budget time.Duration) Stopping {
-	return Stopping{Target: target, Dependence: true, MinTrials: 6, MaxTrials: 50, Budget: budget}
+	return Stopping{
+		Target: target, Dependence: true, Pooled: true, MinTrials: 6, MaxTrials: 50, Budget: budget,
+	}
 }
 
 // Validate returns an error that describes what is wrong with the rule; nil when nothing is.
@@ -53,21 +59,16 @@ func (s Stopping) Validate() error {
 	return nil
 }
 
-// Done reports whether a point with trials of the given times needs no more. It does not look at
-// the budget.
-func (s Stopping) Done(times []time.Duration) bool {
-	if len(times) < s.MinTrials {
-		return false
-	}
-	return len(times) >= s.MaxTrials || s.reached(times)
-}
-
 // StopReason is the reason why a point has no more trials.
 type StopReason string
 
 const (
 	// TargetReached means that the interval is within the target.
 	TargetReached StopReason = "target reached"
+	// TargetIfIndependent means that the interval is within the target, and that there were too few
+	// trials of all points on the engine to show whether trials depend on the ones before; see
+	// [Dependence.Telling]. If they do, the interval covers the true median too seldom.
+	TargetIfIndependent StopReason = "target reached if trials are independent"
 	// MostTrials means that the point has MaxTrials trials.
 	MostTrials StopReason = "most trials reached"
 	// BudgetSpent means that another trial would have exceeded the budget.
@@ -78,31 +79,35 @@ const (
 	TrialFailed StopReason = "failed"
 )
 
-// Reason returns why a point with trials of the given times has no more, if none failed.
-func (s Stopping) Reason(times []time.Duration, outOfBudget bool) StopReason {
+// Stop returns why a point with trials of the given times needs no more: [TargetReached],
+// [TargetIfIndependent], [MostTrials], or nothing when it needs more. others are the times of the
+// points that share its engine; only a Pooled rule looks at them. Stop does not look at the budget.
+func (s Stopping) Stop(times []time.Duration, others ...[]time.Duration) StopReason {
 	switch {
-	case s.reached(times):
+	case len(times) < s.MinTrials:
+		return ""
+	case s.Target > 0 && s.Estimate(times, others...).Within(s.Target):
+		if s.Pooled && !NewDependence(times, others...).Telling() {
+			return TargetIfIndependent
+		}
 		return TargetReached
 	case len(times) >= s.MaxTrials:
 		return MostTrials
-	case outOfBudget:
-		return BudgetSpent
 	}
-	return Interrupted
-}
-
-// reached reports whether the interval is within the target.
-func (s Stopping) reached(times []time.Duration) bool {
-	return s.Target > 0 && s.Estimate(times).Within(s.Target)
+	return ""
 }
 
 // Estimate returns the median of a point's times, in the order of the trials, with the interval
-// that the rule looks at. It returns the zero value for no times.
-func (s Stopping) Estimate(times []time.Duration) Estimate[time.Duration] {
+// that the rule looks at. others are the times of the points that share its engine; only a Pooled
+// rule looks at them. Estimate returns the zero value for no times.
+func (s Stopping) Estimate(times []time.Duration, others ...[]time.Duration) Estimate[time.Duration] {
 	if !s.Dependence || len(times) == 0 {
 		return Median(times)
 	}
-	return estimate(times, NewDependence(times).Independent)
+	if !s.Pooled {
+		others = nil
+	}
+	return estimate(times, NewDependence(times, others...).Independent)
 }
 
 // String returns the rule in words.

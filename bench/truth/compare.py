@@ -72,7 +72,10 @@ def compare_run(check, run):
     for point, row, line in zip(points, rows, table):
         check.row("journal", run["Seed"], "row", point["value"])
         trials = of_point("trial", point)
-        figures = compare_row(check, header, point, row, trials, bool(of_point("done", point)))
+        others, before = shared(header, point, [v for k, v in records if k == "trial"])
+        figures = compare_row(check, point, row, trials, others)
+        reason = ref.stopped([t["elapsed_ns"] for t in trials], before, header["stopping"], bool(of_point("done", point)))
+        check.same("stopped", row.get("stopped", ""), reason)
         rates.append((point["value"], *figures))
         compare_machine(check, header, point, row, trials, engines, limits)
         cold = of_point("warm_up", point)[0]["passes_ns"][0]
@@ -86,19 +89,28 @@ def compare_run(check, run):
     compare_dips(check, run["Results"]["studies"][0].get("finding", ""), rates)
 
 
-def compare_row(check, header, point, row, trials, out_of_budget):
+def shared(header, point, trials):
+    """The times of the other points, all on one engine: all, and those until the point's last trial."""
+    if not header["stopping"].get("pooled"):
+        return [], []
+    others = [p["value"] for p in header["studies"][0]["points"] if p != point]
+    last = max(i for i, t in enumerate(trials) if t["value"] == point["value"])
+    return tuple([[t["elapsed_ns"] for t in some if t["value"] == v] for v in others] for some in (trials, trials[:last]))
+
+
+def compare_row(check, point, row, trials, others):
     """The trials' statistics and the rates. It returns the generated rate with its interval."""
     times = [t["elapsed_ns"] for t in trials]
-    middle, low, high, confidence = ref.estimate(times)
+    middle, low, high, confidence = ref.estimate(times, others)
     check.same("trials", row["elapsed"]["n"], len(times))
     check.ns("elapsed", row["elapsed"]["value_ns"], middle)
     check.same("elapsed_low", row["elapsed"]["low_ns"], low)
     check.same("elapsed_high", row["elapsed"]["high_ns"], high)
     check.close("confidence", row["elapsed"]["confidence"], confidence)
-    check.same("stopped", row.get("stopped", ""), ref.stopped(times, header["stopping"], out_of_budget))
 
-    correlation, seen, independent = ref.dependence(times)
+    correlation, pairs, seen, independent = ref.dependence(times, others)
     check.close("correlation", row["dependence"]["correlation"], correlation)
+    check.close("pairs", row["dependence"]["pairs"], pairs)
     check.same("independent", row["dependence"]["independent"], independent)
     check.same("dependence note", any("depend on the ones before" in n for n in row.get("notes", [])), seen)
 
@@ -206,10 +218,15 @@ def compare_dips(check, finding, rates):
 
 def compare_pair(check, pair):
     first, second = pair["Runs"]
-    times = []
+    times, estimates = [], []
     for run in first, second:
         trials = [r["trial"] for r in run["Records"] if "trial" in r]
-        times.append({v: [t["elapsed_ns"] for t in group] for v, group in groupby(trials, key=lambda t: t["value"])})
+        of = {v: [t["elapsed_ns"] for t in group] for v, group in groupby(trials, key=lambda t: t["value"])}
+        header = run["Records"][0]["header"]
+        times.append(of)
+        estimates.append(
+            {p["value"]: ref.estimate(of[p["value"]], shared(header, p, trials)[0]) for p in header["studies"][0]["points"]}
+        )
     points = pair["Comparison"]["points"]
     check.row("journals", first["Seed"], "and", second["Seed"])
     check.same("points compared", [p["point"]["value"] for p in points], list(times[0]))
@@ -220,23 +237,23 @@ def compare_pair(check, pair):
         p = ref.rank_test(a, b)
         check.close("compare p", point["p"], p)
         check.same("compare differ", point["differ"], p <= 0.01)
-        middles = ref.estimate(a)[0], ref.estimate(b)[0]
+        middles = [e[value][0] for e in estimates]
         check.close("compare ratio", point["ratio"], middles[1] / middles[0], 1e-9 + 1 / middles[0] + 1 / middles[1])
         low, high = ref.ratio_interval(a, b) or (0, 0)
         check.close("compare low", point.get("low", 0), low)
         check.close("compare high", point.get("high", 0), high)
     if pair["Scaling"]:
-        compare_scaling(check, pair, times)
+        compare_scaling(check, pair, estimates)
 
 
-def compare_scaling(check, pair, times):
+def compare_scaling(check, pair, estimates):
     sizes = [run["Records"][0]["header"]["engine_args"]["tensor_parallel_size"] for run in pair["Runs"]]
     values = [p["value"] for p in pair["Runs"][0]["Records"][0]["header"]["studies"][0]["points"]]
     lines = list(csv.DictReader(io.StringIO(pair["Scaling"])))
     check.row("journals", pair["Runs"][0]["Seed"], "and", pair["Runs"][1]["Seed"], "scaling")
     check.same("scaling rows", len(lines), 2 * len(values))
     for value, group in zip(values, zip(lines[::2], lines[1::2])):
-        rows = [(size, ref.estimate(t[value])) for size, t in zip(sizes, times)]
+        rows = [(size, e[value]) for size, e in zip(sizes, estimates)]
         for line, row in zip(group, rows):
             check.row("journals", pair["Runs"][0]["Seed"], "and", pair["Runs"][1]["Seed"], "scaling", value, "TP", row[0])
             check.same("scaling tp", line["tensor_parallel_size"], str(row[0]))

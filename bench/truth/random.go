@@ -75,7 +75,7 @@ func newHeader(r *rand.Rand) journal.Header {
 		Vocabulary: vocabulary,
 		WarmUp:     journal.WarmUpFull,
 		Studies:    []workload.Study{study},
-		Stopping:   stat.UntilPrecise([]float64{0.005, 0.02, 0.1}[r.IntN(3)], 0),
+		Stopping:   newStopping(r),
 		Latency:    r.IntN(3) == 0 && base.Set.Sampling == nil,
 		Cold:       true,
 	}
@@ -92,6 +92,14 @@ func newHeader(r *rand.Rand) journal.Header {
 	return h
 }
 
+// newStopping returns a rule, of this version or of an earlier one.
+func newStopping(r *rand.Rand) stat.Stopping {
+	s := stat.UntilPrecise([]float64{0.005, 0.02, 0.1}[r.IntN(3)], 0)
+	s.Pooled = r.IntN(4) > 0
+	s.Dependence = s.Pooled || r.IntN(2) == 0
+	return s
+}
+
 // generator makes one run.
 type generator struct {
 	*rand.Rand
@@ -100,6 +108,8 @@ type generator struct {
 	// scales are the times of the points, about.
 	scales []float64
 	header journal.Header
+	// others are the times of the points before.
+	others [][]time.Duration
 }
 
 // records returns the lines of a journal: valid in every respect, and random in all figures.
@@ -209,9 +219,12 @@ func (g *generator) trials(p workload.Point, engine journal.Engine) []journal.Re
 		}
 		records = append(records, journal.Record{Trial: &t})
 	}
-	if !g.header.Stopping.Done(times) {
+	reason := g.header.Stopping.Stop(times, g.others...)
+	records[len(records)-1].Trial.Stopped = reason
+	if reason == "" {
 		records = append(records, journal.Record{Done: new(p.ID())})
 	}
+	g.others = append(g.others, times)
 	return records
 }
 

@@ -34,18 +34,40 @@ def interval(times, independent):
     return middle, x[k - 1], x[n - k], cover(m, rank)
 
 
-def dependence(times):
-    """Dependence: the correlation of neighbours, whether it is seen, and how many independent trials say as much."""
+def dependence(times, others=()):
+    """Dependence: the correlation of neighbours, the pairs that it is from, whether it is seen, and how many
+    independent trials say as much. others are the times of the points that share the engine.
+    """
+    series = [np.array(s, float) for s in (times, *others) if len(s)]
+    pairs = sum(len(s) - 1 for s in series)
+    ranks = stats.rankdata(np.concatenate([s / float(exact_median(s)) for s in series]))
+    ranks = np.split(ranks, np.cumsum([len(s) for s in series])[:-1])
+    d = [r - r.mean() for r in ranks]
+    squares = sum(float(x @ x) for x in d)
+    r = 0.0
+    if squares:
+        products = [x[:-1] * x[1:] for x in d]
+        r = sum(p.sum() for p in products) / squares + sum(1 - 1 / len(s) for s in series) / pairs
+        pairs /= design_effect(products)
+    deviation = 1 / sqrt(pairs + 1)
+    rho = min(max(r + deviation / 2, 0), 0.95)
     n = len(times)
-    d = stats.rankdata(times) - (n + 1) / 2
-    r = float(d[:-1] @ d[1:] / (d @ d) + 1 / n) if d.any() else 0.0
-    rho = min(max(r + 0.5 / sqrt(n), 0), 0.95)
-    return r, r > 1.645 / sqrt(n), max(1, floor(n * (1 - rho) / (1 + rho)))
+    return r, pairs, r > 1.645 * deviation, max(1, floor(n * (1 - rho) / (1 + rho)))
 
 
-def estimate(times):
+def design_effect(products):
+    """Dependence: how much the products of neighbours vary by rounds, against that if rounds did not matter."""
+    table = np.full((len(products), max(map(len, products))), np.nan)
+    for row, p in zip(table, products):
+        row[: len(p)] = p
+    table -= np.nanmean(table)
+    apart = np.nansum(table**2)
+    return max(1.0, np.sum(np.nansum(table, axis=0) ** 2) / apart) if apart else 1.0
+
+
+def estimate(times, others=()):
     """The median and interval of a point: that of independent trials, unless a dependence is seen."""
-    _, seen, independent = dependence(times)
+    _, _, seen, independent = dependence(times, others)
     return interval(times, independent if seen else len(times))
 
 
@@ -228,12 +250,17 @@ def ratio_interval(first, second):
     return ratios[k - 1], ratios[-k]
 
 
-def stopped(times, rule, out_of_budget):
-    """Trials: why a point has no more of them. The cautious interval has the dependence in it, seen or not."""
-    middle, low, high, confidence = interval(times, dependence(times)[2] if rule.get("dependence") else len(times))
+def stopped(times, others, rule, out_of_budget):
+    """Trials: why a point has no more of them. The cautious interval has the dependence in it, seen or not.
+
+    others are the times, until the point's last trial, of the points that share its engine.
+    """
+    _, pairs, _, independent = dependence(times, others)
+    middle, low, high, confidence = interval(times, independent if rule.get("dependence") else len(times))
     half = rule["target"] * middle
-    if len(times) >= max(6, rule["min_trials"]) and confidence >= 0.95 and middle - low <= half and high - middle <= half:
-        return "target reached"
+    if len(times) >= rule["min_trials"] and confidence >= 0.95 and middle - low <= half and high - middle <= half:
+        told = pairs >= 48 or not rule.get("pooled")
+        return "target reached" if told else "target reached if trials are independent"
     if len(times) >= rule["max_trials"]:
         return "most trials reached"
     return "budget spent" if out_of_budget else ""

@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"time"
 
 	"vllmgo/bench/workload"
 	"vllmgo/vllmgo"
@@ -64,6 +65,28 @@ func Groups(studies []workload.Study, base vllmgo.EngineArgs) ([]Group, error) {
 		}
 	}
 	return groups, nil
+}
+
+// Others returns the times of the points that share an engine with a point. times returns those of
+// a point.
+func Others(
+	groups []Group,
+	p workload.PointID,
+	times func(workload.PointID) []time.Duration,
+) [][]time.Duration {
+	var others [][]time.Duration
+	for _, g := range groups {
+		same := func(q workload.Point) bool { return q.ID() == p }
+		if !slices.ContainsFunc(g.Points, same) {
+			continue
+		}
+		for _, q := range g.Points {
+			if q.ID() != p {
+				others = append(others, times(q.ID()))
+			}
+		}
+	}
+	return others
 }
 
 // Missing returns the first variable of the group that has another value in the environment, with

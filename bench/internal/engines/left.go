@@ -24,7 +24,7 @@ func LatencyPasses(p workload.Point) int {
 // Unfinished returns the groups with the points that need more trials. It leaves out groups without
 // any.
 func Unfinished(groups []Group, past *journal.Journal) []Group {
-	return without(groups, func(p workload.Point) bool { return past.Finished(p.ID()) })
+	return without(groups, func(p workload.Point) bool { return past.Stopped(p.ID()) != "" })
 }
 
 // Untimed returns the groups with the points that need latency passes. It leaves out groups without
