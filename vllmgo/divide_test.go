@@ -3,6 +3,7 @@ package vllmgo
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -180,6 +181,8 @@ func TestStreamOnReplicas(t *testing.T) {
 // TestWaitForReplica: a call waits for a replica that is being started, as long as its context
 // lasts, and Close does not wait for one.
 func TestWaitForReplica(t *testing.T) {
+	SetLogger(slog.New(slog.DiscardHandler))
+	defer SetLogger(nil)
 	synctest.Test(t, func(t *testing.T) {
 		opened := 0
 		r := newReplicas(1)

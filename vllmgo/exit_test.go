@@ -69,7 +69,7 @@ func TestMain(m *testing.M) {
 func exitProgram(how string) {
 	llm, err := vllmgo.New(context.Background(), vllmgo.EngineArgs{
 		Model: os.Getenv("VLLMGO_TEST_MODEL"), LoadFormat: "dummy", SkipTokenizerInit: true, EnforceEager: true,
-		EngineMode: vllmgo.OwnProcess, TensorParallelSize: ranks(how),
+		EngineMode: vllmgo.OwnProcess, TensorParallelSize: ranks(how), DataParallelSize: replicas(how),
 	})
 	if err != nil {
 		fmt.Println("error:", err)
@@ -78,7 +78,7 @@ func exitProgram(how string) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = llm.Generate(context.Background(), vllmgo.Tokens([]int32{1}), forever)
+		_, _ = llm.Generate(context.Background(), vllmgo.Tokens([]int32{1}, []int32{2}), forever)
 	}()
 	self, err := process.NewProcess(int32(os.Getpid()))
 	if err != nil {
@@ -103,6 +103,14 @@ func exitProgram(how string) {
 // ranks is 2 where the workers have least time to notice that the program ends.
 func ranks(how string) int {
 	if device, err := vllmgo.DetectDevice(context.Background()); how == exitSIGKILL && err == nil && device == "cpu" {
+		return 2
+	}
+	return 1
+}
+
+// replicas is 2 for one way of ending of each kind.
+func replicas(how string) int {
+	if how == exitOS || how == exitSIGINT {
 		return 2
 	}
 	return 1
@@ -134,7 +142,7 @@ func TestExit(t *testing.T) {
 			require.NoError(t, cmd.Start())
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			pids := readPIDs(t, stdout)
-			require.GreaterOrEqual(t, len(pids), 1+ranks(how), "an engine core and its workers, or the resource tracker")
+			require.GreaterOrEqual(t, len(pids), replicas(how)*(1+ranks(how)), "engine cores and their workers, or resource trackers")
 			for signalled, signal := range map[string]syscall.Signal{
 				exitSIGINT: syscall.SIGINT, exitSIGTERM: syscall.SIGTERM, exitSIGKILL: syscall.SIGKILL,
 			} {

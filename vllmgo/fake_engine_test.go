@@ -3,6 +3,7 @@ package vllmgo
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -184,6 +185,8 @@ func packFake(requests []*fakeRequest) *packedOutput {
 // fakeLLM returns an LLM of n fake engines. makeEngine makes engine i, also after a death.
 func fakeLLM(t *testing.T, n int, makeEngine func(i int) (*fakeEngine, error)) *LLM {
 	t.Helper()
+	SetLogger(slog.New(slog.DiscardHandler)) // what it says of deaths
+	t.Cleanup(func() { SetLogger(nil) })
 	l := &LLM{replicas: newReplicas(n), info: Info{MaxModelLen: 1000, VocabSize: 1 << 30}}
 	l.open = func(_ context.Context, i int) error {
 		e, err := makeEngine(i)

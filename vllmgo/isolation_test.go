@@ -20,13 +20,18 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestIsolation throws bad calls among good ones, in both modes. Every good call answers as it does
+// TestIsolation throws bad calls among good ones, in both modes and on replicas. Every good call answers as it does
 // alone, and every bad one gets its error.
 func TestIsolation(t *testing.T) {
-	for _, mode := range []vllmgo.EngineMode{vllmgo.InProcess, vllmgo.OwnProcess} {
-		t.Run(string(mode), func(t *testing.T) {
+	for name, args := range map[string]vllmgo.EngineArgs{
+		"in-process":  {EngineMode: vllmgo.InProcess},
+		"own-process": {EngineMode: vllmgo.OwnProcess},
+		"replicas":    {EngineMode: vllmgo.InProcess, DataParallelSize: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
 			llm := open(t, vllmgo.EngineArgs{
-				Model: testenv.TinyLlamaWithTokenizer(t), LoadFormat: "dummy", EnforceEager: true, EngineMode: mode,
+				Model: testenv.TinyLlamaWithTokenizer(t), LoadFormat: "dummy", EnforceEager: true,
+				EngineMode: args.EngineMode, DataParallelSize: args.DataParallelSize,
 				Dtype:       "float32", // so that a batch's other requests change no answer
 				MaxModelLen: 256, MaxNumSeqs: 16, DisableLogStats: new(false),
 				EnableLoRA: true, MaxLoRAs: 4, MaxCPULoRAs: 4,

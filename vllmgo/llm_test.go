@@ -63,8 +63,6 @@ func TestRefusedBeforeLoading(t *testing.T) {
 			"is 4096, but this machine has", nil},
 		"unknown argument": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"max_num_batched_token": 1} }),
 			"has no engine argument max_num_batched_token; did you mean max_num_batched_tokens?", nil},
-		"data parallel": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"data_parallel_size": 2} }),
-			"run one process per replica", nil},
 		"wrong type": {with(func(a *vllmgo.EngineArgs) { a.Extra = map[string]any{"max_num_seqs": "many"} }),
 			"max_num_seqs is 'many': it must be int or None", nil},
 		"out of range": {with(func(a *vllmgo.EngineArgs) { a.GPUMemoryUtilization = 1.5 }),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -162,6 +163,9 @@ func (a EngineArgs) checkDataParallel() error {
 	switch {
 	case a.DataParallelSize < 0:
 		return fmt.Errorf("vllmgo: data_parallel_size is %d; it must be at least 1", a.DataParallelSize)
+	case a.DataParallelSize > runtime.NumCPU():
+		return fmt.Errorf("vllmgo: data_parallel_size is %d, but this machine has %d CPU cores, and each engine keeps one busy: "+
+			"lower it", a.DataParallelSize, runtime.NumCPU())
 	case a.DataParallelBackend == "ray":
 		return errors.New(`vllmgo: data_parallel_backend "ray" is not supported yet: leave it out, and all replicas run on this machine`)
 	case a.DataParallelBackend != "" && a.DataParallelBackend != "mp":

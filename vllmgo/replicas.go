@@ -221,13 +221,12 @@ func (r *replicas) mayRestart(i int, why error) bool {
 	now := time.Now()
 	r.deaths[i] = append(slices.DeleteFunc(r.deaths[i], func(t time.Time) bool { return now.Sub(t) > restartWindow }), now)
 	if len(r.deaths[i]) > maxRestarts {
-		lines.note(fmt.Sprintf("replica %d has died %d times within %v and is not started again: %s",
-			i, len(r.deaths[i]), restartWindow, messageOf(why)))
+		lines.note(fmt.Sprintf("replica %d: %s; it has ended %d times within %v and is not started again",
+			i, messageOf(why), len(r.deaths[i]), restartWindow))
 		return false
 	}
 	r.restarts++
-	lines.note(fmt.Sprintf("replica %d has died; its unfinished prompts run on others, and it is started again: %s",
-		i, messageOf(why)))
+	lines.note(fmt.Sprintf("replica %d: %s; its unfinished prompts run on others, and it is started again", i, messageOf(why)))
 	return true
 }
 

@@ -39,7 +39,7 @@ func (l *stepLoop) take(b *batch) {
 // run steps the engine until no batch is left.
 func (l *stepLoop) run(c caller) error {
 	err := l.runUntilIdle(c)
-	if err != nil && len(l.order) > 0 {
+	if err != nil && len(l.order) > 0 && !errors.Is(err, ErrEngineDead) {
 		if abortErr := c.call(nil, "abort_all"); abortErr != nil {
 			return fmt.Errorf("%w (and aborting its requests: %w)", err, abortErr)
 		}
