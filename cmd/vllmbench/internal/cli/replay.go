@@ -31,10 +31,10 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if onlyReport {
-				if err := checkOnly(c.Flags(), "report"); err != nil {
+				if err := checkOnly(c.Flags(), "report", "verbose"); err != nil {
 					return err
 				}
-				return v.reportAgain(folderOf(args[0]))
+				return v.reportAgain(folderOf(args[0]), o.verbose)
 			}
 			if onlyRequests {
 				if err := checkOnly(c.Flags(), "check-requests", "model"); err != nil {
@@ -57,7 +57,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 				return v.verify(c.Context(), s.EngineArgs.Model, past)
 			}
 			s.Repeat = past
-			return v.run(c.Context(), s)
+			return v.run(c.Context(), s, o.verbose)
 		},
 	}
 	f := c.Flags()
@@ -104,7 +104,7 @@ func unset(f *pflag.FlagSet, s *vllm.Settings) {
 }
 
 // reportAgain makes the report of a run, a race or a soak test again.
-func (v *vllmbench) reportAgain(dir string) error {
+func (v *vllmbench) reportAgain(dir string, verbose bool) error {
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
@@ -123,7 +123,7 @@ func (v *vllmbench) reportAgain(dir string) error {
 			journal.SoakFileName,
 		)
 	}
-	return v.report(dir)
+	return v.report(dir, verbose)
 }
 
 // verify draws a run's requests again and compares them with its journal.

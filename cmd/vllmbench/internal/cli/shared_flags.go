@@ -33,6 +33,7 @@ type options struct {
 	warmUp               string
 	cold                 bool
 	resume               bool
+	verbose              bool
 	timeout              time.Duration
 
 	// Of run alone; run.go and study_flags.go define their flags.
@@ -124,6 +125,7 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 		false,
 		"go on with the run in the folder of --out, which must have the same settings",
 	)
+	f.BoolVar(&o.verbose, "verbose", false, "print the whole report, which is in report.txt, in place of the short one")
 	f.BoolVar(
 		&o.cold,
 		"cold",
