@@ -109,7 +109,7 @@ func TestGridFinding(t *testing.T) {
 	assert.Equal(t, "dtype=float16: Peak: max_num_seqs=32, with 700 generated tok/s, beyond the 95 % intervals. No dip is shown: no median is more than 5 % below the one before."+
 		" dtype=bfloat16: Peak: max_num_seqs=16, with 200 generated tok/s, beyond the 95 % intervals."+
 		" Dips, more than 5 % below the one before, beyond the 95 % intervals: max_num_seqs=32 (25 % below max_num_seqs=16).", s.Finding)
-	assert.Equal(t, []string{"point", "6 points", "100 to 700", "max_num_seqs=32, dtype=float16 (700 tok/s)"}, summaryRow(s))
+	assert.Equal(t, []string{"max_num_seqs × dtype", "6 points", "100 to 700", "max_num_seqs=32, dtype=float16 (700 tok/s)"}, summaryRow(s))
 	s = New(journalOf([]workload.Study{study}, []float64{500, 0, 0, 200, 0, 0})).Studies[0]
 	assert.Contains(t, s.Finding, "No two measured rows differ in one axis alone.")
 }

@@ -41,12 +41,14 @@ func (r *Row) noteLight() {
 func (r *Row) noteTimes() {
 	times := r.times()
 	for _, i := range stat.Outliers(times) {
-		r.addNote("outliers, which the figures include", fmt.Sprintf("outlier: trial %d took %s s, %s against the median", r.Trials[i].Trial,
-			format.Seconds(times[i]), format.Change(times[i].Seconds()/r.Elapsed.Value.Seconds()-1, 0)))
+		r.addNote("outliers, which the figures include",
+			fmt.Sprintf("outlier: trial %d took %s s, %s against the median", r.Trials[i].Trial,
+				format.Seconds(times[i]), format.Change(times[i].Seconds()/r.Elapsed.Value.Seconds()-1, 0)))
 	}
 	if r.Trend.Drifts() {
-		r.addNote("the time drifts from trial to trial", fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
-			"(Mann-Kendall, p = %s)", format.Change(r.Trend.Change, 1), format.P(r.Trend.P)))
+		r.addNote("the time drifts from trial to trial",
+			fmt.Sprintf("drift: the time changed by %s from the first trial to the last "+
+				"(Mann-Kendall, p = %s)", format.Change(r.Trend.Change, 1), format.P(r.Trend.P)))
 	}
 	if r.Dependence.Seen {
 		r.addNote("trials depend on the ones before, and the interval allows for it",
@@ -55,8 +57,9 @@ func (r *Row) noteTimes() {
 				r.Dependence.Correlation, len(times), format.Count(r.Dependence.Independent, "trial")))
 	}
 	if r.Modes.Several() {
-		r.addNote("the times have more than one mode", fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %s)",
-			r.Modes.Dip, format.P(r.Modes.P)))
+		r.addNote("the times have more than one mode",
+			fmt.Sprintf("the times have more than one mode (Hartigans' dip %.2f, p = %s)",
+				r.Modes.Dip, format.P(r.Modes.P)))
 	}
 }
 

@@ -72,7 +72,7 @@ func New(j *journal.Journal) *Results {
 
 // plotTexts returns the texts of the plots that come from the run.
 func (r *Results) plotTexts() []string {
-	texts := []string{r.model(), r.setting()}
+	texts := []string{r.plotTitle("")}
 	for _, s := range r.Studies {
 		texts = append(texts, s.Study.Parameter, s.Study.Unit)
 		for _, row := range s.Rows {

@@ -45,7 +45,7 @@ func (r *Results) WriteShort(w io.Writer, dir string, width int) error {
 
 // writeShortStudy writes a study's table, its notes and its finding.
 func (r *Results) writeShortStudy(b *bytes.Buffer, s StudyResult, width int) error {
-	title := format.Title(s.Study.Parameter)
+	title := format.Title(s.parameter())
 	if fixed := s.Study.Fixed(); fixed != "" {
 		title += ", " + fixed
 	}
@@ -66,7 +66,7 @@ func (r *Results) writeShortStudy(b *bytes.Buffer, s StudyResult, width int) err
 
 // writeShortTable writes a study's rows as a table of at most width columns, and adds their notes.
 func writeShortTable(b *bytes.Buffer, s StudyResult, notes *footnotes, width int) error {
-	header := []string{s.Study.Parameter, "generated tok/s", "interval %", "ms a token", "n", "notes"}
+	header := []string{s.parameter(), "generated tok/s", "interval %", "ms a token", "n", "notes"}
 	var rows [][]string
 	for _, row := range s.Rows {
 		marks := row.Marks

@@ -34,7 +34,7 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		columns.Add("cold s", func(row Row) string { return format.Known(cold(row), format.Seconds(row.Cold.Elapsed)) })
 		columns.Add("of the cold time", func(row Row) string { return format.Known(cold(row), row.Cold.String()) })
 	}
-	if err := columns.WriteTable(w, r.caption(format.Title(s.Study.Parameter), s.Study), s.Rows, 1); err != nil {
+	if err := columns.WriteTable(w, r.caption(format.Title(s.parameter()), s.Study), s.Rows, 1); err != nil {
 		return err
 	}
 	return notes.write(w, 0)

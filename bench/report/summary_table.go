@@ -23,9 +23,9 @@ func summaryRow(s StudyResult) []string {
 	rows := sound(s.Rows)
 	switch {
 	case len(measured(s.Rows)) == 0:
-		return []string{s.Study.Parameter, format.None, "no row has figures", format.None}
+		return []string{s.parameter(), format.None, "no row has figures", format.None}
 	case len(rows) == 0:
-		return []string{s.Study.Parameter, format.None, "a trial of each row failed", format.None}
+		return []string{s.parameter(), format.None, "a trial of each row failed", format.None}
 	}
 	c := newContest(rows, generated)
 	optimal := fmt.Sprintf("%s (%s tok/s)", c.best.Name(), format.Rate(c.best.GeneratedPerSecond))
@@ -33,7 +33,7 @@ func summaryRow(s StudyResult) []string {
 		optimal += ", not decided"
 	}
 	return []string{
-		s.Study.Parameter,
+		s.parameter(),
 		valueRange(rows),
 		fromTo(format.Rate(slowest(rows).GeneratedPerSecond), format.Rate(c.best.GeneratedPerSecond)),
 		optimal,
