@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,6 +64,25 @@ func TestCommittedResults(t *testing.T) {
 		scaling, err := NewScaling(sizes...)
 		require.NoError(t, err)
 		sameAsCommitted(t, "h100x2-scaling/"+model, scaling.files())
+	}
+}
+
+// The short reports that the documentation shows are those of committed journals, as far as they
+// are shown.
+func TestDocumentedShortReports(t *testing.T) {
+	block := regexp.MustCompile("(?s)<!-- short report: docs/results/(\\S+) -->\n```\n(.*?)\n```")
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	shown := block.FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, shown)
+	for _, match := range shown {
+		r, err := Read(filepath.Join(committed, match[1]))
+		require.NoError(t, err)
+		var b strings.Builder
+		require.NoError(t, r.WriteShort(&b, "docs/results/"+match[1], 80))
+		for part := range strings.SplitSeq(match[2], "\n…\n") {
+			assert.Contains(t, b.String(), part+"\n")
+		}
 	}
 }
 

@@ -21,10 +21,12 @@
 //
 // # Reports
 //
-// [Results.WriteReport] writes all tables and texts. [Results.WriteFiles] writes them into files
-// together with CSV files, plots and results.json, from which the Results can be read again.
+// [Results.WriteShort] writes the answer on a page: what was measured, whether it can be trusted, a
+// table and a finding for each study. [Results.WriteReport] writes all tables and texts.
+// [Results.WriteFiles] writes the latter into files together with CSV files, plots and
+// results.json, from which the Results can be read again. [Publish] does both after a run.
 //
-//	err = errors.Join(results.WriteReport(os.Stdout), results.WriteFiles("results/now"))
+//	results, err := report.Publish("results/now", os.Stdout)
 //
 // # Several runs
 //

@@ -65,6 +65,7 @@ func (r *Results) writeShortStudy(b *bytes.Buffer, s StudyResult, width int) err
 }
 
 // writeShortTable writes a study's rows as a table of at most width columns, and adds their notes.
+// Without notes there is no column for them.
 func writeShortTable(b *bytes.Buffer, s StudyResult, notes *footnotes, width int) error {
 	header := []string{s.parameter(), "generated tok/s", "interval %", "ms a token", "n", "notes"}
 	var rows [][]string
@@ -82,6 +83,13 @@ func writeShortTable(b *bytes.Buffer, s StudyResult, notes *footnotes, width int
 			format.Known(row.measured(), format.Milliseconds(row.perToken())),
 			fmt.Sprint(len(row.Trials)), strings.TrimSpace(notes.marks(marks)),
 		})
+	}
+	if len(*notes) == 0 {
+		last := len(header) - 1
+		header = header[:last]
+		for i := range rows {
+			rows[i] = rows[i][:last]
+		}
 	}
 	return narrowTable{header: header, rows: rows, textColumns: 1}.write(b, "", width)
 }
