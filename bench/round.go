@@ -105,6 +105,7 @@ func (e *engineRun) warmUpPoint(ctx context.Context, p *pointRun) error {
 	if len(w.Passes) > 0 {
 		p.cost = w.Passes[len(w.Passes)-1]
 	}
+	e.progress.warmedUp(p.Point)
 	return e.journal.Append(journal.Record{WarmUp: &w})
 }
 

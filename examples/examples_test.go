@@ -207,7 +207,7 @@ func TestInterrupt(t *testing.T) {
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
 			for lines.Scan() {
-				if strings.HasPrefix(lines.Text(), "[1/") {
+				if strings.HasPrefix(lines.Text(), "[") {
 					require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 					break
 				}

@@ -25,7 +25,8 @@ func (r *Row) addSharedNote(note string) { r.addNote(note, note) }
 
 // noteFailedLater notes that a trial failed after others had succeeded.
 func (r *Row) noteFailedLater() {
-	r.addNote("figures from before a trial failed", fmt.Sprintf("figures from the %s before it failed", format.Count(len(r.Trials), "trial")))
+	r.addNote("figures from before a trial failed",
+		fmt.Sprintf("figures from the %s before it failed", format.Count(len(r.Trials), "trial")))
 }
 
 // noteLight notes a point that is faster than its speed of light.

@@ -92,8 +92,8 @@ func TestProcesses(t *testing.T) {
 	j := journalOf(t, dir)
 	assert.Len(t, j.Trials, 22)
 	assert.Len(t, j.Engines, 2)
-	assert.Contains(t, progress, "[1/22] ")
-	assert.Contains(t, progress, "[22/22] ")
+	assert.Contains(t, progress, " %] batch size ")
+	assert.Contains(t, progress, "[100 %] done in ")
 	assert.True(t, report.New(j).Complete())
 
 	_, err = runProcesses(t.Context(), dir, false)
