@@ -112,8 +112,8 @@ func TestCheckGPUs(t *testing.T) {
 	assert.Equal(t, []Check{{Name: journal.CheckLoad, Detail: "in 1 of 1 trial others computed on a GPU, at worst 1 process"}}, New(j).Studies[0].Rows[2].failedChecks())
 }
 
-// The load before the first engine counts where trials are too short to tell: a set-up that has just
-// ended is in it too. That before another engine has the run's own engine in it.
+// The load before the first engine counts where trials are too short to tell: a set-up that has
+// just ended is in it too. That before another engine has the run's own engine in it.
 func TestCheckLoadAverage(t *testing.T) {
 	j := journalOf(preset(t, "full")[:1], []float64{1, 2, 3, 4, 5, 6})
 	j.Header.Machine.Cores = 4

@@ -114,5 +114,8 @@ func (v *vllmbench) execute(ctx context.Context) int {
 	if _, usage := errors.AsType[usageError](err); usage || !begun {
 		return statusUsage
 	}
+	if of, ok := errors.AsType[statusError](err); ok {
+		return of.status
+	}
 	return statusFailed
 }

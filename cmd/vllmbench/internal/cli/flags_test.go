@@ -91,7 +91,7 @@ func TestWrongValues(t *testing.T) {
 		`--target is "two"; it must be a number`:                  {"run --target two"},
 		`--text is "maybe"; it must be true or false`:             {"run --text=maybe"},
 		"there is no flag -budget; did you mean --budget?":        {"run -budget 5m", "run -budget=5m"},
-		"there is no flag --lenghts; did you mean --lengths?":     {"run --lenghts x"},
+		"there is no flag --lengthz; did you mean --lengths?":     {"run --lengthz x"},
 		"there is no flag --frobnicate; vllmbench run --help":     {"run --frobnicate"},
 		"there is no flag --latency; vllmbench soak --help":       {"soak --latency"},
 		"axis input_len has the value 8 twice":                    {"run --axis input_len=8,8"},

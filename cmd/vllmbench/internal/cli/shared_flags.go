@@ -188,7 +188,8 @@ func (o *options) presetStudies() ([]workload.Study, error) {
 // checkTrials is check for the flags of addTrialFlags and for those of run alone.
 func (o *options) checkTrials(f *pflag.FlagSet) error {
 	notebook := o.preset == workload.PresetNotebook
-	if err := checkAbove(f, "trials", "target", "budget", "timeout", "goodput-ttft", "goodput-tpot", "goodput-e2e"); err != nil {
+	err := checkAbove(f, "trials", "target", "budget", "timeout", "goodput-ttft", "goodput-tpot", "goodput-e2e")
+	if err != nil {
 		return err
 	}
 	switch {
