@@ -44,16 +44,18 @@ func (v *vllmbench) compareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare FOLDER FOLDER…",
 		Short: "Say which points of runs differ, and by how much",
-		Long: `Compare compares each further run with the first. It tests for each point that two runs have in
-common whether its times differ by more than chance explains (Mann-Whitney U test, p ≤ 1 %), and
-prints the ratio of the medians with a 99 % interval, and the geometric mean over the points. Notes
-name every setting that the journals do not agree on, with both values, and say which run is
-unfinished or damaged, which points failed a check, and whose prompts differ.
+		Long: `Compare compares each further run with the first. It tests for each point that
+two runs have in common whether its times differ by more than chance explains
+(Mann-Whitney U test, p ≤ 1 %), and prints the ratio of the medians with a 99 %
+interval, and the geometric mean over the points. Notes name every setting that
+the journals do not agree on, with both values, and say which run is unfinished
+or damaged, which points failed a check, and whose prompts differ.
 
 Runs of unlike models, machines or prompts are refused unless --anyway is given.
 
-With --fail-if-slower the exit status is 3 when the mean is above 1 and may be above the limit, and
-4 when it may be either 1 or above the limit. It is 5 when no point was measured in both runs.`,
+With --fail-if-slower the exit status is 3 when the mean is above 1 and may be
+above the limit, and 4 when it may be either 1 or above the limit. It is 5 when
+no point was measured in both runs.`,
 		Example: `  vllmbench compare results/20260101T120000 results/20260102T120000
   vllmbench compare --fail-if-slower 3% --format markdown before after
   vllmbench compare --format go-benchmark before after | benchstat -col run -`,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
@@ -67,6 +68,17 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 			assert.Contains(t, stderr, want, command)
 			assert.Empty(t, stdout, command)
 			assert.Empty(t, lib.Opened, command)
+		}
+	}
+}
+
+// The help of each command has lines of at most 80 columns.
+func TestHelpIsNarrow(t *testing.T) {
+	for _, command := range strings.Fields("run replay compare scaling race soak help") {
+		status, stdout, _ := runVllmbench(t, benchtest.NewLibrary("cpu"), command, "--help")
+		assert.Zero(t, status)
+		for line := range strings.Lines(stdout) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, "%s: %s", command, line)
 		}
 	}
 }

@@ -22,12 +22,13 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
-		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's
-SHA-256, and measures them here. The model, dtype, devices, engine mode, warm-up and a fixed
-number of trials are those of that run unless flags say otherwise. Races and soak tests can only be reported again.`,
-		Example: `  vllmbench replay results/20260101T120000                   # measure again
-  vllmbench replay --check-requests results/20260101T120000  # only compare the requests; needs no vLLM
-  vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
+		Long: `Replay draws the requests of a run again from its journal, compares each trial's
+with the journal's SHA-256, and measures them here. The model, dtype, devices,
+engine mode, warm-up and a fixed number of trials are those of that run unless
+flags say otherwise. Races and soak tests can only be reported again.`,
+		Example: `  vllmbench replay results/first                   # measure again
+  vllmbench replay --check-requests results/first  # only compare the requests
+  vllmbench replay --report results/first          # only make the report again`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if onlyReport {

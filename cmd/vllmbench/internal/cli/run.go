@@ -25,17 +25,17 @@ func (v *vllmbench) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Measure a preset, or a study of any settings",
-		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a study of your own:
-every combination of the axes' values. An axis, and a setting that is the same for all points, is
-named
+		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a
+study of your own: every combination of the axes' values. An axis, and a setting
+that is the same for all points, is named
 
   requests, input_len, output_len, shared_prefix
-  NAME                an engine argument of vLLM's, such as max_num_seqs or dtype
-  sampling.NAME       a sampling parameter of vLLM's, such as temperature
-  env.NAME            an environment variable`,
+  NAME             an engine argument of vLLM's, such as max_num_seqs or dtype
+  sampling.NAME    a sampling parameter of vLLM's, such as temperature
+  env.NAME         an environment variable`,
 		Example: `  vllmbench run --preset quick
-  vllmbench run --requests 32 --axis max_num_seqs=8,16,32 --axis enforce_eager=true,false
-  vllmbench run --requests 64 --input-len lognormal:256,0.8 --output-len uniform:16,128 --set sampling.temperature=1
+  vllmbench run --axis max_num_seqs=8,16,32 --axis enforce_eager=true,false
+  vllmbench run --input-len lognormal:256,0.8 --requests 64
   vllmbench run --requests 200 --lengths ShareGPT_V3.json --text`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
