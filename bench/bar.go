@@ -42,22 +42,27 @@ func drawnOn(w io.Writer, width int) *bar {
 	}
 }
 
-// describe sets the text after the bar, as far as there is room for it.
-func (b *bar) describe(text string) {
-	if b != nil {
-		b.Describe(twwidth.Truncate(plain.Text(text), b.room, "…"))
+// show draws that a share of the whole is done, with a text after the bar as far as there is room.
+func (b *bar) show(share float64, text string) {
+	if b == nil {
+		return
 	}
+	text = plain.Text(text)
+	if twwidth.Width(text) > b.room {
+		text = twwidth.Truncate(text, b.room, "…")
+	}
+	b.Describe(text)
+	_ = b.Set(int(share * barSteps)) // drawing is all that can fail
 }
 
-// draw shows that a share of the whole is done.
-func (b *bar) draw(share float64) {
+// redraw draws the bar again, below lines that were written.
+func (b *bar) redraw() {
 	if b != nil {
-		_ = b.Set(int(share * barSteps)) // drawing is all that can fail
 		_ = b.RenderBlank()
 	}
 }
 
-// clear erases the bar, until it is drawn again.
+// clear erases the bar, until it is shown or drawn again.
 func (b *bar) clear() {
 	if b != nil {
 		_ = b.Clear()

@@ -109,13 +109,12 @@ func (p *progress) loaded(d time.Duration) {
 func (p *progress) line(format string, args ...any) {
 	p.bar.clear()
 	fmt.Fprintln(p.w, plain.Text(fmt.Sprintf(format, args...)))
-	p.bar.draw(p.share)
+	p.bar.redraw()
 }
 
 // status shows what is going on, on a terminal only.
 func (p *progress) status(format string, args ...any) {
-	p.bar.describe(fmt.Sprintf(format, args...))
-	p.bar.draw(p.share)
+	p.bar.show(p.share, fmt.Sprintf(format, args...))
 }
 
 // pass takes in a pass of some of a point's requests.
@@ -210,8 +209,7 @@ func (p *progress) finish() {
 		p.line("[100 %%] done in %v", time.Since(p.began).Round(time.Second))
 		return
 	}
-	p.bar.describe("done in " + time.Since(p.began).Round(time.Second).String())
-	p.bar.draw(1)
+	p.bar.show(1, "done in "+time.Since(p.began).Round(time.Second).String())
 	fmt.Fprintln(p.w)
 	p.bar = nil
 }

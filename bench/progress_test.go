@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"vllmgo/bench/internal/engines"
 	"vllmgo/bench/journal"
@@ -136,4 +138,41 @@ func TestExpectedTrials(t *testing.T) {
 	p.drop(points[1])
 	left, _ = p.timeLeft()
 	assert.Zero(t, left)
+}
+
+// terminal returns a terminal of so many columns, and what was written to it.
+func terminal(t *testing.T, width int) (tty *os.File, written func() string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no terminals here: ", err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	require.NoError(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
+	require.NoError(t, unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 25, Col: uint16(width)}))
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	require.NoError(t, err)
+	tty, err = os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tty.Close() })
+	return tty, func() string {
+		buffer := make([]byte, 1<<16)
+		n, err := master.Read(buffer)
+		require.NoError(t, err)
+		return string(buffer[:n])
+	}
+}
+
+// A terminal has a bar as wide as it is, and what is none has none.
+func TestBarOnTerminal(t *testing.T) {
+	assert.Nil(t, newBar(&strings.Builder{}))
+	tty, written := terminal(t, 60)
+	p := newProgress(Settings{Progress: tty}, nil, &journal.Journal{})
+	require.NotNil(t, p.bar)
+	assert.Equal(t, 60-barWidth-barFrame, p.bar.room)
+	p.status("loading")
+	p.finish()
+	text := written()
+	assert.Contains(t, text, "|  loading \x1b[0K")
+	assert.Contains(t, text, "100% |"+strings.Repeat("█", barWidth)+"|  done in 0s \x1b[0K")
 }
