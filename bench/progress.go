@@ -42,7 +42,8 @@ const warmUpPasses = 3
 // mostShown is the greatest share that is shown before the run is at its end.
 const mostShown = 0.99
 
-// newProgress returns the progress of the points of groups, after what was measured in the past.
+// newProgress returns the progress of the points of groups, after what was measured in the past: a
+// share of the budget or, without one, of the trials.
 func newProgress(s Settings, groups []engines.Group, past *journal.Journal) *progress {
 	p := &progress{
 		w:        s.Progress,
@@ -62,13 +63,22 @@ func newProgress(s Settings, groups []engines.Group, past *journal.Journal) *pro
 		warmUps = warmUpPasses
 	}
 	p.eta.loads = len(groups)
+	planned := 0
 	for _, g := range groups {
 		for _, point := range g.Points {
 			left := workLeft{trials: s.Stopping.MaxTrials - len(past.Times(point.ID())), warmUps: warmUps}
 			left.steps, left.tokens = work(point.Requests, point, g.Args.MaxNumSeqs)
 			p.left[point.ID()] = &left
+			planned += left.trials
 		}
 	}
+	if n := len(past.Trials); n > 0 {
+		p.share = float64(n) / float64(n+planned)
+	}
+	if s.Stopping.Budget > 0 {
+		p.share = past.Spent().Seconds() / s.Stopping.Budget.Seconds()
+	}
+	p.share = min(mostShown, p.share)
 	return p
 }
 

@@ -115,6 +115,19 @@ func TestProgressBar(t *testing.T) {
 	}
 }
 
+// A run that goes on begins where it was.
+func TestProgressGoesOn(t *testing.T) {
+	points := []workload.Point{point(1, 100, 10), point(2, 100, 10)}
+	groups := []engines.Group{{Args: vllmgo.EngineArgs{MaxNumSeqs: 8}, Points: points[1:]}}
+	past := &journal.Journal{Trials: make([]journal.Trial, 4)}
+	for i := range past.Trials {
+		past.Trials[i].PointID = points[0].ID()
+	}
+	p := newProgress(Settings{Stopping: stat.FixedTrials(4)}, groups, past)
+	assert.InDelta(t, 0.5, p.share, 1e-9)
+	assert.Zero(t, newProgress(Settings{Stopping: stat.FixedTrials(4)}, groups, &journal.Journal{}).share)
+}
+
 // What is left is expected from how wide the intervals are, and a point without any is like the one
 // that needs most.
 func TestExpectedTrials(t *testing.T) {
