@@ -30,8 +30,9 @@
 //
 // # Several runs
 //
-// [Compare] reports which points of two runs differ, and by how much. [NewScaling] reports what
-// more devices gain, from runs of the same points with different tensor_parallel_size.
+// [Compare] reports which points of two runs differ, and by how much; [Comparison.Judge] reports
+// whether one is slower than the other by a limit. [NewScaling] reports what more devices gain,
+// from runs of the same points with different tensor_parallel_size.
 //
 // A soak test has a journal and a report of another kind; see [WriteSoak].
 package report

@@ -59,11 +59,17 @@ no point was measured in both runs.`,
 		Example: `  vllmbench compare results/20260101T120000 results/20260102T120000
   vllmbench compare --fail-if-slower 3% --format markdown before after
   vllmbench compare --format go-benchmark before after | benchstat -col run -`,
-		Args: cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, folders []string) error {
+			if len(folders) < 2 {
+				return usagef("compare needs the results folders of two runs or more, and got %d; an example: "+
+					"vllmbench compare results/before results/after", len(folders))
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error { return v.compare(o, args) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.format, "format", formatText, "what to print: "+oneOf(compareFormats()))
+	f.StringVar(&o.format, "format", formatText, "`form` of what is printed: "+oneOf(compareFormats()))
 	f.Var(&o.limit, "fail-if-slower", "`percentage`, such as 3%, by which a run must not be slower than the first")
 	f.BoolVar(&o.anyway, "anyway", false, "compare runs of unlike models, machines or prompts too")
 	return c

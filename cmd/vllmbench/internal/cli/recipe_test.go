@@ -104,7 +104,7 @@ func TestCompareStatuses(t *testing.T) {
 		`--fail-if-slower is "3"; it must be a percentage above 0, such as 3%`:   {statusUsage, "--fail-if-slower 3 few same"},
 		`--fail-if-slower is "-3%"; it must be a percentage above 0, such as 3%`: {statusUsage, "--fail-if-slower -3% few same"},
 		"there is no flag --fail-if-slow; did you mean --fail-if-slower?":        {statusUsage, "--fail-if-slow 3% few same"},
-		"requires at least 2 arg(s), only received 1":                            {statusUsage, "few"},
+		"compare needs the results folders of two runs or more, and got 1":       {statusUsage, "few"},
 	} {
 		status, _, stderr := runVllmbench(t, lib, append([]string{"compare"}, strings.Fields(c.args)...)...)
 		assert.Equal(t, c.status, status, "%s: %s", c.args, stderr)

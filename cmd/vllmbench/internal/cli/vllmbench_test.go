@@ -149,7 +149,7 @@ func TestVllmbenchRefuses(t *testing.T) {
 		"reading the journal: open missing":         {2, []string{"scaling", "missing"}},
 		"has no journal of a run":                   {2, []string{"replay", "--report", t.TempDir()}},
 		`--sweep is "batch"`:                        {2, []string{"run", "--sweep", "batch"}},
-		"requires at least 2 arg(s)":                {2, []string{"compare", "a"}},
+		"compare needs the results folders of two":  {2, []string{"compare", "a"}},
 		"reading the journal: open none":            {2, []string{"compare", "none", "none"}},
 		`open \x1b[2Jnone`:                          {2, []string{"compare", "\x1b[2Jnone", "none"}},
 		`the name "a/b" becomes part of file names`: {2, []string{"run", "--requests", "2", "--name", "a/b"}},
