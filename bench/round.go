@@ -105,6 +105,7 @@ func (e *engineRun) warmUpPoint(ctx context.Context, p *pointRun) error {
 	if len(w.Passes) > 0 {
 		p.cost = w.Passes[len(w.Passes)-1]
 	}
+	e.progress.warmedUp(p.Point)
 	return e.journal.Append(journal.Record{WarmUp: &w})
 }
 
@@ -134,7 +135,7 @@ func (e *engineRun) trial(ctx context.Context, p *pointRun) error {
 	if t.Stopped = e.Stopping.Stop(times, others...); t.Stopped != "" {
 		e.drop(p.Point)
 	}
-	e.progress.trialDone(p.Point, t.Elapsed, e.Stopping.Estimate(times, others...))
+	e.progress.trialDone(p.Point, times, others...)
 	return e.journal.Append(journal.Record{Trial: &t})
 }
 

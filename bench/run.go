@@ -41,6 +41,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 	r := newRunner(s, w, past, groups)
+	defer r.progress.stop()
 	if r.engines == 0 {
 		r.tellLengths(groups)
 	}
@@ -55,6 +56,7 @@ func Run(ctx context.Context, s Settings) (err error) {
 			return err
 		}
 	}
+	r.progress.finish()
 	return w.Append(journal.Record{End: &journal.End{At: time.Now().UTC()}})
 }
 

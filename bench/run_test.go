@@ -63,7 +63,7 @@ func TestRunSharesEngines(t *testing.T) {
 	assert.Equal(t, 2, r.Studies[2].Rows[0].Engine)
 
 	assert.Contains(t, progress.String(), "engine 1: loading facebook/opt-125m")
-	assert.Contains(t, progress.String(), "[1/16] batch size ")
+	assert.Contains(t, progress.String(), "[100 %] done in ")
 	assert.Contains(t, progress.String(), " left\n")
 	assert.NotContains(t, progress.String(), "\r", "no terminal")
 }

@@ -28,7 +28,7 @@ type runner struct {
 func newRunner(s Settings, w *journal.Writer, past *journal.Journal, groups []engines.Group) *runner {
 	r := &runner{
 		Settings: s, journal: w, past: past, engines: past.LastEngine, onGPUs: machine.PIDs{},
-		progress: newProgress(s.Progress, engines.Unfinished(groups, past), s.Stopping, past),
+		progress: newProgress(s, engines.Unfinished(groups, past), past),
 		shared:   groups, times: make(map[workload.PointID][]time.Duration),
 	}
 	for _, t := range past.Trials {

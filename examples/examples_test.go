@@ -207,7 +207,7 @@ func TestInterrupt(t *testing.T) {
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			lines := bufio.NewScanner(io.TeeReader(stderr, os.Stderr))
 			for lines.Scan() {
-				if strings.HasPrefix(lines.Text(), "[1/") {
+				if strings.HasPrefix(lines.Text(), "[") {
 					require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
 					break
 				}
@@ -217,7 +217,7 @@ func TestInterrupt(t *testing.T) {
 			var exit *exec.ExitError
 			require.ErrorAs(t, cmd.Wait(), &exit)
 			assert.Equal(t, c.status, exit.ExitCode())
-			assert.Contains(t, stdout.String(), "batch size 1 ")
+			assert.Contains(t, stdout.String(), "│ 1 ")
 			assert.Contains(t, stdout.String(), "not measured")
 			for _, file := range []string{"journal.jsonl", "results.json", "batch-size.csv", "batch-size.png", "report.txt"} {
 				assert.FileExists(t, filepath.Join(out, file))

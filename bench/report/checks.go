@@ -23,8 +23,8 @@ const (
 	// trial.
 	otherLoad = 0.05
 	// loadBefore is the greatest load average before the run's first engine is loaded, as a share
-	// of the machine's cores. It is half of them because what ended a moment ago, such as a
-	// compiler, is still in the average.
+	// of the machine's cores. It counts only where no trial is long enough to tell what others use:
+	// what ended a moment ago, such as the set-up of a first run, is still in the average.
 	loadBefore = 0.5
 	// stolen is the greatest share of CPU time that a hypervisor may give to others, or that a
 	// quota may hold back.
@@ -94,13 +94,21 @@ func checkLoad(j *journal.Journal, row Row) Check {
 			seen = append(seen, fmt.Sprintf("%s of others computed on the GPUs before engine %d was loaded",
 				format.Count(e.OtherGPUProcesses, "process"), e.Number))
 		}
-		if e.Number == 1 && e.OtherLoadAverage > loadBefore*cores(j) {
+		if e.Number == 1 && !row.knowsOthers(j.Header.Machine.Cores) && e.OtherLoadAverage > loadBefore*cores(j) {
 			seen = append(seen, fmt.Sprintf(
 				"in the minute before engine 1 was loaded, others' load average was %.2f, above %s of %s",
 				e.OtherLoadAverage, format.Percent(loadBefore, 0), format.Count(j.Header.Machine.Cores, "core")))
 		}
 	}
 	return newCheck(journal.CheckLoad, seen)
+}
+
+// knowsOthers reports whether a trial was long enough to tell what others used. The machine has so
+// many cores.
+func (r Row) knowsOthers(cores int) bool {
+	return slices.ContainsFunc(r.Trials, func(t journal.Trial) bool {
+		return !t.Usage.Short && !impossible(t.Usage, cores)
+	})
 }
 
 // cores returns the number of the machine's cores.

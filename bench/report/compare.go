@@ -1,24 +1,27 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/internal/same"
+	"vllmgo/bench/journal"
 	"vllmgo/bench/stat"
 	"vllmgo/bench/workload"
-	"vllmgo/internal/plain"
 )
 
 // Comparison compares the points that two runs have in common.
 type Comparison struct {
 	// Points are in the order of the first run.
 	Points []PointComparison `json:"points"`
+	// Mean is the geometric mean of the points' ratios.
+	Mean GeometricMean `json:"mean,omitzero"`
+	// Unlike names what makes the runs unlike: their models, their machines or their prompts. What
+	// differs may then not be what was changed.
+	Unlike []string `json:"unlike,omitempty"`
 	// Notes list what else differs between the runs, which checks failed, and which points could
 	// not be compared.
 	Notes []string `json:"notes,omitempty"`
@@ -36,7 +39,8 @@ type PointComparison struct {
 
 // Compare compares two runs point by point. Two points are the same when their study, value,
 // coordinates and the lengths of all requests are. Everything else may differ, because that may be
-// the question; the notes name each setting that does, with both values.
+// the question; the notes name each setting that does, with both values, and Unlike says whether
+// the two runs are of unlike models, machines or prompts.
 func Compare(first, second *Results) *Comparison {
 	c := new(Comparison)
 	for _, run := range []struct {
@@ -75,10 +79,27 @@ func Compare(first, second *Results) *Comparison {
 			alone = append(alone, row.Point.String())
 		}
 	}
+	c.Mean = newGeometricMean(c.Points)
+	c.findUnlike(first.Header, second.Header, pairs)
 	c.noteSettings(first, second, pairs, ofRuns)
 	c.notePairs(pairs)
 	c.note("points without figures or without a match in the other run: ", alone)
 	return c
+}
+
+// findUnlike finds what makes the runs unlike.
+func (c *Comparison) findUnlike(first, second journal.Header, pairs [][2]Row) {
+	if first.Model != second.Model || first.RandomWeights != second.RandomWeights {
+		c.Unlike = append(c.Unlike, fmt.Sprintf("the models %s and %s",
+			format.ModelTitle(first.Model, first.RandomWeights), format.ModelTitle(second.Model, second.RandomWeights)))
+	}
+	a, b := first.Machine, second.Machine
+	if a.CPU != b.CPU || a.Cores != b.Cores || !slices.Equal(a.GPUs, b.GPUs) {
+		c.Unlike = append(c.Unlike, fmt.Sprintf("the machines %s and %s", a, b))
+	}
+	if slices.ContainsFunc(pairs, func(pair [2]Row) bool { return !samePrompts(pair[0].Trials, pair[1].Trials) }) {
+		c.Unlike = append(c.Unlike, "their prompts")
+	}
 }
 
 // noteSettings notes the settings that the points of two runs do not agree on, each once, with the
@@ -163,39 +184,4 @@ func lengthsText(p workload.Point) string {
 		fmt.Fprint(&b, i-first, p.Lengths[first])
 	}
 	return b.String()
-}
-
-// Write writes the comparison as a table, with the notes below it.
-func (c *Comparison) Write(w io.Writer) error {
-	var columns format.Columns[PointComparison]
-	columns.Add("point", func(p PointComparison) string { return p.Point.String() })
-	columns.Add("first s", func(p PointComparison) string { return format.Seconds(p.First.Value) })
-	columns.Add("second s", func(p PointComparison) string { return format.Seconds(p.Second.Value) })
-	columns.Add("trials", func(p PointComparison) string { return fmt.Sprintf("%d, %d", p.First.N, p.Second.N) })
-	columns.Add("ratio", func(p PointComparison) string { return format.Ratio(p.Ratio) })
-	columns.Add("99 % interval", func(p PointComparison) string {
-		return format.Known(p.High > 0, format.Ratio(p.Low)+"–"+format.Ratio(p.High))
-	})
-	columns.Add("p", func(p PointComparison) string { return format.P(p.P) })
-	columns.Add("the second is", func(p PointComparison) string { return verdict(p.Comparison) })
-	var b bytes.Buffer // whose writes do not fail
-	if err := columns.WriteTable(&b, "Times of the second run over those of the first", c.Points, 1); err != nil {
-		return fmt.Errorf("bench: writing a table: %w", err)
-	}
-	for _, note := range c.Notes {
-		fmt.Fprintf(&b, "Note: %s.\n", note)
-	}
-	_, err := plain.Writer(w).Write(b.Bytes())
-	return err
-}
-
-// verdict returns the outcome in words.
-func verdict(c stat.Comparison) string {
-	switch {
-	case !c.Differ:
-		return "not shown to differ"
-	case c.Ratio > 1:
-		return format.Percent(c.Ratio-1, 1) + " slower"
-	}
-	return format.Percent(1-c.Ratio, 1) + " faster"
 }

@@ -85,12 +85,12 @@ func TestCompareRunsNotes(t *testing.T) {
 	}, c.Notes[:6])
 	assert.Contains(t, c.Notes[6], "without a match in the other run: batch size 2, batch size 4")
 	var text strings.Builder
-	require.NoError(t, c.Write(&text))
+	require.NoError(t, c.Write(&text, "first", "second", 80))
 	assert.Contains(t, text.String(), "│ batch size 1 │")
-	assert.Contains(t, text.String(), "not shown to differ │")
+	assert.Contains(t, text.String(), "too few trials │")
 	assert.Contains(t, text.String(), "Note: points whose prompts differ: batch size 1.\n")
-	assert.Equal(t, "3.0 % slower", verdict(stat.Comparison{Ratio: 1.03, Differ: true}))
-	assert.Equal(t, "3.0 % faster", verdict(stat.Comparison{Ratio: 0.97, Differ: true}))
+	assert.Equal(t, "3.0 % slower", verdict(stat.Comparison{Ratio: 1.03, Low: 1.01, High: 1.05, Differ: true}))
+	assert.Equal(t, "3.0 % faster", verdict(stat.Comparison{Ratio: 0.97, Low: 0.95, High: 0.99, Differ: true}))
 }
 
 // The same lengths have the same text, however a point has them.

@@ -21,15 +21,18 @@
 //
 // # Reports
 //
-// [Results.WriteReport] writes all tables and texts. [Results.WriteFiles] writes them into files
-// together with CSV files, plots and results.json, from which the Results can be read again.
+// [Results.WriteShort] writes the answer on a page: what was measured, whether it can be trusted, a
+// table and a finding for each study. [Results.WriteReport] writes all tables and texts.
+// [Results.WriteFiles] writes the latter into files together with CSV files, plots and
+// results.json, from which the Results can be read again. [Publish] does both after a run.
 //
-//	err = errors.Join(results.WriteReport(os.Stdout), results.WriteFiles("results/now"))
+//	results, err := report.Publish("results/now", os.Stdout)
 //
 // # Several runs
 //
-// [Compare] reports which points of two runs differ, and by how much. [NewScaling] reports what
-// more devices gain, from runs of the same points with different tensor_parallel_size.
+// [Compare] reports which points of two runs differ, and by how much; [Comparison.Judge] reports
+// whether one is slower than the other by a limit. [NewScaling] reports what more devices gain,
+// from runs of the same points with different tensor_parallel_size.
 //
 // A soak test has a journal and a report of another kind; see [WriteSoak].
 package report

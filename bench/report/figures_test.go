@@ -38,7 +38,7 @@ func TestFiguresOfEverySize(t *testing.T) {
 		}
 		other := New(extremeJournal(t, r))
 		var b bytes.Buffer
-		require.NoError(t, Compare(New(j), other).Write(&b))
+		require.NoError(t, Compare(New(j), other).Write(&b, "first", "second", 80))
 		require.NoError(t, WriteSoak(&b, extremeSoak(r)))
 		assert.Empty(t, noNumber.FindAllString(b.String(), -1), i)
 		if t.Failed() {

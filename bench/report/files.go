@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"vllmgo/bench/internal/files"
+	"vllmgo/bench/internal/format"
 	"vllmgo/bench/journal"
 )
 
@@ -19,14 +20,18 @@ func Read(dir string) (*Results, error) {
 	return New(j), nil
 }
 
+// Width returns the width of the terminal that w is, in columns; 80 when it is none.
+func Width(w io.Writer) int { return format.Width(w) }
+
 // Publish computes the results of the run in a directory, writes their files into it and the report
-// to w, and returns the results. It is what a program does after a run.
+// in short to w, as wide as the terminal that w is, and returns the results. It is what a program
+// does after a run.
 func Publish(dir string, w io.Writer) (*Results, error) {
 	r, err := Read(dir)
 	if err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.WriteFiles(dir), r.WriteReport(w))
+	return r, errors.Join(r.WriteFiles(dir), r.WriteShort(w, dir, Width(w)))
 }
 
 // WriteFiles writes the results into files of a directory, and replaces those that are there:

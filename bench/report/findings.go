@@ -10,132 +10,129 @@ import (
 	"vllmgo/bench/workload"
 )
 
-const (
-	// doublingPays is the least gain in throughput, as a fraction, with which a doubling of the
-	// batch pays.
-	doublingPays = 0.25
-	// dip is the least loss of throughput that is a dip, as a fraction of the row before. The
-	// intervals of the two rows must not overlap either.
-	dip = 0.05
-)
+// dip is the least loss of throughput that is a dip, as a fraction of the row before.
+const dip = 0.05
 
-// finding returns in words what the rows of the study show.
-func (s StudyResult) finding() string {
+// generated is the first of the two metrics.
+var generated rate = workload.Point.GeneratedRate
+
+// find sets in words what the rows of the study show, with how certain that is.
+func (s *StudyResult) find() {
 	rows, failed := sound(s.Rows), failedLater(s.Rows)
-	if len(rows) == 0 && failed == "" {
-		return "No row was measured, so there is no finding."
-	}
-	text := ""
 	switch {
+	case len(rows) == 0 && failed == "":
+		s.Finding = "No row was measured, so there is no finding."
+		return
 	case len(rows) == 0:
-		text = "No row is without a failed trial, so there is no finding."
+		s.Finding = "No row is without a failed trial, so there is no finding."
+	case len(rows) == 1:
+		s.Finding = fmt.Sprintf("%s gives %s generated tok/s; no other row has figures to compare it with.",
+			format.Title(rows[0].Point.String()), format.Rate(rows[0].GeneratedPerSecond))
 	case s.Study.Sweep == workload.BatchSize:
-		text = batchSizeFinding(rows)
+		s.Finding, s.Detail = batchSizeFinding(rows)
 	case s.Study.Sweep == workload.SequenceLength:
-		text = sequenceLengthFinding(rows)
+		s.Finding = sequenceLengthFinding(rows)
 	default:
-		text = peakAndDips(rows)
+		s.Finding = linesFinding(rows)
 	}
+	s.Finding += doubtful(rows)
 	if failed != "" {
-		text += " Left out, because a trial failed: " + failed + "."
+		s.Finding += " Left out, because a trial failed: " + failed + "."
 	}
 	if missing := unmeasured(s.Rows); missing != "" {
-		text += " Without figures: " + missing + "."
+		s.Finding += " Without figures: " + missing + "."
 	}
-	return text
-}
-
-// batchSizeFinding returns the scaling efficiency of each batch size, and where doubling stops
-// paying.
-func batchSizeFinding(rows []Row) string {
-	return batchEfficiency(rows) + " " + doublings(rows)
-}
-
-// batchEfficiency returns the scaling efficiency of each batch size: (tok/s at N ÷ tok/s at 1) ÷ N.
-func batchEfficiency(rows []Row) string {
-	first := rows[0]
-	if first.Value != 1 {
-		return "Scaling efficiency needs the row batch size 1, which is missing."
-	}
-	var parts []string
-	for _, r := range rows {
-		efficiency := r.GeneratedPerSecond / first.GeneratedPerSecond / float64(r.Value)
-		parts = append(parts, fmt.Sprintf("%d: %s", r.Value, format.Percent(efficiency, 0)))
-	}
-	return "Scaling efficiency, (tok/s at N ÷ tok/s at 1) ÷ N: " + strings.Join(parts, ", ") + "."
-}
-
-// doublings returns what each doubling of the batch size gains, and where doubling stops paying: at
-// the first doubling after which no other pays.
-func doublings(rows []Row) string {
-	var gains []string
-	stops := "" // the first of the doublings at the end that do not pay
-	for i, after := range rows[1:] {
-		before := rows[i]
-		if after.Value != 2*before.Value {
-			continue
-		}
-		doubling := fmt.Sprintf("%d→%d", before.Value, after.Value)
-		gain := after.GeneratedPerSecond/before.GeneratedPerSecond - 1
-		gains = append(gains, fmt.Sprintf("%s: %s", doubling, format.Change(gain, 0)))
-		if gain >= doublingPays {
-			stops = ""
-		} else if stops == "" {
-			stops = doubling
-		}
-	}
-	if len(gains) == 0 {
-		return "No two measured rows are a doubling apart."
-	}
-	verdict := fmt.Sprintf(
-		"doubling stops paying at %s: none from there on adds %s",
-		stops,
-		format.Percent(doublingPays, 0),
-	)
-	if stops == "" {
-		verdict = fmt.Sprintf("the last adds at least %s, so doubling pays as far as this sweep goes",
-			format.Percent(doublingPays, 0))
-	}
-	return fmt.Sprintf("Gains by doubling: %s; %s.", strings.Join(gains, ", "), verdict)
 }
 
 // sequenceLengthFinding returns the lengths with the most and the least throughput.
 func sequenceLengthFinding(rows []Row) string {
-	best, worst := fastest(rows), slices.MinFunc(rows, byRate)
-	text := fmt.Sprintf("Best length: %d, with %s generated tok/s", best.Value, format.Rate(best.GeneratedPerSecond))
-	if len(rows) == 1 {
-		return text + "; it is the only row with figures."
+	c := newContest(rows, generated)
+	worst := slowest(rows)
+	text := fmt.Sprintf("Fastest length: %s, with %s generated tok/s, %s.", c.best.Name(),
+		format.Rate(c.best.GeneratedPerSecond), c.certainty())
+	loss := format.Percent(1-worst.GeneratedPerSecond/c.best.GeneratedPerSecond, 0)
+	if c.best.above(worst, generated) {
+		return text + fmt.Sprintf(" The lowest is %s, with %s, %s less, %s.", worst.Name(),
+			format.Rate(worst.GeneratedPerSecond), loss, beyond)
 	}
-	return fmt.Sprintf("%s; the slowest is %d, with %s, %s less.", text, worst.Value,
-		format.Rate(worst.GeneratedPerSecond), format.Percent(1-worst.GeneratedPerSecond/best.GeneratedPerSecond, 0))
+	return text
+}
+
+// linesFinding returns the peak and the dips of each line of the rows.
+func linesFinding(rows []Row) string {
+	var texts []string
+	for _, l := range lines(rows) {
+		if len(l.rows) < 2 {
+			continue
+		}
+		text := peakAndDips(l.rows)
+		if l.name != "" {
+			text = l.name + ": " + text
+		}
+		texts = append(texts, text)
+	}
+	if texts == nil {
+		return "No two measured rows differ in one axis alone."
+	}
+	return strings.Join(texts, " ")
 }
 
 // peakAndDips returns the row with the most throughput, and the rows that are slower than the row
 // before with what the scheduler did there.
 func peakAndDips(rows []Row) string {
-	peak := fastest(rows)
-	text := fmt.Sprintf("Peak: %s, with %s generated tok/s. ", peak.Point, format.Rate(peak.GeneratedPerSecond))
-	var dips []string
-	why := ""
+	c := newContest(rows, generated)
+	text := fmt.Sprintf("Peak: %s, with %s generated tok/s, %s.", c.best.Point,
+		format.Rate(c.best.GeneratedPerSecond), c.certainty())
+	var dips, open []string
+	why, need := "", 0
+	var doubted []Row
 	for i, after := range rows[1:] {
 		before := rows[i]
 		loss := 1 - after.GeneratedPerSecond/before.GeneratedPerSecond
-		if loss > dip && after.slowerThan(before) {
-			dips = append(dips, fmt.Sprintf("%s (%s below %s)", after.Point, format.Percent(loss, 0), before.Point))
-			why += explainDip(before, after)
+		if loss <= dip {
+			continue
 		}
+		name := fmt.Sprintf("%s (%s below %s)", after.Point, format.Percent(loss, 0), before.Point)
+		if !before.above(after, generated) {
+			open, doubted = append(open, name), append(doubted, before, after)
+			need = max(need, needed(before, after, generated))
+			continue
+		}
+		dips = append(dips, name)
+		why += explainDip(before, after)
 	}
-	if len(dips) == 0 {
-		return text + fmt.Sprintf("No dips: no row is more than %s below the row before, beyond the intervals.",
-			format.Percent(dip, 0))
+	limit := fmt.Sprintf("more than %s below the one before", format.Percent(dip, 0))
+	if len(dips) > 0 {
+		text += fmt.Sprintf(" Dips, %s, %s: %s.%s", limit, beyond, format.List(dips), why)
 	}
-	return text + fmt.Sprintf("Dips, more than %s below the row before, beyond the intervals: %s.%s",
-		format.Percent(dip, 0), format.List(dips), why)
+	few := only(rows, func(row Row) bool { return !row.certain() })
+	switch {
+	case len(open) > 0:
+		text += fmt.Sprintf(" Perhaps a dip, %s: %s.", undecided("", need, doubted...), format.List(open))
+	case len(dips) == 0 && len(few) > 0:
+		text += fmt.Sprintf(" Whether there are dips is %s.",
+			undecided("", mostOf(few, Row.neededForInterval), few...))
+	case len(dips) == 0:
+		text += fmt.Sprintf(" No dip is shown: no median is %s.", limit)
+	}
+	return text
 }
 
-// byRate orders rows by their generated tokens a second.
-func byRate(a, b Row) int { return cmp.Compare(a.GeneratedPerSecond, b.GeneratedPerSecond) }
+// mostOf returns the greatest value of some rows.
+func mostOf(rows []Row, of func(Row) int) int {
+	most := 0
+	for _, row := range rows {
+		most = max(most, of(row))
+	}
+	return most
+}
 
-// fastest returns the first row with the most generated tokens a second. It panics when there are
-// no rows.
-func fastest(rows []Row) Row { return slices.MaxFunc(rows, byRate) }
+// compareRates orders rows by a rate.
+func compareRates(a, b Row, of rate) int {
+	return cmp.Compare(of(a.Point, a.Elapsed.Value), of(b.Point, b.Elapsed.Value))
+}
+
+// slowest returns the row with the least throughput, of which there must be one.
+func slowest(rows []Row) Row {
+	return slices.MinFunc(rows, func(a, b Row) int { return compareRates(a, b, generated) })
+}

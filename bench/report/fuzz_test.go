@@ -52,7 +52,10 @@ func makeAll(tb testing.TB, text []byte) {
 		assert.NotEqual(tb, "..", f.Name)
 		_ = f.Write(io.Discard)
 	}
-	_ = Compare(r, r).Write(io.Discard)
+	_ = Compare(r, r).Write(io.Discard, "first", "second", 80)
+	_ = Compare(r, r).WriteMarkdown(io.Discard, "first", "second")
+	_ = r.WriteGoBenchmark(io.Discard, "first")
+	_ = r.WriteShort(io.Discard, "results", 80)
 	if s, err := NewScaling(ScalingRun{"one", r}, ScalingRun{"two", r}); err == nil {
 		_ = s.WriteReport(io.Discard)
 	}

@@ -26,9 +26,9 @@ func studyOf(t *testing.T, name string, axes ...workload.Axis) workload.Study {
 func TestFindingsNameWhatVaries(t *testing.T) {
 	for name := range strings.SplitSeq("batch-size sequence-length request-count mine", " ") {
 		study := studyOf(t, name, workload.Axis{Name: "max_num_seqs", Values: []any{1, 2, 4, 8}})
-		r := New(journalOf([]workload.Study{study}, []float64{100, 400, 200, 300}))
-		assert.Equal(t, "Peak: max_num_seqs=2, with 400 generated tok/s. Dips, more than 5 % below the row before,"+
-			" beyond the intervals: max_num_seqs=4 (50 % below max_num_seqs=2).", r.Studies[0].Finding)
+		r := New(repeated(journalOf([]workload.Study{study}, []float64{100, 400, 200, 300})))
+		assert.Equal(t, "Peak: max_num_seqs=2, with 400 generated tok/s, beyond the 95 % intervals. Dips, more than 5 % below the one before,"+
+			" beyond the 95 % intervals: max_num_seqs=4 (50 % below max_num_seqs=2).", r.Studies[0].Finding)
 		var text strings.Builder
 		require.NoError(t, r.WriteReport(&text))
 		assert.NotContains(t, text.String(), "Scaling efficiency")
@@ -57,9 +57,6 @@ func TestCSVHasTheAxes(t *testing.T) {
 		{"3", "16", "float16"}, {"4", "16", "bfloat16"}}, cells(seqs, dtypes))
 	assert.Equal(t, [][]string{{"value", "axis.dtype"}, {"1", "float16"}, {"2", "bfloat16"}}, cells(dtypes))
 	assert.Equal(t, [][]string{{"value", "requests"}, {"8", "4"}, {"16", "4"}}, cells(seqs), "the value is that of the axis")
-	study := studyOf(t, "study", seqs, dtypes)
-	r := New(journalOf([]workload.Study{study}, []float64{1, 2, 3, 4}))
-	assert.Equal(t, "max_num_seqs=8, dtype=float16 to max_num_seqs=16, dtype=bfloat16", summaryRow(r.Studies[0])[1])
 }
 
 // A row of which a trial failed is never the best of anything, and the report says so.
@@ -93,7 +90,6 @@ func TestNothingThatFailedIsRecommended(t *testing.T) {
 				assert.False(t, failed[name], "%s: %s", name, rec.Text)
 			}
 		}
-		assert.Equal(t, len(failed) < len(all), len(r.Recommendations) == 3)
 		for _, s := range r.Studies {
 			best, _, _ := strings.Cut(summaryRow(s)[3], " (")
 			assert.False(t, failed[best], best)
@@ -103,6 +99,7 @@ func TestNothingThatFailedIsRecommended(t *testing.T) {
 					assert.Contains(t, leftOut, name)
 					assert.NotContains(t, before, "Peak: "+name+",")
 					assert.NotContains(t, before, name+" (")
+					assert.NotContains(t, before, "Fastest length: "+row.Name()+",")
 				}
 			}
 		}

@@ -29,10 +29,9 @@ func (r *Results) WriteLatencyPlot(w io.Writer, s StudyResult) error {
 		}
 		panels[i%2] = append(panels[i%2], p)
 	}
-	panels[0][0].Y.Label.Text, panels[1][0].Y.Label.Text = s.Study.Parameter, s.Study.Parameter
-	heading := fmt.Sprintf("%s, how latencies are distributed\n%s, %s",
-		format.Title(s.Study.Parameter), r.model(), r.setting())
-	height := 2*(vg.Length(len(rows))*1.1+2.6)*vg.Centimeter + 2*vg.Centimeter
+	panels[0][0].Y.Label.Text, panels[1][0].Y.Label.Text = s.parameter(), s.parameter()
+	heading := r.plotTitle(format.Title(s.parameter()) + ", how latencies are distributed")
+	height := 2*(vg.Length(len(rows))*1.1+2.6)*vg.Centimeter + 2.5*vg.Centimeter
 	return writePanels(w, heading, legend{}, height, panels)
 }
 

@@ -29,7 +29,7 @@ func (r *Results) writeLatencyTable(w io.Writer, s StudyResult) error {
 		})
 	}
 	columns.Add("cost", func(row Row) string { return format.Change(row.Latency.Slowdown, 1) })
-	caption := format.Title(s.Study.Parameter) + ": latencies in ms, p50/p90/p95/p99, and what measuring them cost"
+	caption := format.Title(s.parameter()) + ": latencies in ms, p50/p90/p95/p99, and what measuring them cost"
 	return columns.WriteTable(w, caption, rows, 1)
 }
 

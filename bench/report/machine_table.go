@@ -31,7 +31,7 @@ func (r *Results) writeMachineTable(w io.Writer, s StudyResult) error {
 	if slices.ContainsFunc(rows, Row.onGPUs) {
 		addGPUColumns(&columns)
 	}
-	return columns.WriteTable(w, format.Title(s.Study.Parameter)+": what the machine did (medians)", rows, 1)
+	return columns.WriteTable(w, format.Title(s.parameter())+": what the machine did (medians)", rows, 1)
 }
 
 // knownTrials returns the median of a figure over the trials of which it is known as text, and how

@@ -47,7 +47,7 @@ func TestControlCharacters(t *testing.T) {
 	}
 	other := New(journalOf(preset(t, workload.PresetFull), rates...))
 	var compared, soaked bytes.Buffer
-	require.NoError(t, Compare(r, other).Write(&compared))
+	require.NoError(t, Compare(r, other).Write(&compared, "first"+escape, "second", 80))
 	soak := &journal.Soak{
 		Header:  journal.SoakHeader{Model: "m" + escape, Command: []string{"c" + escape}},
 		Windows: []journal.SoakWindow{{Requests: 1, Elapsed: time.Second}},

@@ -53,6 +53,9 @@ func lacking(texts ...string) []rune {
 	return missing
 }
 
+// lackingPrefix begins the note about such characters.
+const lackingPrefix = "plots show ? for each of these characters, which their font lacks: "
+
 // lackingNote returns a note about the characters of texts that plots do not show; empty when there
 // are none.
 func lackingNote(texts ...string) string {
@@ -60,5 +63,5 @@ func lackingNote(texts ...string) string {
 	if missing == nil {
 		return ""
 	}
-	return "plots show ? for each of these characters, which their font lacks: " + string(missing)
+	return lackingPrefix + string(missing)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"vllmgo/bench/internal/format"
-	"vllmgo/bench/workload"
 )
 
 const (
@@ -22,101 +21,173 @@ const (
 type Recommendation struct {
 	// Goal is "maximum throughput", "lower latency" or "resource efficiency".
 	Goal string `json:"goal"`
-	// Text is the advice.
+	// Requests is what the requests of all rows are that were compared, such as "128 input and 64
+	// output tokens".
+	Requests string `json:"requests"`
+	// Text is the advice, with how certain it is.
 	Text string `json:"text"`
+	// Detail is what else to know about it.
+	Detail string `json:"detail"`
 	// Rows are the rows that it rests on, such as "batch size 8".
 	Rows []string `json:"rows"`
 }
 
-// recommend returns a recommendation for each goal, from the rows of all studies that have figures
-// and no failed trial; none without such rows.
+// recommend returns a recommendation for each goal and each kind of requests, from the rows of all
+// studies that have figures and no failed trial. Rows with requests of other lengths are not
+// compared, and a row without another of its kind is no choice.
 func (r *Results) recommend() []Recommendation {
-	all := r.rows()
-	rows := sound(all)
-	if len(rows) == 0 {
-		return nil
+	var all []Recommendation
+	for _, rows := range alike(sound(r.rows())) {
+		if len(rows) < 2 {
+			continue
+		}
+		of := requestsText(rows[0])
+		for _, rec := range []Recommendation{
+			r.recommendThroughput(rows), recommendLatency(rows), r.recommendEfficiency(rows),
+		} {
+			rec.Requests = of
+			all = append(all, rec)
+		}
 	}
-	among := fmt.Sprintf("of all %d rows", len(rows))
-	switch {
-	case len(rows) < len(measured(all)):
-		among = fmt.Sprintf("of the %s without a failed trial", format.Count(len(rows), "row"))
-	case len(rows) < len(all):
-		among = fmt.Sprintf("of the %d rows that have figures", len(rows))
+	return all
+}
+
+// alike returns rows in groups whose requests have the same lengths, in the order of the rows.
+func alike(rows []Row) [][]Row {
+	var keys []string
+	var groups [][]Row
+	for _, row := range rows {
+		key := requestsText(row)
+		i := slices.Index(keys, key)
+		if i < 0 {
+			i = len(keys)
+			keys, groups = append(keys, key), append(groups, nil)
+		}
+		groups[i] = append(groups[i], row)
 	}
-	return []Recommendation{
-		r.recommendThroughput(rows, among),
-		r.recommendLatency(rows, among),
-		r.recommendEfficiency(rows),
+	return groups
+}
+
+// requestsText returns what the requests of a row are in words. It is the same for rows with
+// requests of the same lengths.
+func requestsText(row Row) string {
+	text := fmt.Sprintf("%d input and %d output tokens", row.InputLen, row.OutputLen)
+	if row.Lengths != nil {
+		text = row.Shape()
 	}
+	if n := row.Completions(); n > 1 {
+		text += fmt.Sprintf(", %d completions", n)
+	}
+	if row.SharedPrefix > 0 {
+		text += fmt.Sprintf(", %d of them shared", row.SharedPrefix)
+	}
+	return text
 }
 
 // recommendThroughput recommends the row with the most throughput.
-func (r *Results) recommendThroughput(rows []Row, among string) Recommendation {
-	best := fastest(rows)
-	text := fmt.Sprintf("%s (%s): %s generated tok/s, the most %s.", best.Point, best.Shape(),
-		format.Rate(best.GeneratedPerSecond), among)
-	text += fmt.Sprintf(" The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
-		format.Seconds(best.Elapsed.Value), best.PeakKVTokens, loadCost(r.engine(best)))
-	return Recommendation{Goal: "maximum throughput", Text: text, Rows: []string{best.Point.String()}}
+func (r *Results) recommendThroughput(rows []Row) Recommendation {
+	c := newContest(rows, generated)
+	return Recommendation{
+		Goal: "maximum throughput",
+		Text: fmt.Sprintf("%s: %s generated tok/s, the most of %d rows, %s.", c.best.Point,
+			format.Rate(c.best.GeneratedPerSecond), len(rows), c.certainty()) + doubtful([]Row{c.best}),
+		Detail: fmt.Sprintf("The batch completes in %s s and demands %d KV tokens; loading its engine took %s.",
+			format.Seconds(c.best.Elapsed.Value), c.best.PeakKVTokens, loadCost(r.engine(c.best))),
+		Rows: []string{c.best.Point.String()},
+	}
 }
 
 // recommendLatency recommends the row with the least completion time for each token of a request,
-// and of the rows of its study that are about as quick, the one with the most throughput. It
-// prefers the rows of the batch-size study: their requests are alike, while a shorter prompt is
-// quicker by itself.
-func (r *Results) recommendLatency(rows []Row, among string) Recommendation {
-	alike := only(rows, func(row Row) bool { return r.study(row).Sweep == workload.BatchSize })
-	if len(alike) > 0 && len(alike) < len(rows) {
-		rows, among = alike, fmt.Sprintf("of the %s that differ in batch size only", format.Count(len(alike), "row"))
+// and of the rows that are about as quick, the one with the most throughput.
+func recommendLatency(rows []Row) Recommendation {
+	c := newContest(rows, requestRate)
+	rec := Recommendation{
+		Goal: "lower latency",
+		Text: fmt.Sprintf("%s: %s for each token of a request, the least of %d rows, %s.", c.best.Point,
+			milliseconds(c.best.perToken()), len(rows), c.certainty()) + doubtful([]Row{c.best}),
+		Rows: []string{c.best.Point.String()},
 	}
-	quickest := slices.MinFunc(rows, func(a, b Row) int { return cmp.Compare(a.perToken(), b.perToken()) })
-	text := fmt.Sprintf("%s (%s): completes in %s s, %s for each token of a request, the least %s.", quickest.Point,
-		quickest.Shape(), format.Seconds(quickest.Elapsed.Value), milliseconds(quickest.perToken()), among)
 	near := only(rows, func(row Row) bool {
-		return row.Study == quickest.Study && float64(row.perToken()) <= nearQuickest*float64(quickest.perToken())
+		return float64(row.perToken()) <= nearQuickest*float64(c.best.perToken())
 	})
-	names := []string{quickest.Point.String()}
-	if best := fastest(near); best.ID() == quickest.ID() {
-		text += fmt.Sprintf(" No row of its study gives more throughput within %.1f times that.", nearQuickest)
-	} else {
-		text += fmt.Sprintf(" Within %.1f times that, %s gives %.1f times the throughput: "+
-			"%s a token and %s generated tok/s.",
-			nearQuickest, best.Point, best.GeneratedPerSecond/quickest.GeneratedPerSecond,
-			milliseconds(best.perToken()), format.Rate(best.GeneratedPerSecond))
-		names = append(names, best.Point.String())
+	best := newContest(near, generated).best
+	if best.ID() == c.best.ID() {
+		rec.Detail = fmt.Sprintf("No row has more throughput within %.1f times that.", nearQuickest)
+		return rec
 	}
-	return Recommendation{Goal: "lower latency", Text: text, Rows: names}
+	rec.Detail = fmt.Sprintf("Within %.1f times that, by the medians, %s gives %.1f times the throughput: "+
+		"%s a token and %s generated tok/s.", nearQuickest, best.Point,
+		best.GeneratedPerSecond/c.best.GeneratedPerSecond, milliseconds(best.perToken()),
+		format.Rate(best.GeneratedPerSecond))
+	rec.Rows = append(rec.Rows, best.Point.String())
+	return rec
 }
 
 // recommendEfficiency recommends, of the rows that are about as fast as the fastest, the one with
 // the least demand for KV cache, and of several such rows the one that completes first.
 func (r *Results) recommendEfficiency(rows []Row) Recommendation {
-	best := fastest(rows)
+	best := newContest(rows, generated).best
 	near := only(rows, func(row Row) bool { return row.GeneratedPerSecond >= nearFastest*best.GeneratedPerSecond })
-	leanest := slices.MinFunc(near, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
-	})
-	text := fmt.Sprintf(
-		"%s (%s): demands %d KV tokens and completes in %s s; loading its engine took %s.",
-		leanest.Point,
-		leanest.Shape(),
-		leanest.PeakKVTokens,
-		format.Seconds(leanest.Elapsed.Value),
-		loadCost(r.engine(leanest)),
-	)
-	text += fmt.Sprintf(" Of the rows with at least %s of the most throughput it demands the least: "+
-		"%s generated tok/s",
-		format.Percent(nearFastest, 0), format.Rate(leanest.GeneratedPerSecond))
-	names := []string{leanest.Point.String()}
-	if leanest.ID() == best.ID() {
-		text += ", which is the most."
-	} else {
-		text += fmt.Sprintf(", %s of %s, which demands %d KV tokens and completes in %s s.",
+	leanest := slices.MinFunc(near, compareDemand)
+	rec := Recommendation{
+		Goal: "resource efficiency",
+		Text: fmt.Sprintf("%s: demands %d KV tokens, the least of the rows with %s of the most throughput or more, %s.",
+			leanest.Point, leanest.PeakKVTokens, format.Percent(nearFastest, 0),
+			nearCertainty(leanest, best)) + doubtful([]Row{leanest}),
+		Detail: fmt.Sprintf("It completes in %s s, with %s generated tok/s; loading its engine took %s.",
+			format.Seconds(leanest.Elapsed.Value), format.Rate(leanest.GeneratedPerSecond), loadCost(r.engine(leanest))),
+		Rows: []string{leanest.Point.String()},
+	}
+	if leanest.ID() != best.ID() {
+		rec.Detail += fmt.Sprintf(" That is %s of %s, which demands %d KV tokens and completes in %s s.",
 			format.Percent(leanest.GeneratedPerSecond/best.GeneratedPerSecond, 0), best.Point, best.PeakKVTokens,
 			format.Seconds(best.Elapsed.Value))
-		names = append(names, best.Point.String())
+		rec.Rows = append(rec.Rows, best.Point.String())
 	}
-	return Recommendation{Goal: "resource efficiency", Text: text, Rows: names}
+	return rec
+}
+
+// compareDemand orders rows by their demand for KV cache, and then by their time.
+func compareDemand(a, b Row) int {
+	return cmp.Or(cmp.Compare(a.PeakKVTokens, b.PeakKVTokens), cmp.Compare(a.Elapsed.Value, b.Elapsed.Value))
+}
+
+// nearCertainty returns how sure it is that a row has at least nearFastest of the throughput of the
+// best.
+func nearCertainty(row, best Row) string {
+	b, e := best.estimate(generated), row.estimate(generated)
+	switch need := max(row.neededForInterval(), best.neededForInterval()); {
+	case need > 0:
+		return undecided("", need, row, best)
+	case row.ID() == best.ID() || e.Low >= nearFastest*b.High:
+		return beyond
+	default:
+		n := max(len(row.Trials), len(best.Trials))
+		reach := e.Value - e.Low + nearFastest*(b.High-b.Value)
+		return undecided("", neededFor(n, reach, e.Value-nearFastest*b.Value), row, best)
+	}
+}
+
+// recommendations returns the recommendations in words, each with what it compares.
+func (r *Results) recommendations(detail bool) []string {
+	var texts []string
+	for _, rec := range r.Recommendations {
+		text := fmt.Sprintf("%s (%s): %s", format.Title(rec.Goal), rec.Requests, rec.Text)
+		if detail {
+			text += " " + rec.Detail
+		}
+		texts = append(texts, text)
+	}
+	rows := r.rows()
+	switch failed := failedLater(rows); {
+	case failed != "":
+		texts = append(texts, "Not recommended, because a trial failed: "+failed+".")
+	case len(measured(rows)) == 0:
+		texts = append(texts, "None: no row was measured.")
+	case len(texts) == 0:
+		texts = append(texts, "None: no two rows have requests of the same lengths.")
+	}
+	return texts
 }
 
 // milliseconds returns a time in milliseconds, with the unit.

@@ -24,7 +24,7 @@ func (r *Results) WriteReport(w io.Writer) error {
 		}
 	}
 	b.WriteString("\n")
-	if err := r.writeSummary(&b); err != nil {
+	if err := r.writeSummary(&b, fmt.Sprintf("Results summary: %s, %s", r.model(), r.setting()), tableWidth); err != nil {
 		return fmt.Errorf("bench: writing the summary: %w", err)
 	}
 	r.writeRecommendations(&b)
@@ -95,22 +95,15 @@ func (r *Results) writeStudy(b *bytes.Buffer, s StudyResult) error {
 	if err := r.writeTable(b, s); err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "%s\n", s.Finding)
+	fmt.Fprintf(b, "%s\n", strings.TrimSpace(s.Finding+" "+s.Detail))
 	return errors.Join(r.writeLatencyTable(b, s), r.writeMachineTable(b, s))
 }
 
 // writeRecommendations writes the recommendations as a list.
 func (r *Results) writeRecommendations(b *bytes.Buffer) {
 	b.WriteString("\nRecommendations\n")
-	for _, rec := range r.Recommendations {
-		fmt.Fprintf(b, "- %s: %s\n", format.Title(rec.Goal), rec.Text)
-	}
-	failed := failedLater(r.rows())
-	switch {
-	case len(r.Recommendations) == 0 && failed == "":
-		b.WriteString("- None: no row was measured.\n")
-	case failed != "":
-		fmt.Fprintf(b, "- Not recommended, because a trial failed: %s.\n", failed)
+	for _, text := range r.recommendations(true) {
+		fmt.Fprintf(b, "- %s\n", text)
 	}
 }
 

@@ -21,7 +21,7 @@ type Results struct {
 	// Studies are the results of the studies, in the order of the header.
 	Studies []StudyResult `json:"studies"`
 	// Recommendations rest on the rows that were measured and of which no trial failed. There are
-	// none without such rows.
+	// none without two such rows whose requests have the same lengths.
 	Recommendations []Recommendation `json:"recommendations"`
 	// Problems are failures of whole engines, an end that the run did not come to, damage to the
 	// journal, and characters that plots lack.
@@ -36,8 +36,10 @@ type StudyResult struct {
 	Study workload.Study `json:"study"`
 	// Rows has one row for each of the study's points, in their order.
 	Rows []Row `json:"rows"`
-	// Finding is what the rows show about the swept parameter, in words.
+	// Finding is what the rows show about the swept parameter in words, with how certain that is.
 	Finding string `json:"finding"`
+	// Detail has the figures that the finding rests on, in words; empty when the rows have them.
+	Detail string `json:"detail,omitempty"`
 }
 
 // New computes the results of a journal.
@@ -49,7 +51,7 @@ func New(j *journal.Journal) *Results {
 		for _, p := range study.Points {
 			s.Rows = append(s.Rows, newRow(j, p, engines.Others(shared, p.ID(), j.Times)))
 		}
-		s.Finding = s.finding()
+		s.find()
 		r.Studies = append(r.Studies, s)
 	}
 	r.Recommendations = r.recommend()
@@ -85,7 +87,7 @@ func sharing(j *journal.Journal) []engines.Group {
 
 // plotTexts returns the texts of the plots that come from the run.
 func (r *Results) plotTexts() []string {
-	texts := []string{r.model(), r.setting()}
+	texts := []string{r.plotTitle("")}
 	for _, s := range r.Studies {
 		texts = append(texts, s.Study.Parameter, s.Study.Unit)
 		for _, row := range s.Rows {

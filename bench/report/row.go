@@ -50,6 +50,8 @@ type Row struct {
 	Checks []Check `json:"checks,omitempty"`
 	// Notes explain why the point failed, or what to know about its figures.
 	Notes []string `json:"notes,omitempty"`
+	// Marks are what Notes say, without the row's own figures. Rows share them in the short report.
+	Marks []string `json:"marks,omitempty"`
 }
 
 // Status is what became of a point.
@@ -69,7 +71,7 @@ const (
 func newRow(j *journal.Journal, p workload.Point, others [][]time.Duration) Row {
 	row := Row{Point: p, Status: Missing}
 	for _, note := range p.LengthsFile.Notes(p.Requests) {
-		row.addNote(note)
+		row.addSharedNote(note)
 	}
 	violated := row.addFailures(j)
 	row.addTrials(j)
@@ -94,11 +96,11 @@ func (r *Row) addFailures(j *journal.Journal) (violated Check) {
 			continue
 		}
 		if f.Latency {
-			r.addNote("no latencies: " + f.Reason)
+			r.addSharedNote("no latencies: " + f.Reason)
 			continue
 		}
 		r.Status = Failed
-		r.addNote(f.Reason)
+		r.addSharedNote(f.Reason)
 		if f.Check != "" {
 			violated = Check{Name: f.Check, Detail: f.Reason}
 			r.Checks = []Check{violated}
@@ -187,12 +189,6 @@ func (r Row) estimate(of rate) stat.Estimate[float64] {
 		// The longest time is the lowest rate.
 		Low: of(r.Point, r.Elapsed.High), High: of(r.Point, r.Elapsed.Low),
 	}
-}
-
-// slowerThan reports whether the row generates fewer tokens a second than another, and the
-// intervals of the two do not overlap.
-func (r Row) slowerThan(other Row) bool {
-	return r.estimate(workload.Point.GeneratedRate).High < other.estimate(workload.Point.GeneratedRate).Low
 }
 
 // perToken returns the completion time divided by the output length: how long a request waits for

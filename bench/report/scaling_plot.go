@@ -16,9 +16,8 @@ import (
 // tensor_parallel_size, with its range, and the ideal line, on which twice the devices are twice as
 // fast. A study without any figures is an error.
 func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
-	title := fmt.Sprintf("Scaling over devices, %s: %s\n%s",
-		study.Study.Parameter, s.common.model(), s.common.setting())
-	p := newCurvePlot(title, "tensor parallel size", "speed-up over the smallest size")
+	p := newCurvePlot(s.common.plotTitle("Scaling over devices, "+study.Study.Parameter), "tensor parallel size",
+		"speed-up over the smallest size")
 	var sizes []int
 	for i, point := range study.Points {
 		rows := point.measured()
@@ -49,7 +48,7 @@ func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
 
 // plotTexts returns the texts of the plots that come from the runs.
 func (s *Scaling) plotTexts() []string {
-	texts := []string{s.common.model(), s.common.setting()}
+	texts := []string{s.common.plotTitle("")}
 	for _, study := range s.Studies {
 		texts = append(texts, study.Study.Parameter)
 		for _, p := range study.Points {

@@ -39,9 +39,8 @@ func (r *Results) WriteSchedulerPlot(w io.Writer, s StudyResult) error {
 	for _, p := range panels[len(panels)-1] {
 		p.X.Label.Text = "time since the batch was handed over (s)"
 	}
-	heading := fmt.Sprintf("%s, what the scheduler did, as of the last step that had ended\n%s, %s",
-		format.Title(s.Study.Parameter), r.model(), r.setting())
-	height := vg.Length(len(rows))*3.8*vg.Centimeter + 3*vg.Centimeter
+	heading := r.plotTitle(format.Title(s.parameter()) + ", what the scheduler did, as of the last step that had ended")
+	height := vg.Length(len(rows))*3.8*vg.Centimeter + 3.5*vg.Centimeter
 	return writePanels(w, heading, legend, height, panels)
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,11 +54,16 @@ func (r *Results) model() string {
 // setting returns what every table names besides the model.
 func (r *Results) setting() string {
 	s := r.engineSetting()
-	if s.dtype == "" {
-		s.dtype = "auto"
-	}
 	return fmt.Sprintf("dtype %s, %s, TP %s, engine %s, preset %s",
-		s.dtype, s.device, s.tensorParallel, s.mode, r.Header.Preset)
+		cmp.Or(s.dtype, "auto"), s.device, s.tensorParallel, s.mode, r.Header.Preset)
+}
+
+// plotTitle returns the title of a plot: what it shows, the model, the machine, vLLM and the date,
+// and the setting.
+func (r *Results) plotTitle(what string) string {
+	s := r.engineSetting()
+	return fmt.Sprintf("%s: %s\n%s\ndtype %s, engine %s, preset %s", what, r.model(),
+		joined(r.hardware(), r.version(), r.date()), cmp.Or(s.dtype, "auto"), s.mode, r.Header.Preset)
 }
 
 // caption returns the caption of a study's table: a title, what is the same for all points, the

@@ -3,9 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"strings"
 
 	"vllmgo/bench/internal/format"
 	"vllmgo/bench/workload"
@@ -36,10 +34,10 @@ func (r *Results) writeTable(w io.Writer, s StudyResult) error {
 		columns.Add("cold s", func(row Row) string { return format.Known(cold(row), format.Seconds(row.Cold.Elapsed)) })
 		columns.Add("of the cold time", func(row Row) string { return format.Known(cold(row), row.Cold.String()) })
 	}
-	if err := columns.WriteTable(w, r.caption(format.Title(s.Study.Parameter), s.Study), s.Rows, 1); err != nil {
+	if err := columns.WriteTable(w, r.caption(format.Title(s.parameter()), s.Study), s.Rows, 1); err != nil {
 		return err
 	}
-	return notes.write(w)
+	return notes.write(w, 0)
 }
 
 // rateCell returns a rate of a row, as far as it was measured.
@@ -57,32 +55,4 @@ func checksCell(row Row) string {
 		return "ok"
 	}
 	return fmt.Sprintf("%d failed", failed)
-}
-
-// footnotes are the notes below a table, each of which has a number.
-type footnotes []string
-
-// marks returns the numbers of notes, such as " [1] [3]". It adds the notes that are new.
-func (f *footnotes) marks(notes []string) string {
-	marks := ""
-	for _, note := range notes {
-		i := slices.Index(*f, note)
-		if i < 0 {
-			i = len(*f)
-			*f = append(*f, note)
-		}
-		marks += fmt.Sprintf(" [%d]", i+1)
-	}
-	return marks
-}
-
-// write writes the notes, one a line.
-func (f footnotes) write(w io.Writer) error {
-	for i, note := range f {
-		text := strings.ReplaceAll(strings.TrimSpace(note), "\n", "\n    ")
-		if _, err := fmt.Fprintf(w, "[%d] %s\n", i+1, text); err != nil {
-			return err
-		}
-	}
-	return nil
 }

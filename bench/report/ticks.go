@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,12 +51,21 @@ func decadeTicks(low, high float64) []plot.Tick {
 func logMilliseconds(t time.Duration) float64 { return math.Log10(max(1, float64(t)) / 1e6) }
 
 // valuePosition returns the function that places the swept values on an axis: by their logarithms
-// when each is twice the one before and all have one.
+// when all have one, and each is twice the one before or all are numbers of requests.
 func valuePosition(rows []Row) func(value int) float64 {
-	for i, row := range rows {
-		if row.Value < 1 || i > 0 && row.Value != 2*rows[i-1].Value {
-			return func(value int) float64 { return float64(value) }
-		}
+	double, requests := true, true
+	var values []int
+	for _, row := range rows {
+		values = append(values, row.Value)
+		requests = requests && row.Value == row.Requests
 	}
-	return func(value int) float64 { return math.Log2(float64(value)) }
+	slices.Sort(values)
+	values = slices.Compact(values)
+	for i, value := range values[1:] {
+		double = double && value == 2*values[i]
+	}
+	if values[0] >= 1 && (double || requests) {
+		return func(value int) float64 { return math.Log2(float64(value)) }
+	}
+	return func(value int) float64 { return float64(value) }
 }

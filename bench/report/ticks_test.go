@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,18 +24,22 @@ func TestRateTicks(t *testing.T) {
 	}
 }
 
-// Values that double are placed by their logarithms, if they have any.
+// Values that double, and numbers of requests, are placed by their logarithms, if they have any.
 func TestValuePosition(t *testing.T) {
 	for _, c := range []struct {
 		values []int
 		last   float64
 	}{
-		{[]int{1, 2, 4}, 2}, {[]int{8, 16}, 4}, {[]int{1, 2, 3}, 3}, {[]int{0}, 0}, {[]int{0, 1, 2}, 2}, {[]int{-1, -2, -4}, -4},
+		{[]int{1, 2, 4}, 2}, {[]int{8, 16}, 4}, {[]int{1, 2, 3}, 3}, {[]int{0}, 0}, {[]int{0, 1, 2}, 2}, {[]int{-4, -2, -1}, -1},
 	} {
 		var rows []Row
 		for _, value := range c.values {
 			rows = append(rows, Row{Point: workload.Point{Value: value}})
 		}
 		assert.Equal(t, c.last, valuePosition(rows)(c.values[len(c.values)-1]), "%v", c.values)
+	}
+	for _, study := range []int{0, 2} { // batch sizes and request counts
+		rows := New(journalOf(preset(t, "full")[study:study+1], make([]float64, 6))).Studies[0].Rows
+		assert.InDelta(t, math.Log2(50), valuePosition(rows)(50), 1e-9)
 	}
 }

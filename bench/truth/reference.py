@@ -401,6 +401,7 @@ def dips(rows):
 
 def other_load(trials, engines, cores, first):
     """Checks, other load."""
+    too_short = all(t["usage"].get("short") for t in trials)
     return all(
         t["usage"]["other_cores"] < 0.05 * cores
         and t["usage"]["steal"] < 0.01
@@ -408,7 +409,8 @@ def other_load(trials, engines, cores, first):
         and not any(g.get("other_processes", 0) for g in t["usage"].get("gpus", []))
         for t in trials
     ) and not any(
-        e.get("other_gpu_processes", 0) or e["engine"] == first and e.get("other_load_average", 0) > cores / 2
+        e.get("other_gpu_processes", 0)
+        or too_short and e["engine"] == first and e.get("other_load_average", 0) > cores / 2
         for e in engines
     )
 

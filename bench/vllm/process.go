@@ -19,8 +19,10 @@ const (
 	// workerVariable is set in the environment of a process that measures for another, to the
 	// results directory.
 	workerVariable = "VLLMGO_BENCH_WORKER"
-	// reasonFile is the file descriptor to which such a process writes why it failed.
-	reasonFile = 3
+	// reasonFile is the file descriptor to which such a process writes why it failed, and
+	// progressFile that of its progress. Its standard error is the log.
+	reasonFile   = 3
+	progressFile = 4
 	// stopGrace is how long a process may take to stop after a signal.
 	stopGrace = time.Minute
 )
@@ -48,7 +50,17 @@ func (s Settings) runWorker(ctx context.Context, env map[string]string) error {
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	cmd.Stderr, cmd.ExtraFiles = s.Progress, []*os.File{reason}
+	log, err := openLog(s.Dir)
+	if err != nil {
+		return err
+	}
+	defer log.close()
+	progress, done, err := asFile(s.Progress)
+	if err != nil {
+		return err
+	}
+	defer done()
+	cmd.Stderr, cmd.ExtraFiles = log.File, []*os.File{reason, progress}
 	p, err := child.Start(cmd)
 	reason.Close() // the process has its own
 	if err != nil {
@@ -61,7 +73,11 @@ func (s Settings) runWorker(ctx context.Context, env map[string]string) error {
 	}()
 	select {
 	case <-p.Done():
-		return howItEnded(p.Wait(), <-said)
+		err := howItEnded(p.Wait(), <-said)
+		if died, ok := errors.AsType[crash](err); ok {
+			return crash{died.how + log.tail()}
+		}
+		return err
 	case <-ctx.Done():
 		p.End(stopGrace, stopSignal(ctx))
 		return context.Cause(ctx)
@@ -97,7 +113,8 @@ func howItEnded(exit child.Exit, said string) error {
 // work measures the points of one engine for another process and returns the exit status.
 func work(ctx context.Context, s Settings) int {
 	syscall.CloseOnExec(reasonFile)
-	s.Progress, s.Resume = os.Stderr, true
+	syscall.CloseOnExec(progressFile)
+	s.Progress, s.Resume = os.NewFile(progressFile, "progress"), true
 	ctx, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, restore) // so that a second signal ends the process at once
 	err := runHere(ctx, s, true)

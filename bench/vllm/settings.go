@@ -76,8 +76,8 @@ type Settings struct {
 
 	// Command is the command line, for the record.
 	Command []string
-	// Progress receives a line for each event, and the standard error of the processes that
-	// measure; nil means that nobody reads them.
+	// Progress receives a line for each event; nil means that nobody reads them. The standard error
+	// of the processes that measure goes to the file [LogName] in Dir.
 	Progress io.Writer
 	// Library replaces parts of vllmgo, in tests or for another engine.
 	Library Library

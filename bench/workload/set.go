@@ -88,7 +88,8 @@ func (p Point) with(name string, value any) (Point, error) {
 		p.Set.Sampling = with(p.Set.Sampling, key, value)
 	case "env":
 		if !variable.MatchString(key) {
-			return p, fmt.Errorf("bench: %s=%s: %q cannot be the name of an environment variable; an example: env.OMP_NUM_THREADS",
+			return p, fmt.Errorf("bench: %s=%s: %q cannot be the name of an environment variable; "+
+				"an example: env.OMP_NUM_THREADS",
 				name, settingText(value), key)
 		}
 		p.Set.Env = with(p.Set.Env, key, settingText(value))

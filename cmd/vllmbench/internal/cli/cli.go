@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -26,9 +27,10 @@ const (
 )
 
 // exitHelp describes the exit statuses for users.
-const exitHelp = `The exit status is 0 for success, 1 when something was not measured or could not be done, and 2 when
-the command line is wrong, which includes a folder without results. After a signal it is 128 plus
-the signal's number, and what was measured by then is printed.`
+const exitHelp = `The exit status is 0 for success, 1 when something was not measured or could not
+be done, and 2 when the command line is wrong, which includes a folder without
+results. After a signal it is 128 plus the signal's number, and what was
+measured by then is printed.`
 
 // Main runs the command line and ends the process.
 func Main() {
@@ -100,6 +102,7 @@ func (v *vllmbench) execute(ctx context.Context) int {
 		}
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetArgs(v.args[1:])
 	root.SetOut(v.stdout)
 	root.SetErr(v.stderr)
@@ -113,6 +116,9 @@ func (v *vllmbench) execute(ctx context.Context) int {
 	}
 	if _, usage := errors.AsType[usageError](err); usage || !begun {
 		return statusUsage
+	}
+	if of, ok := errors.AsType[statusError](err); ok {
+		return of.status
 	}
 	return statusFailed
 }

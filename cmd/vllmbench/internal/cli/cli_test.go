@@ -159,11 +159,15 @@ func TestRun(t *testing.T) {
 	assert.True(t, lib.Opened[0].EnforceEager)
 	assert.Contains(t, stdout.String(), "Batch size")
 	assert.NotContains(t, stdout.String(), "random weights")
-	assert.Contains(t, stderr.String(), "results are in "+dir)
 	assert.NotContains(t, stderr.String(), "checksum")
 	report, err := os.ReadFile(filepath.Join(dir, "report.txt"))
 	require.NoError(t, err)
-	assert.Equal(t, stdout.String(), string(report))
+	assert.NotEqual(t, stdout.String(), string(report), "the report in short")
+	assert.True(t, strings.HasSuffix(stdout.String(), "\nDetails: "+filepath.Join(dir, "report.txt")+"\n"))
+
+	status, whole, _ := runVllmbench(t, lib, "replay", "--report", "--verbose", dir)
+	assert.Zero(t, status)
+	assert.Equal(t, string(report), whole)
 }
 
 func TestRunOnGPU(t *testing.T) {
@@ -318,7 +322,7 @@ func TestInterruption(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, status, runHere(ctx, []string{"all", "--out", dir, "--model", "m"}, &stdout, &stderr, lib, []string{string(workload.BatchSize)}))
 		require.Len(t, journalOf(t, dir).Trials, 1)
-		assert.Contains(t, stdout.String(), "│ batch size 1  │")
+		assert.Contains(t, stdout.String(), "│ 1          │")
 		assert.Contains(t, stdout.String(), "(not measured)")
 		assert.Contains(t, stderr.String(), "stopped by signal: "+signal.String())
 	}

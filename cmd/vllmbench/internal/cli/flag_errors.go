@@ -12,11 +12,12 @@ import (
 
 // forms are the forms of the values of flags, by the names that pflag has for their types.
 var forms = map[string]string{
-	"int":      "a whole number, such as 8",
-	"uint64":   "a whole number from 0 on, such as 8",
-	"float64":  "a number, such as 0.05",
-	"duration": "a time with its unit, such as 90s, 5m or 1h30m",
-	"bool":     "true or false",
+	"int":        "a whole number, such as 8",
+	"uint64":     "a whole number from 0 on, such as 8",
+	"float64":    "a number, such as 0.05",
+	"duration":   "a time with its unit, such as 90s, 5m or 1h30m",
+	"bool":       "true or false",
+	"percentage": "a percentage above 0, such as 3%",
 }
 
 // flagError returns the error of the command line for one of pflag, whose words are those of a

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
@@ -71,6 +72,17 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 	}
 }
 
+// The help of each command has lines of at most 80 columns.
+func TestHelpIsNarrow(t *testing.T) {
+	for _, command := range strings.Fields("run replay compare scaling race soak help") {
+		status, stdout, _ := runVllmbench(t, benchtest.NewLibrary("cpu"), command, "--help")
+		assert.Zero(t, status)
+		for line := range strings.Lines(stdout) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, "%s: %s", command, line)
+		}
+	}
+}
+
 // A value that is wrong is refused before anything starts, in the words of users.
 func TestWrongValues(t *testing.T) {
 	for want, commands := range map[string][]string{
@@ -91,7 +103,7 @@ func TestWrongValues(t *testing.T) {
 		`--target is "two"; it must be a number`:                  {"run --target two"},
 		`--text is "maybe"; it must be true or false`:             {"run --text=maybe"},
 		"there is no flag -budget; did you mean --budget?":        {"run -budget 5m", "run -budget=5m"},
-		"there is no flag --lenghts; did you mean --lengths?":     {"run --lenghts x"},
+		"there is no flag --lengthz; did you mean --lengths?":     {"run --lengthz x"},
 		"there is no flag --frobnicate; vllmbench run --help":     {"run --frobnicate"},
 		"there is no flag --latency; vllmbench soak --help":       {"soak --latency"},
 		"axis input_len has the value 8 twice":                    {"run --axis input_len=8,8"},
@@ -169,7 +181,7 @@ func planOf(t *testing.T, args []string) (*bench.Settings, error) {
 }
 
 // Of each two flags both have an effect, or the command line is refused. Every flag of run takes
-// part.
+// part but --verbose, which changes what is printed alone.
 func TestNoFlagOverridesAnother(t *testing.T) {
 	all := samples(t)
 	var names []string
@@ -183,6 +195,7 @@ func TestNoFlagOverridesAnother(t *testing.T) {
 	var o options
 	f := pflag.NewFlagSet("run", pflag.ContinueOnError)
 	o.addRunFlags(f)
+	names = append(names, "verbose")
 	f.VisitAll(func(flag *pflag.Flag) { assert.Contains(t, names, flag.Name, "a flag without a sample") })
 
 	nothing, err := planOf(t, nil)

@@ -29,10 +29,11 @@ func (v *vllmbench) raceCommand() *cobra.Command {
 	var r raceOptions
 	c := &cobra.Command{
 		Use:   "race",
-		Short: "Compare vllmgo with Python, vLLM's HTTP server and vllm bench throughput",
-		Long: `Race runs the same requests with several contenders, in turns and in random order, and compares
-their rates. A contender is KIND or NAME:KIND,SETTING=VALUE,…, where a setting is an engine
-argument, env.VARIABLE, or program, a path of what runs it (another vllmbench for vllmgo and http,
+		Short: "Compare vllmgo with Python, vLLM's server and vllm bench throughput",
+		Long: `Race runs the same requests with several contenders, in turns and in random
+order, and compares their rates. A contender is KIND or
+NAME:KIND,SETTING=VALUE,…, where a setting is an engine argument, env.VARIABLE,
+or program, a path of what runs it (another vllmbench for vllmgo and http,
 another Python for the rest), and a kind is one of
 
   vllmgo           this library
@@ -41,11 +42,11 @@ another Python for the rest), and a kind is one of
   throughput       vllm bench throughput, a process for each point
   throughput-warm  the same with as many warm-up requests
 
-The first is the one with whom the others are compared. A race that was stopped goes on when it is
-started again with the same --out.`,
+The first is the one with whom the others are compared. A race that was stopped
+goes on when it is started again with the same --out.`,
 		Example: `  vllmbench race
-  vllmbench race --contender vllmgo --contender python --model llama-8b --rounds 20 --out results/race
-  vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64,env.OMP_NUM_THREADS=2`,
+  vllmbench race --contender vllmgo --contender python --rounds 20 --out race
+  vllmbench race --contender vllmgo --contender small:vllmgo,max_num_seqs=64`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := errors.Join(o.check(c.Flags()), r.check(c.Flags())); err != nil {
@@ -77,8 +78,9 @@ func (r *raceOptions) addFlags(f *pflag.FlagSet) {
 		&r.contenders,
 		"contender",
 		[]string{"vllmgo", "python", "http", "throughput", "throughput-warm"},
-		"who takes part; repeatable",
+		"who takes part; repeatable (default one of each kind)",
 	)
+	f.Lookup("contender").DefValue = "[]" // the list is too wide for a line
 	f.IntVar(&r.rounds, "rounds", 10, "`number` of times that each contender measures each point")
 	f.IntVar(&r.processRounds, "process-rounds", 3, "the same for contenders that load the model for each point")
 	f.BoolVar(

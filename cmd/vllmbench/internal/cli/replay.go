@@ -22,19 +22,20 @@ func (v *vllmbench) replayCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay FOLDER",
 		Short: "Measure a run's requests again, or remake its report",
-		Long: `Replay draws the requests of a run again from its journal, compares each trial's with the journal's
-SHA-256, and measures them here. The model, dtype, devices, engine mode, warm-up and a fixed
-number of trials are those of that run unless flags say otherwise. Races and soak tests can only be reported again.`,
-		Example: `  vllmbench replay results/20260101T120000                   # measure again
-  vllmbench replay --check-requests results/20260101T120000  # only compare the requests; needs no vLLM
-  vllmbench replay --report results/20260101T120000          # only make tables, plots and report again`,
+		Long: `Replay draws the requests of a run again from its journal, compares each trial's
+with the journal's SHA-256, and measures them here. The model, dtype, devices,
+engine mode, warm-up and a fixed number of trials are those of that run unless
+flags say otherwise. Races and soak tests can only be reported again.`,
+		Example: `  vllmbench replay results/first                   # measure again
+  vllmbench replay --check-requests results/first  # only compare the requests
+  vllmbench replay --report results/first          # only make the report again`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if onlyReport {
-				if err := checkOnly(c.Flags(), "report"); err != nil {
+				if err := checkOnly(c.Flags(), "report", "verbose"); err != nil {
 					return err
 				}
-				return v.reportAgain(folderOf(args[0]))
+				return v.reportAgain(folderOf(args[0]), o.verbose)
 			}
 			if onlyRequests {
 				if err := checkOnly(c.Flags(), "check-requests", "model"); err != nil {
@@ -57,7 +58,7 @@ number of trials are those of that run unless flags say otherwise. Races and soa
 				return v.verify(c.Context(), s.EngineArgs.Model, past)
 			}
 			s.Repeat = past
-			return v.run(c.Context(), s)
+			return v.run(c.Context(), s, o.verbose)
 		},
 	}
 	f := c.Flags()
@@ -105,7 +106,7 @@ func unset(f *pflag.FlagSet, s *vllm.Settings) {
 }
 
 // reportAgain makes the report of a run, a race or a soak test again.
-func (v *vllmbench) reportAgain(dir string) error {
+func (v *vllmbench) reportAgain(dir string, verbose bool) error {
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
 		return err == nil
@@ -124,7 +125,7 @@ func (v *vllmbench) reportAgain(dir string) error {
 			journal.SoakFileName,
 		)
 	}
-	return v.report(dir)
+	return v.report(dir, verbose)
 }
 
 // verify draws a run's requests again and compares them with its journal.

@@ -25,24 +25,24 @@ func (v *vllmbench) runCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Measure a preset, or a study of any settings",
-		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a study of your own:
-every combination of the axes' values. An axis, and a setting that is the same for all points, is
-named
+		Long: `Run measures the studies of a preset or, with --requests, --lengths or --axis, a
+study of your own: every combination of the axes' values. An axis, and a setting
+that is the same for all points, is named
 
   requests, input_len, output_len, shared_prefix
-  NAME                an engine argument of vLLM's, such as max_num_seqs or dtype
-  sampling.NAME       a sampling parameter of vLLM's, such as temperature
-  env.NAME            an environment variable`,
+  NAME             an engine argument of vLLM's, such as max_num_seqs or dtype
+  sampling.NAME    a sampling parameter of vLLM's, such as temperature
+  env.NAME         an environment variable`,
 		Example: `  vllmbench run --preset quick
-  vllmbench run --requests 32 --axis max_num_seqs=8,16,32 --axis enforce_eager=true,false
-  vllmbench run --requests 64 --input-len lognormal:256,0.8 --output-len uniform:16,128 --set sampling.temperature=1
+  vllmbench run --axis max_num_seqs=8,16,32 --axis enforce_eager=true,false
+  vllmbench run --input-len lognormal:256,0.8 --requests 64
   vllmbench run --requests 200 --lengths ShareGPT_V3.json --text`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.checkRun(c.Flags()); err != nil {
 				return err
 			}
-			return v.run(c.Context(), o.settings())
+			return v.run(c.Context(), o.settings(), o.verbose)
 		},
 	}
 	o.addRunFlags(c.Flags())
@@ -81,7 +81,7 @@ func (o *options) addRunFlags(f *pflag.FlagSet) {
 }
 
 // run measures, and prints the report of what was measured.
-func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
+func (v *vllmbench) run(ctx context.Context, s vllm.Settings, verbose bool) error {
 	s.Command, s.Progress, s.Library, s.OneProcess = v.args, v.stderr, v.library, v.oneProcess
 	if _, err := os.Stat(filepath.Join(s.Dir, journal.FileName)); s.Resume && errors.Is(err, fs.ErrNotExist) {
 		return usagef("--resume: %s has no run to go on with; leave --resume out to begin one", s.Dir)
@@ -98,7 +98,7 @@ func (v *vllmbench) run(ctx context.Context, s vllm.Settings) error {
 			s.Dir,
 		)
 	}
-	return withReport(err, v.report(s.Dir))
+	return withReport(err, v.report(s.Dir, verbose))
 }
 
 // makeFolder makes the results folder, before anything that takes long. done removes it again if
@@ -119,14 +119,20 @@ func withReport(err, reportErr error) error {
 	return errors.Join(err, reportErr)
 }
 
-// report prints the report of a run and writes its files, from the journal in its folder.
-func (v *vllmbench) report(dir string) error {
-	results, err := report.Publish(dir, v.stdout)
-	if results == nil {
+// report writes the files of a run, from the journal in its folder, and prints its report: the
+// whole one when verbose is true, and otherwise the short one.
+func (v *vllmbench) report(dir string, verbose bool) error {
+	results, err := report.Read(dir)
+	if err != nil {
 		return err
 	}
 	v.noteUnverified(dir, results.Unverified)
-	fmt.Fprintf(plain.Writer(v.stderr), "results are in %s\n", dir)
+	err = results.WriteFiles(dir)
+	if verbose {
+		err = errors.Join(err, results.WriteReport(v.stdout))
+	} else {
+		err = errors.Join(err, results.WriteShort(v.stdout, dir, report.Width(v.stdout)))
+	}
 	if err == nil && !results.Complete() {
 		err = errors.New("not every point was measured; the report says which and why")
 	}

@@ -34,6 +34,7 @@ type options struct {
 	warmUp               string
 	cold                 bool
 	resume               bool
+	verbose              bool
 	timeout              time.Duration
 
 	// Of run alone; run.go and study_flags.go define their flags.
@@ -131,6 +132,7 @@ func (o *options) addTrialFlags(f *pflag.FlagSet) {
 		false,
 		"go on with the run in the folder of --out, which must have the same settings",
 	)
+	f.BoolVar(&o.verbose, "verbose", false, "print the whole report, which is in report.txt, in place of the short one")
 	f.BoolVar(
 		&o.cold,
 		"cold",
@@ -195,7 +197,8 @@ func (o *options) presetStudies() ([]workload.Study, error) {
 // checkTrials is check for the flags of addTrialFlags and for those of run alone.
 func (o *options) checkTrials(f *pflag.FlagSet) error {
 	notebook := o.preset == workload.PresetNotebook
-	if err := checkAbove(f, "trials", "target", "budget", "timeout", "goodput-ttft", "goodput-tpot", "goodput-e2e"); err != nil {
+	err := checkAbove(f, "trials", "target", "budget", "timeout", "goodput-ttft", "goodput-tpot", "goodput-e2e")
+	if err != nil {
 		return err
 	}
 	switch {

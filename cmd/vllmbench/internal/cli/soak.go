@@ -18,11 +18,11 @@ func (v *vllmbench) soakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "soak",
 		Short: "Send many requests through an engine, and watch throughput and memory",
-		Long: `Soak sends requests through an engine in one sequence: they are drawn when the engine can take them,
-and each output is checked and dropped when it comes. The table has throughput and memory for each
-twentieth of the requests.`,
-		Example: `  vllmbench soak                       # 100,000 requests of 128 input and 8 output tokens
-  vllmbench soak --requests 1000000 --set max_num_batched_tokens=16384 --out results/soak   # results/soak/soak.txt`,
+		Long: `Soak sends requests through an engine in one sequence: they are drawn when the
+engine can take them, and each output is checked and dropped when it comes. The
+table has throughput and memory for each twentieth of the requests.`,
+		Example: `  vllmbench soak  # 100,000 requests of 128 input and 8 output tokens
+  vllmbench soak --requests 1000000 --set max_num_batched_tokens=16384`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.study.name = "soak"
