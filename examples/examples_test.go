@@ -65,6 +65,7 @@ func TestPrograms(t *testing.T) {
 			"stopped: vllmgo: generation stopped: context deadline exceeded", "some tokens came before: true", "The capital of France is Paris"}},
 		{"tensorparallel", []string{"--model", testenv.TinyLlamaWithTokenizer(t), "--load-format", "dummy"}, []string{
 			"on 2 ×", "The capital of France is"}},
+		{"replicas", []string{"--model", model, "--prompts", "9"}, []string{"0 plus one is", "9 prompts on 2 engines"}},
 		{"jsonlines", []string{"--model", model}, []string{`{"index":0,"text":" Paris`}},
 	} {
 		t.Run(c.program, func(t *testing.T) {

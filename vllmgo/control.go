@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Metrics are the engine's counts as of its last step. Totals are since the engine was made. With
+// Metrics are the engine's counts as of its last step, or those of an idle engine. Totals are since the engine was made. With
 // DataParallelSize above 1 they are sums over the replicas that are alive, each since its start.
 type Metrics struct {
 	// Replicas is the number of engines that are alive, ReplicaRestarts the number of times that

@@ -53,6 +53,32 @@
 // call waits at most five seconds for that step. [LLM.Close] waits ten, and then kills the engine's
 // processes.
 //
+// # Many engines
+//
+// With [EngineArgs].DataParallelSize above 1, an LLM has so many engines, its replicas, each with a
+// copy of the model and in a Python process of its own. One engine keeps a GPU busy only when the
+// model is large: vLLM's front end and engine core are one Python process each. All methods are the
+// same:
+//
+//   - A call goes to the replica with the fewest unfinished prompts. Generate, Encode, Classify,
+//     Score and BeamSearch divide their prompts. When there are more than the engines run at a time,
+//     replicas take further ones as some end.
+//   - Methods that concern the engine itself, such as [LLM.LoadLoRA] and [LLM.Sleep], reach all
+//     replicas. [LLM.Metrics] adds them up.
+//   - Replica i has the seed Seed + i, so that equal prompts get samples of their own. With a seed
+//     in SamplingParams, it makes no difference which replica completes a prompt. Greedy outputs are
+//     those of one engine that is given the same batches: in bfloat16 and float16, the size of a
+//     batch changes the order of sums, and with it a token now and then.
+//   - When a replica dies, what it had not completed runs on others, and a note is logged. The replica
+//     is started again, three times within ten minutes at most. A stream that has yielded something
+//     ends with [ErrEngineDead]. A call of which three replicas die ends with an error. When no
+//     replica is left, calls end with ErrEngineDead.
+//
+// On GPUs, each replica gets TensorParallelSize × PipelineParallelSize of its own while there are
+// any. Further ones share them, and have GPUMemoryUtilization or KVCacheMemoryBytes together. On a
+// CPU, the cores are divided. [Info].Placement says who has what. Engines that share a GPU take
+// turns on it, unless NVIDIA's Multi-Process Service runs (nvidia-cuda-mps-control -d).
+//
 // # Python
 //
 // The first call finds a Python that has vLLM, as pyembed.Locate describes, and starts it in the
@@ -68,10 +94,11 @@
 //
 // # Processes and memory
 //
-// With [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes.
+// With one engine and [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes.
 // [LLM.Close] ends them and waits. If the program ends in any other way, SIGKILL included, the
 // kernel ends them. With [InProcess], the engine shares the Go process; one such engine can be open
-// at a time. Each engine has a private folder for sockets and temporary files, which Close removes.
+// at a time. Replicas are in processes of their own in any case, and with OwnProcess each has
+// its engine in yet another one. Each engine has a private folder for sockets and temporary files, which Close removes.
 // The next engine removes those of programs that ended without Close.
 //
 // While an engine is open, Python's garbage collector leaves out the objects that existed when it

@@ -148,7 +148,10 @@ class Engine:
     def metrics(self):
         if self.counters is None:
             raise Refused("the engine keeps no statistics: set EngineArgs.DisableLogStats to new(false)")
-        return self.counters.values
+        if self.llm.llm_engine.has_unfinished_requests():
+            return self.counters.values
+        # The last step may have been one of requests that were removed after it.
+        return self.counters.values | {"Running": 0, "Waiting": 0, "KVCacheUsage": 0.0}
 
     def info(self):
         return describe(self.llm.llm_engine.vllm_config) | {

@@ -418,6 +418,7 @@ func (i *isolation) testMix(t *testing.T) {
 		group.Wait()
 	}
 	both := []vllmgo.Prompt{i.good[0].prompt, i.good[len(i.good)-1].prompt}
+	both = append(both, both...) // both kinds on each of two engines
 	_, err := i.llm.BeamSearch(t.Context(), both, vllmgo.BeamSearchParams{BeamWidth: 2, MaxTokens: 2})
 	if i.llm.Info().Device == "cpu" {
 		assert.ErrorContains(t, err, "make a call for the prompts with an adapter")

@@ -46,11 +46,14 @@ class Replica:
 
     def load(self, kwargs, own_process, placement):
         """Makes the engine where the program has placed it."""
+        import torch
         from vllmgo_engine import Engine
 
         bridge.set_environment(placement["Environment"])
         if placement["Cores"]:
             os.sched_setaffinity(0, placement["Cores"])
+            # torch was imported with all cores, and more threads than cores would wait for each other at every step.
+            torch.set_num_threads(len(placement["Cores"]))
         kwargs = bridge.share_memory(json.loads(kwargs), placement["Sharers"])
         if placement["Measured"]:
             os.environ["VLLMGO_MEASURED"] = placement["Measured"]
