@@ -2,6 +2,7 @@
 #include "capi.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
@@ -30,6 +31,7 @@ static char *message(const char *format, const char *detail) {
 }
 
 char *pyembed_load(const char *path) {
+	// It also makes the symbols global of a library that is loaded already with RTLD_LOCAL.
 	void *lib = dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 	if (lib == NULL) return message("%s", dlerror());
 #define RESOLVE_NAME(name) \
@@ -45,9 +47,27 @@ char *pyembed_load(const char *path) {
 	return NULL;
 }
 
+const char *pyembed_hidden_by(void) {
+	Dl_info first;
+	void *global = dlsym(RTLD_DEFAULT, "Py_InitializeEx");
+	if (global == (void *)pyembed_Py_InitializeEx || dladdr(global, &first) == 0) return NULL;
+	return first.dli_fname;
+}
+
 int pyembed_foreign(void) {
-	int (*initialized)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "Py_IsInitialized");
-	return initialized != NULL && initialized() != 0;
+	int found = 0;
+	void *program = dlopen(NULL, RTLD_LAZY);
+	struct link_map *map = NULL;
+	if (program == NULL || dlinfo(program, RTLD_DI_LINKMAP, &map) != 0) return 0;
+	for (; map != NULL && !found; map = map->l_next) {
+		void *lib = dlopen(map->l_name, RTLD_LAZY | RTLD_NOLOAD);
+		if (lib == NULL) continue;
+		int (*initialized)(void) = (int (*)(void))dlsym(lib, "Py_IsInitialized");
+		found = initialized != NULL && initialized() != 0;
+		dlclose(lib);
+	}
+	dlclose(program);
+	return found;
 }
 
 int pyembed_forked;

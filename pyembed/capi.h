@@ -204,6 +204,10 @@ PYEMBED_EXCEPTIONS(PYEMBED_DECLARE)
 // Returns NULL, or an error message to free.
 char *pyembed_load(const char *path);
 
+// Returns the file of another Python whose symbols extension modules would find instead of those of the library that is
+// loaded, or NULL.
+const char *pyembed_hidden_by(void);
+
 // How to start the interpreter: what the same python did when it ran by itself.
 typedef struct {
 	const char *program_name;
@@ -215,7 +219,8 @@ typedef struct {
 // free. *state is the calling thread's state.
 char *pyembed_start(const pyembed_settings *settings, PyThreadState **state);
 
-// Reports whether the process already runs a Python that pyembed did not start.
+// Reports whether the process already runs a Python that pyembed did not start. It looks into each loaded library,
+// since a plugin may have loaded Python for itself, with RTLD_LOCAL.
 int pyembed_foreign(void);
 
 // Names the function that ends a forked process, helpers.py's end_child. It keeps a reference.

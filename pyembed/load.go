@@ -29,6 +29,11 @@ func load(library, advice string) error {
 		return fmt.Errorf("pyembed: cannot load %s: %w; repair or reinstall that Python (CPython 3.%d to 3.%d), "+
 			"or name another %s", library, takeMessage(message), minMinor, maxMinor, advice)
 	}
+	if other := C.pyembed_hidden_by(); other != nil {
+		return fmt.Errorf("pyembed: cannot run %s: the program has loaded another Python before, %s, and extension "+
+			"modules would find that one's symbols; name that Python %s, or load it with RTLD_LOCAL where the "+
+			"program needs it", library, C.GoString(other), advice)
+	}
 	return nil
 }
 

@@ -56,7 +56,8 @@ func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 	}
 	if C.pyembed_foreign() != 0 {
 		return nil, errors.New("pyembed: the process runs a Python already, which pyembed did not start: " +
-			"a Go library that a Python program loads cannot embed Python; run the Go code as a program of its own")
+			"a Go library that a Python program loads cannot embed Python, and neither can a program of which another "+
+			"library does; run the Go code as a program of its own")
 	}
 	python, err := Locate(ctx, config)
 	if err != nil {
