@@ -77,12 +77,18 @@ func (t *Thread) call(ctx context.Context, fn func(*Py) error) error {
 	outer := t.ctx
 	t.ctx = ctx
 	defer func() { py.thread, t.ctx = nil, outer }()
+	// Small calls on a thread of LockThread often have the same context.
+	restore, err := py.carryContext(outer != nil || t.jobs != nil)
+	if err != nil {
+		return err
+	}
+	defer restore()
 	if ctx.Done() == nil {
 		return fn(py)
 	}
 	stop := t.watch(ctx)
 	interrupted := false
-	err := func() error {
+	err = func() error {
 		defer func() {
 			interrupted = stop()
 			t.stopTracing(py)

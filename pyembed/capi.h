@@ -165,7 +165,10 @@ typedef struct {
 #define PYEMBED_FUNCTIONS_PUBLIC(API, CHECKED_API) \
 	CHECKED_API(PyNew, PyContext_New, (void), ()) \
 	API(int, PyContext_Enter, (PyObject * context), (context)) \
-	API(int, PyContext_Exit, (PyObject * context), (context))
+	API(int, PyContext_Exit, (PyObject * context), (context)) \
+	CHECKED_API(PyNew, PyContextVar_Set, (PyObject * var, PyObject *value), (var, value)) \
+	CHECKED_API(PyStatus, PyContextVar_Reset, (PyObject * var, PyObject *token), (var, token)) \
+	CHECKED_API(PyStatus, PyContextVar_Get, (PyObject * var, PyObject *otherwise, PyObject **value), (var, otherwise, value))
 
 // Exceptions that C code raises or tells apart: variables that point to the classes.
 #define PYEMBED_EXCEPTIONS(API) \

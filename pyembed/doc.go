@@ -25,6 +25,10 @@
 // environment variables as the python program, and finds the same locale. The working directory is
 // not on sys.path. Linux with glibc is supported.
 //
+// Another part of the program may have loaded the same libpython before, in any way. Start refuses,
+// with an error, when Python runs already, or when the symbols of another libpython are global. One
+// that is loaded with RTLD_LOCAL does no harm while nobody runs it.
+//
 // # Threads
 //
 // [Interpreter.Do] runs a function on one of a bounded pool of OS threads, holding the GIL. The
@@ -106,6 +110,9 @@
 // When the context of a Do ends, the exception _pyembed.Interrupted is raised in the Python code
 // that runs there. Only code that catches every BaseException can catch it. Such code gets another
 // one after a second, and then again and again, wherever it tries to go on, until the Do ends.
+//
+// Only the thread of the Do is interrupted. Threads that its Python code starts go on, and a Go
+// function that they call can look at the context, where it reaches them: see [Py.Context].
 //
 // Some moments are spared, and the exception comes when they are over: imports, which would leave a
 // module half made, logging, and moments in which a with statement or Python's own library takes or

@@ -21,8 +21,8 @@ type goFunc struct {
 }
 
 // Func makes a Python callable of a Go function. The function runs on the thread that calls it,
-// which holds the interpreter, and is kept while the callable is. Its [Py.Context] is that of
-// the Do that runs on the thread.
+// which holds the interpreter, and is kept while the callable is. It gets the context of the Do
+// that calls it: see [Py.Context].
 //
 // An error that it returns is raised in Python: a Python exception as itself, another error as
 // _pyembed.GoError, a panic as _pyembed.GoPanic. When such an exception comes back to Go, errors.Is
@@ -54,7 +54,9 @@ func pyembedCall(handle C.uintptr_t, args, kwargs *C.PyObject) *C.PyObject {
 	f := cgo.Handle(handle).Value().(*goFunc)
 	t := f.rt.current()
 	if t == nil { // a thread that Python made
-		t = &Thread{rt: f.rt, id: C.py_PyThread_get_thread_ident(), attached: true, ctx: context.Background()}
+		t = &Thread{rt: f.rt, id: C.py_PyThread_get_thread_ident(), attached: true}
+		t.carrying = (&Py{thread: t}).carriedContext()
+		t.ctx = t.carrying
 		t.handle = cgo.NewHandle(t)
 		C.pyembed_set_current(C.uintptr_t(t.handle))
 		defer func() {

@@ -1,6 +1,7 @@
 """What pyembed does in Python rather than in C."""
 
 import atexit
+import contextvars
 import enum
 import faulthandler
 import gc
@@ -146,6 +147,9 @@ def lend(address, size, fmt, owner):
     array._owner = owner
     return memoryview(array).cast("B").cast(fmt)
 
+
+# Refers to the Go context of the Do that runs.
+carried = contextvars.ContextVar("_pyembed.carried")
 
 # What Interrupt looks at: where each thread is, where Python's own library is, and the numbers of opcodes.
 current_frames = sys._current_frames

@@ -44,6 +44,8 @@ type Interpreter struct {
 	sweeper *Thread
 
 	helpers *Object
+	// carried is the context variable that has the context of a call; see carry.go.
+	carried *Object
 	// interrupted and insistent are the exceptions that it raises, first the one and then the
 	// other.
 	interrupted, insistent *Object

@@ -23,6 +23,13 @@ type Py struct {
 
 // Context returns the context given to Do. In a Go function that Python calls, it is the context of
 // the Do that runs on the thread.
+//
+// On a thread that Python made, no Do runs. There it is the context of the Do whose contextvars the
+// thread has. asyncio.to_thread hands them on, contextvars.copy_context().run takes them anywhere,
+// and Python 3.14 can give them to each new thread (thread_inherit_context). Otherwise
+// threading.Thread and the executors of concurrent.futures hand nothing on, and it is
+// context.Background(). So a Python function that gives work to an executor submits
+// contextvars.copy_context().run and the work.
 func (py *Py) Context() context.Context { return py.ctx }
 
 // check panics when py is not valid any more.

@@ -56,7 +56,7 @@ func StartContext(ctx context.Context, config Config) (*Interpreter, error) {
 	}
 	if C.pyembed_foreign() != 0 {
 		return nil, errors.New("pyembed: the process runs a Python already, which pyembed did not start: " +
-			"a Go library that a Python program loads cannot embed Python, and neither can a program of which another "+
+			"a Go library that a Python program loads cannot embed Python, and neither can a program of which another " +
 			"library does; run the Go code as a program of its own")
 	}
 	python, err := Locate(ctx, config)
@@ -149,6 +149,9 @@ func (rt *Interpreter) setUp(py *Py, config Config) error {
 		return err
 	}
 	rt.helpers = helpers
+	if rt.carried, err = helpers.Attr(py, "carried"); err != nil {
+		return err
+	}
 	endChild, err := helpers.Attr(py, "end_child")
 	if err != nil {
 		return err

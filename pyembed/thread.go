@@ -31,6 +31,8 @@ type Thread struct {
 	attached bool
 	// ctx is the context of the innermost call, or nil. Only the thread itself uses it.
 	ctx context.Context
+	// carrying is the context that Python's contextvars have on the thread; see carry.go.
+	carrying context.Context
 	// insisting is true when an exception is raised again when code catches it; see
 	// [Interpreter.setUpInterrupts].
 	insisting atomic.Bool
@@ -57,7 +59,8 @@ var (
 
 func (rt *Interpreter) newThread(jobs chan *job) *Thread {
 	return &Thread{
-		rt: rt, jobs: jobs, caught: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+		rt: rt, jobs: jobs, carrying: context.Background(),
+		caught: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
