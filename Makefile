@@ -50,6 +50,7 @@ test: ## Run all tests
 	@scripts/test-setup
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python scripts/test-pythons $(TEST_PYTHONS)
 	@python=$$(scripts/setup); VLLMGO_PYTHON=$$python $(gotestsum) -p 1 $(ARGS) ./...
+	@go test -count=1 ./bench/stat # the simulations that the race detector makes too slow
 
 test-0.24: ## Run vllmgo's tests with the oldest vLLM that is supported
 	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python $(gotestsum) $(ARGS) ./vllmgo

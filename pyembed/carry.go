@@ -46,8 +46,8 @@ func (py *Py) carryContext(restores bool) (restore func(), err error) {
 	}, nil
 }
 
-// same reports whether two contexts are the same. Those that are neither pointers nor Background may
-// not be comparable, and count as different.
+// same reports whether two contexts are the same. Those that are neither pointers nor Background
+// may not be comparable, and count as different.
 func same(a, b context.Context) bool {
 	return (a == context.Background() || reflect.TypeOf(a).Kind() == reflect.Pointer) && a == b
 }

@@ -90,7 +90,8 @@ type incomparable struct {
 	_ []int
 }
 
-// TestContextsOfSmallCalls makes calls with several contexts on threads that keep their contextvars.
+// TestContextsOfSmallCalls makes calls with several contexts on threads that keep their
+// contextvars.
 func TestContextsOfSmallCalls(t *testing.T) {
 	type key struct{}
 	rt := python(t)

@@ -53,7 +53,8 @@ func (s *scheduler) runBatch(b *batch) {
 	}
 }
 
-// attribute returns an attribute of the engine that is an integer, or otherwise if it cannot be had.
+// attribute returns an attribute of the engine that is an integer, or otherwise if it cannot be
+// had.
 func attribute(c caller, name string, otherwise int) int {
 	var value int
 	if err := c.call(&value, "attribute", name); err != nil {

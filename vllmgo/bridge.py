@@ -114,18 +114,6 @@ def check_args(kwargs):
     check_ranks(kwargs)
 
 
-def share_memory(kwargs, sharers):
-    """The arguments of an engine that shares its devices with others: the memory is what all have together."""
-    from vllm.engine.arg_utils import EngineArgs
-
-    if sharers > 1:
-        utilization = kwargs.get("gpu_memory_utilization", EngineArgs.gpu_memory_utilization)
-        kwargs["gpu_memory_utilization"] = utilization / sharers
-        if "kv_cache_memory_bytes" in kwargs:
-            kwargs["kv_cache_memory_bytes"] //= sharers
-    return kwargs
-
-
 def check_environment():
     """Refuses a variable of vLLM's whose value it cannot read, and names it."""
     from vllm import envs

@@ -8,8 +8,9 @@ import (
 	"slices"
 )
 
-// Metrics are the engine's counts as of its last step, or those of an idle engine. Totals are since the engine was made. With
-// DataParallelSize above 1 they are sums over the replicas that are alive, each since its start.
+// Metrics are the engine's counts as of its last step, or those of an idle engine. Totals are since
+// the engine was made. With DataParallelSize above 1 they are sums over the replicas that are
+// alive, each since its start.
 type Metrics struct {
 	// Replicas is the number of engines that are alive, ReplicaRestarts the number of times that
 	// one was started again after its death.
@@ -127,8 +128,8 @@ func (l *LLM) StopProfile(ctx context.Context) error {
 }
 
 // CollectiveRPC calls a method of every worker, by its name, and returns a result for each: vLLM's
-// LLM.collective_rpc, those of all replicas in order. Results are what encoding/json makes of a JSON value; a method whose result
-// has no form in JSON is an error.
+// LLM.collective_rpc, those of all replicas in order. Results are what encoding/json makes of a
+// JSON value; a method whose result has no form in JSON is an error.
 func (l *LLM) CollectiveRPC(ctx context.Context, method string, args []any, kwargs map[string]any) ([]any, error) {
 	encoded, err := encodeJSON([]any{append([]any{}, args...), kwargs})
 	if err != nil {

@@ -8,9 +8,13 @@ import (
 )
 
 // split divides n prompts among the replicas that are alive, so that each has as much to do as the
-// others, and runs fn for each part, a range of prompts and the replica that is to have it, at once.
-// It returns the first error.
-func (r *replicas) split(ctx context.Context, n int, fn func(ctx context.Context, at *replica, from, to int) error) error {
+// others, and runs fn for each part, a range of prompts and the replica that is to have it, at
+// once. It returns the first error.
+func (r *replicas) split(
+	ctx context.Context,
+	n int,
+	fn func(ctx context.Context, at *replica, from, to int) error,
+) error {
 	all, err := r.alive(ctx)
 	if err != nil {
 		return err
@@ -149,7 +153,13 @@ func (g *generating) take(n int, at *replica) {
 // complete completes a part of the prompts. As they end, it takes more.
 func (g *generating) complete(ctx context.Context, at *replica, from, to int) error {
 	part := &batch{
-		callBase: callBase{ctx: ctx, at: at}, input: g.batch.input.part(from, to), unfinished: to - from, report: g.batch.report,
+		callBase: callBase{
+			ctx: ctx,
+			at:  at,
+		},
+		input:      g.batch.input.part(from, to),
+		unfinished: to - from,
+		report:     g.batch.report,
 	}
 	if g.pulls {
 		part.merged, part.onFinished = true, g.pull(to-from)

@@ -61,18 +61,18 @@
 // same:
 //
 //   - A call goes to the replica with the fewest unfinished prompts. Generate, Encode, Classify,
-//     Score and BeamSearch divide their prompts. When there are more than the engines run at a time,
-//     replicas take further ones as some end.
+//     Score and BeamSearch divide their prompts. When there are more than the engines run at a
+//     time, replicas take further ones as some end.
 //   - Methods that concern the engine itself, such as [LLM.LoadLoRA] and [LLM.Sleep], reach all
 //     replicas. [LLM.Metrics] adds them up.
 //   - Replica i has the seed Seed + i, so that equal prompts get samples of their own. With a seed
-//     in SamplingParams, it makes no difference which replica completes a prompt. Greedy outputs are
-//     those of one engine that is given the same batches: in bfloat16 and float16, the size of a
-//     batch changes the order of sums, and with it a token now and then.
-//   - When a replica dies, what it had not completed runs on others, and a note is logged. The replica
-//     is started again, three times within ten minutes at most. A stream that has yielded something
-//     ends with [ErrEngineDead]. A call of which three replicas die ends with an error. When no
-//     replica is left, calls end with ErrEngineDead.
+//     in SamplingParams, it makes no difference which replica completes a prompt. Greedy outputs
+//     are those of one engine that is given the same batches: in bfloat16 and float16, the size of
+//     a batch changes the order of sums, and with it a token now and then.
+//   - When a replica dies, what it had not completed runs on others, and a note is logged. The
+//     replica is started again, three times within ten minutes at most. A stream that has yielded
+//     something ends with [ErrEngineDead]. A call of which three replicas die ends with an error.
+//     When no replica is left, calls end with ErrEngineDead.
 //
 // On GPUs, each replica gets TensorParallelSize × PipelineParallelSize of its own while there are
 // any. Further ones share them, and have GPUMemoryUtilization or KVCacheMemoryBytes together. On a
@@ -94,12 +94,13 @@
 //
 // # Processes and memory
 //
-// With one engine and [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child processes.
-// [LLM.Close] ends them and waits. If the program ends in any other way, SIGKILL included, the
-// kernel ends them. With [InProcess], the engine shares the Go process; one such engine can be open
-// at a time. Replicas are in processes of their own in any case, and with OwnProcess each has
-// its engine in yet another one. Each engine has a private folder for sockets and temporary files, which Close removes.
-// The next engine removes those of programs that ended without Close.
+// With one engine and [OwnProcess], vLLM's default and vllmgo's on a GPU, the engine runs in child
+// processes. [LLM.Close] ends them and waits. If the program ends in any other way, SIGKILL
+// included, the kernel ends them. With [InProcess], the engine shares the Go process; one such
+// engine can be open at a time. Replicas are in processes of their own in any case, and with
+// OwnProcess each has its engine in yet another one. Each engine has a private folder for sockets
+// and temporary files, which Close removes. The next engine removes those of programs that ended
+// without Close.
 //
 // While an engine is open, Python's garbage collector leaves out the objects that existed when it
 // had loaded (gc.freeze), and it does not run while a Generate is alone on the engine: its walks

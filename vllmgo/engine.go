@@ -1,10 +1,10 @@
 package vllmgo
 
-// engine is one vllm.LLM with engine.py around it: an [embedded] one in this process, or a [replica]
-// in a process of its own.
+// engine is one vllm.LLM with engine.py around it: an [embedded] one in this process, or a
+// [replica] in a process of its own.
 type engine interface {
-	// hold runs fn, which may call methods of the engine meanwhile. One goroutine holds an engine at
-	// a time.
+	// hold runs fn, which may call methods of the engine meanwhile. One goroutine holds an engine
+	// at a time.
 	hold(fn func(c caller) error) error
 	// meanwhile calls a method that may run while others do, and converts its result.
 	meanwhile(result any, method string, args ...any) error
@@ -22,6 +22,6 @@ type caller interface {
 	call(result any, method string, args ...any) error
 }
 
-// reportFunc is told of a generation's progress: requests that have finished, and tokens so far. Nil
-// means that nobody asks.
+// reportFunc is told of a generation's progress: requests that have finished, and tokens so far.
+// Nil means that nobody asks.
 type reportFunc func(finished, tokens int)

@@ -28,8 +28,8 @@ type Info struct {
 	// this process or started by it. What follows describes one of them, but for KVCacheTokens, a
 	// sum, and LoadTime, the longest.
 	DataParallelSize int `json:"data_parallel_size,omitzero"`
-	// Placement has for each of the engines the GPUs that it runs on, as in CUDA_VISIBLE_DEVICES, or
-	// the cores, as in VLLM_CPU_OMP_THREADS_BIND.
+	// Placement has for each of the engines the GPUs that it runs on, as in CUDA_VISIBLE_DEVICES,
+	// or the cores, as in VLLM_CPU_OMP_THREADS_BIND.
 	Placement []string `json:"placement,omitzero"`
 	// MPS is true when NVIDIA's Multi-Process Service runs, with which engines that share a GPU use
 	// it at the same time.

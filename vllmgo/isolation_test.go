@@ -20,8 +20,8 @@ import (
 	"vllmgo/vllmgo"
 )
 
-// TestIsolation throws bad calls among good ones, in both modes and on replicas. Every good call answers as it does
-// alone, and every bad one gets its error.
+// TestIsolation throws bad calls among good ones, in both modes and on replicas. Every good call
+// answers as it does alone, and every bad one gets its error.
 func TestIsolation(t *testing.T) {
 	for name, args := range map[string]vllmgo.EngineArgs{
 		"in-process":  {EngineMode: vllmgo.InProcess},

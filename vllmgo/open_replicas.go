@@ -164,10 +164,16 @@ func (a EngineArgs) checkDataParallel() error {
 	case a.DataParallelSize < 0:
 		return fmt.Errorf("vllmgo: data_parallel_size is %d; it must be at least 1", a.DataParallelSize)
 	case a.DataParallelSize > runtime.NumCPU():
-		return fmt.Errorf("vllmgo: data_parallel_size is %d, but this machine has %d CPU cores, and each engine keeps one busy: "+
-			"lower it", a.DataParallelSize, runtime.NumCPU())
+		return fmt.Errorf(
+			"vllmgo: data_parallel_size is %d, but this machine has %d CPU cores, and each engine keeps one busy: "+
+				"lower it",
+			a.DataParallelSize,
+			runtime.NumCPU(),
+		)
 	case a.DataParallelBackend == "ray":
-		return errors.New(`vllmgo: data_parallel_backend "ray" is not supported yet: leave it out, and all replicas run on this machine`)
+		return errors.New(
+			`vllmgo: data_parallel_backend "ray" is not supported yet: leave it out, and all replicas run on this machine`,
+		)
 	case a.DataParallelBackend != "" && a.DataParallelBackend != "mp":
 		return fmt.Errorf(`vllmgo: data_parallel_backend %q is not "mp"`, a.DataParallelBackend)
 	}
@@ -179,7 +185,10 @@ func (a EngineArgs) checkDataParallel() error {
 	}
 	slices.Sort(others)
 	if len(others) > 0 {
-		return fmt.Errorf("vllmgo: %s: set DataParallelSize alone, and vllmgo does the rest", strings.Join(others, ", "))
+		return fmt.Errorf(
+			"vllmgo: %s: set DataParallelSize alone, and vllmgo does the rest",
+			strings.Join(others, ", "),
+		)
 	}
 	return nil
 }

@@ -44,8 +44,14 @@ func place(h host, n, ranks int, newFile func() (string, error)) (placements, er
 	}
 	groups := min(h.Devices/ranks, n)
 	if groups == 0 {
-		return nil, fmt.Errorf("vllmgo: tensor_parallel_size × pipeline_parallel_size is %d, but this machine has %d GPUs%s: "+
-			"lower them to a product of at most %d", ranks, h.Devices, visibleShare(), h.Devices)
+		return nil, fmt.Errorf(
+			"vllmgo: tensor_parallel_size × pipeline_parallel_size is %d, but this machine has %d GPUs%s: "+
+				"lower them to a product of at most %d",
+			ranks,
+			h.Devices,
+			visibleShare(),
+			h.Devices,
+		)
 	}
 	measured := make([]string, groups)
 	for i := range measured {
@@ -60,10 +66,12 @@ func place(h host, n, ranks int, newFile func() (string, error)) (placements, er
 	for i := range all {
 		group := i % groups
 		all[i] = placement{
-			Environment: map[string]string{visibleDevices: strings.Join(devices(h.Devices)[group*ranks:(group+1)*ranks], ",")},
-			Sharers:     (n - group + groups - 1) / groups,
-			Measured:    measured[group],
-			Measures:    i == group,
+			Environment: map[string]string{
+				visibleDevices: strings.Join(devices(h.Devices)[group*ranks:(group+1)*ranks], ","),
+			},
+			Sharers:  (n - group + groups - 1) / groups,
+			Measured: measured[group],
+			Measures: i == group,
 		}
 	}
 	return all, nil
@@ -97,15 +105,23 @@ const threadBinding = "VLLM_CPU_OMP_THREADS_BIND"
 // placeOnCores divides cores among replicas, unless threadBinding has done so.
 func placeOnCores(cores []int, n, ranks int) (placements, error) {
 	if n*ranks > len(cores) {
-		return nil, fmt.Errorf("vllmgo: data_parallel_size × tensor_parallel_size × pipeline_parallel_size is %d, but this "+
-			"machine has %d CPU cores: lower them to a product of at most %d", n*ranks, len(cores), len(cores))
+		return nil, fmt.Errorf(
+			"vllmgo: data_parallel_size × tensor_parallel_size × pipeline_parallel_size is %d, but this "+
+				"machine has %d CPU cores: lower them to a product of at most %d",
+			n*ranks,
+			len(cores),
+			len(cores),
+		)
 	}
 	own := os.Getenv(threadBinding)
 	bound := own != "" && own != "auto" && own != "nobind"
 	parts := strings.Split(own, "|")
 	if bound && len(parts) != n*ranks {
-		return nil, fmt.Errorf("vllmgo: %s=%s must have cores for each of the %d ranks (data_parallel_size × "+
-			"tensor_parallel_size × pipeline_parallel_size), with | between ranks: correct or unset it", threadBinding, own, n*ranks)
+		return nil, fmt.Errorf(
+			"vllmgo: %s=%s must have cores for each of the %d ranks (data_parallel_size × "+
+				"tensor_parallel_size × pipeline_parallel_size), with | between ranks: correct or unset it",
+			threadBinding, own, n*ranks,
+		)
 	}
 	all := make(placements, n)
 	for i := range all {

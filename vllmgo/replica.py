@@ -54,12 +54,24 @@ class Replica:
             os.sched_setaffinity(0, placement["Cores"])
             # torch was imported with all cores, and more threads than cores would wait for each other at every step.
             torch.set_num_threads(len(placement["Cores"]))
-        kwargs = bridge.share_memory(json.loads(kwargs), placement["Sharers"])
+        kwargs = share_memory(json.loads(kwargs), placement["Sharers"])
         if placement["Measured"]:
             os.environ["VLLMGO_MEASURED"] = placement["Measured"]
             os.environ["VLLMGO_MEASURES"] = str(int(placement["Measures"]))
             kwargs.setdefault("worker_cls", "vllmgo_gpu_worker.Worker")
         self.engine = Engine(json.dumps(kwargs), own_process, self.signal)
+
+
+def share_memory(kwargs, sharers):
+    """The arguments of an engine that shares its devices with others: the memory is what all have together."""
+    from vllm.engine.arg_utils import EngineArgs
+
+    if sharers > 1:
+        utilization = kwargs.get("gpu_memory_utilization", EngineArgs.gpu_memory_utilization)
+        kwargs["gpu_memory_utilization"] = utilization / sharers
+        if "kv_cache_memory_bytes" in kwargs:
+            kwargs["kv_cache_memory_bytes"] //= sharers
+    return kwargs
 
 
 def receive(connection):

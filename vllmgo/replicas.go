@@ -125,7 +125,10 @@ func (r *replicas) wait(c call) error {
 		r.died(at, err)
 		if tries == maxTries {
 			return &callError{message: fmt.Sprintf(
-				"%d replicas died while they worked on the call, which may be the cause; the last one: %s", maxTries, messageOf(err))}
+				"%d replicas died while they worked on the call, which may be the cause; the last one: %s",
+				maxTries,
+				messageOf(err),
+			)}
 		}
 		if !c.reset() {
 			return err
@@ -219,14 +222,23 @@ func (r *replicas) mayRestart(i int, why error) bool {
 	defer r.mu.Unlock()
 	r.lastErr = why
 	now := time.Now()
-	r.deaths[i] = append(slices.DeleteFunc(r.deaths[i], func(t time.Time) bool { return now.Sub(t) > restartWindow }), now)
+	r.deaths[i] = append(
+		slices.DeleteFunc(r.deaths[i], func(t time.Time) bool { return now.Sub(t) > restartWindow }),
+		now,
+	)
 	if len(r.deaths[i]) > maxRestarts {
 		lines.note(fmt.Sprintf("replica %d: %s; it has ended %d times within %v and is not started again",
 			i, messageOf(why), len(r.deaths[i]), restartWindow))
 		return false
 	}
 	r.restarts++
-	lines.note(fmt.Sprintf("replica %d: %s; its unfinished prompts run on others, and it is started again", i, messageOf(why)))
+	lines.note(
+		fmt.Sprintf(
+			"replica %d: %s; its unfinished prompts run on others, and it is started again",
+			i,
+			messageOf(why),
+		),
+	)
 	return true
 }
 
@@ -255,7 +267,9 @@ func (r *replicas) close() error {
 	for i, each := range all {
 		wait.Go(func() {
 			if !each.scheduler.close(each.engine.kill) {
-				errs[i] = errors.New("vllmgo: closing: the engine hangs in a step, and has no process to end: its thread stays")
+				errs[i] = errors.New(
+					"vllmgo: closing: the engine hangs in a step, and has no process to end: its thread stays",
+				)
 				return
 			}
 			errs[i] = explain(each.engine.close())

@@ -55,7 +55,7 @@ func (l *LLM) Stream(ctx context.Context, prompt Prompt, params SamplingParams) 
 			for _, delta := range b.stream.take() {
 				if !yield(delta, nil) {
 					stop()
-					<-waited
+					<-waited //nolint:errcheck // the loop was left, and nobody asks
 					return
 				}
 			}

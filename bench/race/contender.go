@@ -21,8 +21,8 @@ const (
 	// vllm.LLM refuses, it is a script of processes that have an engine and a part of the prompts
 	// each.
 	Python Kind = "python"
-	// HTTP sends each prompt to vLLM's server, all at once, from Go. With data_parallel_size above 1,
-	// there are as many servers, which get prompts in turn.
+	// HTTP sends each prompt to vLLM's server, all at once, from Go. With data_parallel_size above
+	// 1, there are as many servers, which get prompts in turn.
 	HTTP Kind = "http"
 	// Throughput runs `vllm bench throughput`. It loads the model for each point, draws its own
 	// random prompts and does not warm up.

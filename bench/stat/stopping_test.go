@@ -158,8 +158,8 @@ func (c coverage) plus(d coverage) coverage {
 // before. Points that reach the target all the same are covered as others are, or the reason says
 // that nobody knows. docs/benchmarking.md has the table that this logs.
 func TestStoppingCoverage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute")
+	if testing.Short() || raceDetector {
+		t.Skip("takes a minute, and four with the race detector, without which make test runs it")
 	}
 	const few = 100 // points that say nothing about a share
 	noises := []noise{
