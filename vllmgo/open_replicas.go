@@ -110,7 +110,11 @@ func (l *loader) openAgain(ctx context.Context, i int) error {
 // start starts a process, which imports vLLM. The end of ctx kills it.
 func (l *loader) start(ctx context.Context) (*remote, host, error) {
 	var h host
-	r, err := startRemote(ctx, l.bridge)
+	modules, err := archive.get(ctx, openArchive)
+	if err != nil {
+		return nil, h, err
+	}
+	r, err := startRemote(l.bridge, modules)
 	if err != nil {
 		return nil, h, err
 	}
@@ -138,6 +142,7 @@ func (l *loader) load(ctx context.Context, r *remote, i int) error {
 	at := l.at(i)
 	go func() {
 		<-r.process.Done()
+		r.release()
 		l.died(at, errors.New("its process has ended ("+r.process.Wait().String()+")"))
 	}()
 	return nil

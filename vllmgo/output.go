@@ -7,7 +7,8 @@ type Generation struct {
 	// Outputs has one element for each prompt, in the order of the prompts.
 	Outputs []RequestOutput
 	// Elapsed is the time that vLLM's LLM.generate took. For a Shared call, it is the time from its
-	// start to the end of its last request.
+	// start to the end of its last request, and with several engines, from its start until all
+	// outputs are there.
 	Elapsed time.Duration
 	// Shared is true when the engine worked on other calls at the same time, so that Elapsed says
 	// little about its speed.

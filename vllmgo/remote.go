@@ -1,7 +1,6 @@
 package vllmgo
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,12 +29,8 @@ type remote struct {
 	memory []byte
 }
 
-// startRemote starts a Python process that has no engine yet.
-func startRemote(ctx context.Context, b *bridge) (_ *remote, err error) {
-	modules, err := archive.get(ctx, openArchive)
-	if err != nil {
-		return nil, err
-	}
+// startRemote starts a Python process that has no engine yet, from an archive of modules.
+func startRemote(b *bridge, modules *os.File) (_ *remote, err error) {
 	r := &remote{}
 	defer func() {
 		if err != nil {
@@ -146,6 +141,9 @@ const closeTime = 10 * time.Second
 
 func (r *remote) close() error {
 	err := r.call(nil, "close")
+	if errors.Is(err, ErrEngineDead) {
+		err = nil // it has ended already
+	}
 	r.release()
 	select {
 	case <-r.process.Done():

@@ -64,9 +64,9 @@ class Replica:
 
 def share_memory(kwargs, sharers):
     """The arguments of an engine that shares its devices with others: the memory is what all have together."""
-    from vllm.engine.arg_utils import EngineArgs
-
     if sharers > 1:
+        from vllm.engine.arg_utils import EngineArgs
+
         utilization = kwargs.get("gpu_memory_utilization", EngineArgs.gpu_memory_utilization)
         kwargs["gpu_memory_utilization"] = utilization / sharers
         if "kv_cache_memory_bytes" in kwargs:

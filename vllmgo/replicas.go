@@ -95,17 +95,29 @@ func (r *replicas) start(c call) error {
 	}
 	base.at.load += c.weight()
 	r.mu.Unlock()
-	if err = base.at.start(c); err != nil {
-		r.leave(c)
+	if err = base.at.start(c); err != nil { // it was not queued
+		r.unload(base.at, c.weight())
 	}
 	return err
 }
 
-// leave takes a call's weight from its replica's load.
+// leave takes a call's weight from its replica's load, once the call has ended: one that a hung
+// engine does not end must not make room for others there.
 func (r *replicas) leave(c call) {
+	at, weight, done := c.base().at, c.weight(), c.base().done
+	select {
+	case <-done:
+		r.unload(at, weight)
+	default:
+		go func() { <-done; r.unload(at, weight) }()
+	}
+}
+
+// unload takes a weight from a replica's load.
+func (r *replicas) unload(at *replica, weight int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.base().at.load -= c.weight()
+	at.load -= weight
 }
 
 // maxTries is the number of replicas that may die of a call. A prompt that ends every engine would

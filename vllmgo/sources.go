@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"embed"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,14 +20,14 @@ var pythonSources embed.FS
 // archive is the file from which the Python processes of this program import its modules.
 var archive shared[*os.File]
 
-// openArchive makes a file in memory, which goes with this process: a zip archive of the modules,
-// with replica.py as its main module.
-func openArchive() (*os.File, error) {
-	file, err := memoryFile("vllmgo.zip")
-	if err != nil {
-		return nil, err
-	}
-	z := zip.NewWriter(file)
+// openArchive makes an archive of the modules.
+func openArchive() (*os.File, error) { return makeArchive(nil) }
+
+// makeArchive makes a file in memory, which goes with this process: a zip archive of the modules,
+// with replica.py as its main module. The modules that replace names have other texts, by their
+// name in the archive.
+func makeArchive(replace map[string]string) (*os.File, error) {
+	texts := map[string]string{}
 	entries, err := pythonSources.ReadDir(".")
 	if err != nil {
 		return nil, err
@@ -35,11 +37,20 @@ func openArchive() (*os.File, error) {
 		if entry.Name() == "replica.py" {
 			name = "__main__.py"
 		}
+		texts[name] = sourceOf(entry.Name())
+	}
+	maps.Copy(texts, replace)
+	file, err := memoryFile("vllmgo.zip")
+	if err != nil {
+		return nil, err
+	}
+	z := zip.NewWriter(file)
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
 		w, err := z.Create(name)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := w.Write([]byte(sourceOf(entry.Name()))); err != nil {
+		if _, err := w.Write([]byte(texts[name])); err != nil {
 			return nil, err
 		}
 	}
