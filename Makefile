@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup bench race check test test-0.24 truth lint clean
+.PHONY: help setup bench race check test test-0.24 sanitize truth lint clean
 
 # The settings of `make bench` and `make race` that are set become flags of their programs, which document them; ARGS adds
 # others.
@@ -55,6 +55,9 @@ test: ## Run all tests
 test-0.24: ## Run vllmgo's tests with the oldest vLLM that is supported
 	@python=$$(scripts/setup --release 0.24); VLLMGO_PYTHON=$$python $(gotestsum) $(ARGS) ./vllmgo
 
+sanitize: ## Run pyembed's tests with gcc's sanitizers of addresses and undefined behaviour, in two minutes
+	@env -u VIRTUAL_ENV VLLMGO_PYTHON=$$(command -v python3) scripts/sanitize $(ARGS)
+
 # numpy and scipy are for this alone. SEED=N makes other journals, JOURNALS=N so many.
 truth: .cache/truth/installed ## Compare the figures of 1,000 random journals with a second implementation, in Python
 	@go run ./bench/truth $(or $(SEED),1) $(or $(JOURNALS),1000) | .cache/truth/bin/python bench/truth/compare.py
@@ -71,7 +74,7 @@ lint: ## Check formatting and run the static checks
 	go tool staticcheck ./...
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; \
 	else echo 'golangci-lint is not installed: its other checks are not made' >&2; fi
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons scripts/scaling .ci/run; \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/setup scripts/test-setup scripts/test-pythons scripts/sanitize scripts/scaling .ci/run; \
 	else echo 'shellcheck is not installed: the shell scripts are not checked' >&2; fi
 
 clean: ## Remove what these made: .venv, .venv-0.24, .cache and bin, but not results

@@ -214,3 +214,38 @@ func TestWaitForReplica(t *testing.T) {
 		assert.Equal(t, 59*time.Second, time.Since(begin), "Close ends the start")
 	})
 }
+
+// TestHungReplica: an engine that hangs holds the calls that it has, and gets no others.
+func TestHungReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		r := newReplicas(2)
+		l := &LLM{replicas: r, info: Info{MaxModelLen: 1000, VocabSize: 1 << 30}}
+		r.open = func(_ context.Context, i int) error {
+			return r.put(i, &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool {
+				if i == 0 {
+					<-hang
+				}
+				return false
+			}}, make([]int32, 1))
+		}
+		for i := range 2 {
+			require.NoError(t, r.open(t.Context(), i))
+		}
+		short, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		_, err := l.Generate(short, Tokens([]int32{1}), Greedy(1))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "the engine has not finished its step")
+		for range 3 {
+			begin := time.Now()
+			_, err = l.Generate(t.Context(), Tokens([]int32{1}), Greedy(1))
+			require.NoError(t, err)
+			assert.Zero(t, time.Since(begin))
+		}
+		close(hang)
+		synctest.Wait()
+		assert.Zero(t, r.at(0).load, "the call has ended there")
+		require.NoError(t, l.Close())
+	})
+}
