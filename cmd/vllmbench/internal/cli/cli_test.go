@@ -85,16 +85,16 @@ func parse(t *testing.T, args ...string) options {
 }
 
 func TestFlags(t *testing.T) {
-	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", engineMode: "auto", target: 0.02}, parse(t))
+	assert.Equal(t, options{model: "facebook/opt-125m", tensorParallelSize: 1, dataParallelSize: 1, gpuMemoryUtilization: 0.90, dtype: "auto", engineMode: "auto", target: 0.02}, parse(t))
 
-	o := parse(t, "--model", "m", "--tensor-parallel-size", "2", "--gpu-memory-utilization", "0.5",
+	o := parse(t, "--model", "m", "--tensor-parallel-size", "2", "--data-parallel-size", "3", "--gpu-memory-utilization", "0.5",
 		"--dtype", "float16", "--preset", "full", "--engine-mode", "own-process", "--out", "o", "--seed", "18446744073709551615", "--trials", "3",
 		"--target", "0.1", "--budget", "1m", "--warmup", "notebook", "--cold")
-	assert.Equal(t, options{model: "m", tensorParallelSize: 2, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
+	assert.Equal(t, options{model: "m", tensorParallelSize: 2, dataParallelSize: 3, gpuMemoryUtilization: 0.5, dtype: "float16", preset: "full",
 		engineMode: "own-process", out: "o", seed: 1<<64 - 1, trials: 3,
 		target: 0.1, budget: time.Minute, warmUp: "notebook", cold: true}, o)
 	s := o.settings()
-	assert.Equal(t, vllmgo.EngineArgs{Model: "m", TensorParallelSize: 2, GPUMemoryUtilization: 0.5, Dtype: "float16", EngineMode: vllmgo.OwnProcess}, s.EngineArgs)
+	assert.Equal(t, vllmgo.EngineArgs{Model: "m", TensorParallelSize: 2, DataParallelSize: 3, GPUMemoryUtilization: 0.5, Dtype: "float16", EngineMode: vllmgo.OwnProcess}, s.EngineArgs)
 	assert.Equal(t, stat.FixedTrials(3), s.Stopping)
 	assert.Empty(t, new(parse(t)).settings().EngineArgs.EngineMode)
 }
@@ -105,6 +105,7 @@ func TestBadFlags(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--model is empty":                                 {"--model", ""},
 		"--tensor-parallel-size is 0":                      {"--tensor-parallel-size", "0"},
+		"--data-parallel-size is 0":                        {"--data-parallel-size", "0"},
 		"--gpu-memory-utilization is 0; it must be":        {"--gpu-memory-utilization", "0"},
 		"--gpu-memory-utilization is 90; it must be":       {"--gpu-memory-utilization", "90"},
 		"--gpu-memory-utilization is NaN; it must be":      {"--gpu-memory-utilization", "NaN"},
@@ -207,6 +208,7 @@ func TestPresetNotebook(t *testing.T) {
 
 func TestRandomWeights(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	dir := t.TempDir()
 	lib := benchtest.NewLibrary("cpu")
 	var stdout, stderr bytes.Buffer
@@ -218,7 +220,7 @@ func TestRandomWeights(t *testing.T) {
 	assert.Equal(t, string(embedded), string(config))
 	assert.Equal(t, "dummy", lib.Opened[0].LoadFormat)
 	assert.True(t, lib.Opened[0].SkipTokenizerInit)
-	assert.NoDirExists(t, lib.Opened[0].Model, "removed at the end")
+	assert.DirExists(t, lib.Opened[0].Model, "vLLM finds what it compiled by the path")
 	recorded := journalOf(t, dir)
 	assert.True(t, recorded.Header.RandomWeights)
 	assert.Equal(t, "facebook/opt-125m", recorded.Header.Model)
@@ -228,11 +230,15 @@ func TestRandomWeights(t *testing.T) {
 	assert.Equal(t, &journal.ModelSize{Layers: 2*10*13 + 3*10*20, Head: 10 * 200}, recorded.Header.ModelSize)
 	assert.Contains(t, stderr.String(), "measuring its shape with random weights")
 
-	lib.FindModel = nil // nobody is asked for what is only a shape
+	require.Equal(t, 0, runHere(t.Context(), []string{"all", "--out", t.TempDir()}, io.Discard, io.Discard, lib, []string{string(workload.BatchSize)}))
+	assert.Equal(t, lib.Opened[0].Model, lib.Opened[1].Model)
+
+	lib.FindModel = nil                      // nobody is asked for what is only a shape
+	t.Setenv("XDG_CACHE_HOME", "/proc/none") // where nothing can be written
 	dir = t.TempDir()
 	require.Equal(t, 0, runHere(t.Context(), []string{"all", "--out", dir, "--model", "llama-8b"}, &stdout, &stderr, lib, []string{string(workload.BatchSize)}))
-	assert.Equal(t, "dummy", lib.Opened[1].LoadFormat)
-	assert.NoDirExists(t, lib.Opened[1].Model)
+	assert.Equal(t, "dummy", lib.Opened[2].LoadFormat)
+	assert.NoDirExists(t, lib.Opened[2].Model, "removed at the end")
 	assert.Contains(t, stdout.String(), "llama-8b, random weights")
 
 	lib = benchtest.NewLibrary("cpu")

@@ -44,6 +44,7 @@ func TestFlagsThatExcludeEachOther(t *testing.T) {
 		"--axis shared_prefix and --shared-prefix set":         {"run --shared-prefix 4 --axis shared_prefix=1,2"},
 		"--axis engine.dtype and --dtype set the same":         {"run --dtype float16 --axis dtype=float16,float32"},
 		"--set engine.tensor_parallel_size and --tensor-par":   {"run --tensor-parallel-size 2 --set tensor_parallel_size=1"},
+		"--set engine.data_parallel_size and --data-parall":    {"run --data-parallel-size 2 --set data_parallel_size=3"},
 		"--set engine.gpu_memory_utilization and --gpu-mem":    {"run --gpu-memory-utilization 0.5 --set engine.gpu_memory_utilization=1"},
 		"--axis engine.engine_mode and --engine-mode set":      {"run --engine-mode in-process --axis engine_mode=in-process,own-process"},
 		`its point would be called "batch size 1"`:             {"run --name batch-size --requests 2"},
@@ -141,7 +142,7 @@ func TestWrongValues(t *testing.T) {
 func samples(t *testing.T) [][]string {
 	var all [][]string
 	for _, text := range []string{
-		"--model other", "--tensor-parallel-size 2", "--gpu-memory-utilization 0.5", "--dtype float32", "--engine-mode in-process",
+		"--model other", "--tensor-parallel-size 2", "--data-parallel-size 2", "--gpu-memory-utilization 0.5", "--dtype float32", "--engine-mode in-process",
 		"--seed 3", "--preset full", "--preset latency", "--preset notebook", "--sweep batch-size", "--sweep sequence-length",
 		"--trials 3", "--target 0.1", "--budget 1h", "--warmup full", "--timeout 1m", "--cold", "--text", "--latency",
 		"--latency --goodput-ttft 1s", "--latency --goodput-tpot 1s", "--latency --goodput-e2e 1s", "--out here", "--out here --resume",
@@ -150,7 +151,7 @@ func samples(t *testing.T) [][]string {
 		"--axis requests=2,3", "--axis input_len=2,3", "--axis output_len=2,3", "--axis shared_prefix=2,3", "--axis max_num_seqs=2,3",
 		"--axis engine.max_num_seqs=4,5", "--axis dtype=float16,bfloat16", "--axis sampling.top_k=2,3", "--axis env.X=2,3",
 		"--set requests=6", "--set input_len=4", "--set output_len=4", "--set shared_prefix=4", "--set max_num_seqs=6",
-		"--set engine.max_num_seqs=7", "--set tensor_parallel_size=1", "--set gpu_memory_utilization=0.25", "--set engine_mode=own-process",
+		"--set engine.max_num_seqs=7", "--set tensor_parallel_size=1", "--set data_parallel_size=3", "--set gpu_memory_utilization=0.25", "--set engine_mode=own-process",
 		"--set sampling.top_k=4", "--set env.X=4", "--set seed=5", "--set enforce_eager=false",
 	} {
 		all = append(all, strings.Fields(text))

@@ -242,7 +242,6 @@ func (o *options) settings() vllm.Settings {
 			Model:                o.model,
 			Dtype:                o.dtype,
 			TensorParallelSize:   o.tensorParallelSize,
-			DataParallelSize:     o.dataParallelSize,
 			GPUMemoryUtilization: o.gpuMemoryUtilization,
 			EngineMode:           vllmgo.EngineMode(strings.TrimPrefix(o.engineMode, "auto")),
 		},
@@ -256,6 +255,9 @@ func (o *options) settings() vllm.Settings {
 		Timeout:  o.timeout,
 		Cold:     o.cold,
 		Plan:     o.study.plan,
+	}
+	if o.dataParallelSize > 1 {
+		s.EngineArgs.DataParallelSize = o.dataParallelSize
 	}
 	for _, sweep := range o.sweeps {
 		s.Sweeps = append(s.Sweeps, workload.Sweep(sweep))
