@@ -169,9 +169,9 @@ func TestCompareNotesEverySetting(t *testing.T) {
 func TestScalingNotesEverySetting(t *testing.T) {
 	never := []string{".Header.Schema", ".Header.Started", ".Header.Command", ".Header.Preset", ".Header.Cold", ".Header.Latency",
 		".Header.Goodput.TTFT", ".Header.Goodput.TPOT", ".Header.Goodput.E2E", ".Header.Stopping.Target", ".Header.Stopping.Dependence", ".Header.Stopping.Pooled", ".Header.Stopping.MinTrials",
-		".Header.Stopping.MaxTrials", ".Header.Stopping.Budget", ".Header.EngineArgs.TensorParallelSize",
+		".Header.Stopping.MaxTrials", ".Header.Stopping.Budget", ".Header.EngineArgs.TensorParallelSize", ".Header.EngineArgs.DataParallelSize",
 		".Header.Studies.Sweep", ".Header.Studies.Parameter", ".Header.Studies.Unit", ".Header.Studies.Scaled",
-		".Engine.Info.TensorParallelSize", ".Engine.Info.KVCacheTokens", ".Engine.Info.CPUThreads", ".Engine.Info.LoadTime",
+		".Engine.Info.TensorParallelSize", ".Engine.Info.DataParallelSize", ".Engine.Info.Placement", ".Engine.Info.KVCacheTokens", ".Engine.Info.CPUThreads", ".Engine.Info.LoadTime",
 		".Engine.Info.Model", ".Header.Studies.Points.Value", ".Header.Studies.Points.Coordinates.Axis", ".Header.Studies.Points.Coordinates.Value",
 	}
 	first, _ := records{}.results(t, 1, "")

@@ -19,8 +19,8 @@ type ScalingRun struct {
 	*Results
 }
 
-// Scaling reports what more devices gain, from points that were measured with different
-// tensor_parallel_size. [NewScaling] computes it.
+// Scaling reports what more devices or engines gain, from points that were measured with different
+// tensor_parallel_size or data_parallel_size. [NewScaling] computes it.
 type Scaling struct {
 	// Studies have the points in the order of the first run.
 	Studies []ScalingStudy
@@ -38,22 +38,24 @@ type ScalingStudy struct {
 	Points []ScalingPoint
 }
 
-// ScalingPoint is a point with a row for each tensor_parallel_size.
+// ScalingPoint is a point with a row for each size.
 type ScalingPoint struct {
 	// Name is what tables call the point.
 	Name string
-	// Rows are in ascending order of their tensor_parallel_size.
+	// Rows are in ascending order of their [ScalingRow.Size], and of TensorParallelSize where that
+	// is equal.
 	Rows []ScalingRow
 
 	key string // what it has in common with the same point of other runs
 }
 
-// ScalingRow is a point as measured with one tensor_parallel_size. Its figures compare it with the
-// measured row of the point that has the smallest one. They are 0 unless the row was measured.
+// ScalingRow is a point as measured with one size. Its figures compare it with the measured row of
+// the point that has the smallest one. They are 0 unless the row was measured.
 type ScalingRow struct {
 	Row
-	// TensorParallelSize is the number of devices or, on a CPU, of ranks.
-	TensorParallelSize int
+	// TensorParallelSize is the number of devices or, on a CPU, of ranks of one engine.
+	// DataParallelSize is the number of engines, which may share devices.
+	TensorParallelSize, DataParallelSize int
 	// Engine is the engine that measured the row.
 	Engine journal.Engine
 	// Speedup is the throughput divided by that of the smallest size. SpeedupLow and SpeedupHigh
@@ -68,8 +70,30 @@ type ScalingRow struct {
 	results *Results
 }
 
-// NewScaling compares the points of runs with different tensor_parallel_size. One run is enough
-// when its points differ in it.
+// Size returns TensorParallelSize × DataParallelSize.
+func (r ScalingRow) Size() int { return r.TensorParallelSize * r.DataParallelSize }
+
+// compareSize orders rows by their size.
+func (r ScalingRow) compareSize(other ScalingRow) int {
+	return cmp.Or(cmp.Compare(r.Size(), other.Size()), cmp.Compare(r.TensorParallelSize, other.TensorParallelSize))
+}
+
+// label names the row's size: "TP 2", "DP 4" or "TP 2 × DP 4".
+func (r ScalingRow) label() string {
+	switch {
+	case r.DataParallelSize == 1:
+		return fmt.Sprintf("TP %d", r.TensorParallelSize)
+	case r.TensorParallelSize == 1:
+		return fmt.Sprintf("DP %d", r.DataParallelSize)
+	}
+	return fmt.Sprintf("TP %d × DP %d", r.TensorParallelSize, r.DataParallelSize)
+}
+
+// sizeNames are the settings that make the size.
+var sizeNames = []string{"tensor_parallel_size", "data_parallel_size"}
+
+// NewScaling compares the points of runs with different tensor_parallel_size or data_parallel_size.
+// One run is enough when its points differ in one of them.
 //
 // The runs must agree in everything else: model, device, every setting, and the prompts of points
 // with the same name and value, by the SHA-256 in their ledgers. NewScaling returns an error that
@@ -99,7 +123,7 @@ func NewScaling(runs ...ScalingRun) (*Scaling, error) {
 		s.Notes = append(s.Notes, note)
 	}
 	if !several {
-		return nil, errors.New("bench: no point was measured with two tensor_parallel_size: " +
+		return nil, errors.New("bench: no point was measured with two tensor_parallel_size or data_parallel_size: " +
 			"name runs of the same points with different ones")
 	}
 	return s, nil
@@ -127,7 +151,10 @@ func (s *Scaling) addRow(run ScalingRun, study workload.Study, row Row) error {
 	if err != nil {
 		return err
 	}
-	added := ScalingRow{Row: row, TensorParallelSize: max(1, args.TensorParallelSize), run: run.Name, results: run.Results}
+	added := ScalingRow{
+		Row: row, TensorParallelSize: max(1, args.TensorParallelSize), DataParallelSize: max(1, args.DataParallelSize),
+		run: run.Name, results: run.Results,
+	}
 	if row.measured() {
 		added.Engine = run.engine(row)
 	}
@@ -137,9 +164,9 @@ func (s *Scaling) addRow(run ScalingRun, study workload.Study, row Row) error {
 	}
 	p := s.study(study).point(key, scalingName(row.Point))
 	for _, other := range p.Rows {
-		if other.TensorParallelSize == added.TensorParallelSize {
-			return fmt.Errorf("bench: both %s and %s have %s with tensor_parallel_size %d: leave one out",
-				other.run, run.Name, p.Name, added.TensorParallelSize)
+		if other.label() == added.label() {
+			return fmt.Errorf("bench: both %s and %s have %s with %s: leave one out",
+				other.run, run.Name, p.Name, added.label())
 		}
 		if other.ID() == added.ID() && !samePrompts(other.Trials, added.Trials) {
 			return fmt.Errorf("bench: %s and %s measured %s with different prompts: they cannot be compared",
@@ -176,22 +203,22 @@ func (s *ScalingStudy) point(key, name string) *ScalingPoint {
 	return &s.Points[i]
 }
 
-// scalingName returns a point's name without its tensor_parallel_size.
+// scalingName returns a point's name without its size.
 func scalingName(p workload.Point) string {
 	if len(p.Coordinates) == 0 {
 		return p.String()
 	}
 	others := only(p.Coordinates, func(c workload.Coordinate) bool {
-		return strings.TrimPrefix(c.Axis, "engine.") != "tensor_parallel_size"
+		return !slices.Contains(sizeNames, strings.TrimPrefix(c.Axis, "engine."))
 	})
 	return cmp.Or(workload.CoordinatesText(others), p.Shape())
 }
 
-// scalingKey returns a text that is the same for points that differ in their tensor_parallel_size
-// alone. args are the settings of the point's engine.
+// scalingKey returns a text that is the same for points that differ in their size alone. args are
+// the settings of the point's engine.
 func scalingKey(p workload.Point, args vllmgo.EngineArgs) (string, error) {
 	// A directory of random weights has another name each time.
-	args.Model, args.TensorParallelSize = "", 0
+	args.Model, args.TensorParallelSize, args.DataParallelSize = "", 0, 0
 	p.Coordinates, p.Value, p.Set.Engine = nil, 0, nil // args have the settings
 	text, err := json.Marshal([]any{p, args})
 	return string(text), err
@@ -211,7 +238,7 @@ func samePrompts(a, b []journal.Trial) bool {
 
 // relate sorts the rows, and compares each measured row with the first of them.
 func (p *ScalingPoint) relate() {
-	slices.SortFunc(p.Rows, func(a, b ScalingRow) int { return cmp.Compare(a.TensorParallelSize, b.TensorParallelSize) })
+	slices.SortFunc(p.Rows, ScalingRow.compareSize)
 	measured := p.measured()
 	for i := range p.Rows {
 		if p.Rows[i].measured() {
@@ -222,14 +249,14 @@ func (p *ScalingPoint) relate() {
 
 // relate compares a measured row with the one that has the smallest size.
 func (r *ScalingRow) relate(base ScalingRow) {
-	if r.TensorParallelSize == base.TensorParallelSize {
+	if r.label() == base.label() {
 		r.Speedup, r.SpeedupLow, r.SpeedupHigh, r.Efficiency = 1, 1, 1, 1
 		return
 	}
 	r.Speedup = base.Elapsed.Value.Seconds() / r.Elapsed.Value.Seconds()
 	r.SpeedupLow = base.Elapsed.Low.Seconds() / r.Elapsed.High.Seconds()
 	r.SpeedupHigh = base.Elapsed.High.Seconds() / r.Elapsed.Low.Seconds()
-	r.Efficiency = r.Speedup * float64(base.TensorParallelSize) / float64(r.TensorParallelSize)
+	r.Efficiency = r.Speedup * float64(base.Size()) / float64(r.Size())
 }
 
 // measured returns the rows that have figures.

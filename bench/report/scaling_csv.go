@@ -22,6 +22,7 @@ func (s *Scaling) WriteCSV(w io.Writer) error {
 	columns.Add("input_tokens", func(l scalingLine) string { return strconv.Itoa(l.InputTokens()) })
 	columns.Add("output_tokens", func(l scalingLine) string { return strconv.Itoa(l.OutputTokens()) })
 	columns.Add("tensor_parallel_size", func(l scalingLine) string { return strconv.Itoa(l.TensorParallelSize) })
+	columns.Add("data_parallel_size", func(l scalingLine) string { return strconv.Itoa(l.DataParallelSize) })
 	columns.Add("status", func(l scalingLine) string { return string(l.Status) })
 	columns.Add("trials", func(l scalingLine) string { return strconv.Itoa(len(l.Trials)) })
 	addScalingFigures(&columns)

@@ -12,25 +12,26 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// WritePlot writes a plot of a study as PNG: the speed-up of each point against the
-// tensor_parallel_size, with its range, and the ideal line, on which twice the devices are twice as
-// fast. A study without any figures is an error.
+// WritePlot writes a plot of a study as PNG: the speed-up of each point against its size, with its
+// range, and the ideal line, on which twice the devices are twice as fast. A point has a curve for
+// one engine on more and more devices, and one for more and more engines. A study without any
+// figures is an error.
 func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
-	p := newCurvePlot(s.common.plotTitle("Scaling over devices, "+study.Study.Parameter), "tensor parallel size",
+	p := newCurvePlot(s.common.plotTitle("Scaling over devices, "+study.Study.Parameter), s.sizeAxis(),
 		"speed-up over the smallest size")
 	var sizes []int
-	for i, point := range study.Points {
-		rows := point.measured()
-		if len(rows) < 2 {
-			continue
-		}
-		var speedups curve
-		for _, row := range rows {
-			sizes = append(sizes, row.TensorParallelSize)
-			speedups.add(float64(row.TensorParallelSize), row.Speedup, row.SpeedupLow, row.SpeedupHigh)
-		}
-		if err := addCurve(p, point.Name, speedups, plotutil.Color(i), plotutil.Shape(i)); err != nil {
-			return err
+	curves := 0
+	for _, point := range study.Points {
+		for _, series := range point.series() {
+			var speedups curve
+			for _, row := range series.rows {
+				sizes = append(sizes, row.Size())
+				speedups.add(float64(row.Size()), row.Speedup, row.SpeedupLow, row.SpeedupHigh)
+			}
+			if err := addCurve(p, series.name, speedups, plotutil.Color(curves), plotutil.Shape(curves)); err != nil {
+				return err
+			}
+			curves++
 		}
 	}
 	if sizes == nil {
@@ -44,6 +45,45 @@ func (s *Scaling) WritePlot(w io.Writer, study ScalingStudy) error {
 	scaleSizes(&p.X, sizes)
 	startAtZero(p, legendRoom)
 	return writePNG(w, curvePlotHeight, p.Draw)
+}
+
+// sizeAxis names the sizes that the rows differ in.
+func (s *Scaling) sizeAxis() string {
+	tensor, data := false, false
+	for _, study := range s.Studies {
+		for _, l := range study.lines() {
+			tensor, data = tensor || l.TensorParallelSize > 1, data || l.DataParallelSize > 1
+		}
+	}
+	switch {
+	case !data:
+		return "tensor parallel size"
+	case !tensor:
+		return "data parallel size"
+	}
+	return "tensor parallel size (TP) or data parallel size (DP)"
+}
+
+// series is a curve of a plot.
+type series struct {
+	name string
+	rows []ScalingRow
+}
+
+// series returns the measured rows with one engine, and those with one device for each. A series
+// has two rows or more. Rows with several of both are in no series.
+func (p ScalingPoint) series() []series {
+	tensor := only(p.measured(), func(r ScalingRow) bool { return r.DataParallelSize == 1 })
+	data := only(p.measured(), func(r ScalingRow) bool { return r.TensorParallelSize == 1 })
+	switch {
+	case len(tensor) > 1 && len(data) > 1:
+		return []series{{p.Name + ", TP", tensor}, {p.Name + ", DP", data}}
+	case len(tensor) > 1:
+		return []series{{p.Name, tensor}}
+	case len(data) > 1:
+		return []series{{p.Name, data}}
+	}
+	return nil
 }
 
 // plotTexts returns the texts of the plots that come from the runs.

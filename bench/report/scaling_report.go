@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -43,7 +42,11 @@ func (s *Scaling) WriteReport(w io.Writer) error {
 	for _, run := range s.runs {
 		fmt.Fprintf(&b, "Run %s: %s\n", run.Name, strings.Join(run.Header.Command, " "))
 	}
-	b.WriteString(scalingExplanation)
+	if s.replicated() {
+		b.WriteString(replicasExplanation)
+	} else {
+		b.WriteString(scalingExplanation)
+	}
 	for _, study := range s.Studies {
 		b.WriteString("\n")
 		if err := s.writeTable(&b, study); err != nil {
@@ -66,6 +69,18 @@ const scalingExplanation = "Speed-up is a point's throughput over that with the 
 	"measured; " +
 	"efficiency is the\nspeed-up over the ratio of the sizes. Figures are medians, intervals those of the medians.\n"
 
+// replicasExplanation is scalingExplanation for runs with several engines.
+const replicasExplanation = "TP is the tensor parallel size, DP the data parallel size: the number of engines, " +
+	"which may share devices.\nSpeed-up is a point's throughput over that with the smallest TP × DP measured; " +
+	"efficiency is the speed-up over\nthe ratio of the sizes. Figures are medians, intervals those of the medians.\n"
+
+// replicated reports whether a row has several engines.
+func (s *Scaling) replicated() bool {
+	return slices.ContainsFunc(s.Studies, func(study ScalingStudy) bool {
+		return slices.ContainsFunc(study.lines(), func(l scalingLine) bool { return l.DataParallelSize > 1 })
+	})
+}
+
 // scalingLine is a row with the names of its study and its point.
 type scalingLine struct {
 	study, point string
@@ -83,8 +98,8 @@ func (s ScalingStudy) lines() []scalingLine {
 	return lines
 }
 
-// writeTable writes a study as a table: a line for each point and tensor_parallel_size. There is no
-// column for a figure that no row has.
+// writeTable writes a study as a table: a line for each point and size. There is no column for what
+// no row has.
 func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	lines := study.lines()
 	var columns format.Columns[scalingLine]
@@ -93,6 +108,9 @@ func (s *Scaling) writeTable(w io.Writer, study ScalingStudy) error {
 	}
 	columns.Add("point", func(l scalingLine) string { return l.point })
 	columns.Add("TP", func(l scalingLine) string { return fmt.Sprint(l.TensorParallelSize) })
+	if s.replicated() {
+		columns.Add("DP", func(l scalingLine) string { return fmt.Sprint(l.DataParallelSize) })
+	}
 	columns.Add("generated tok/s", func(l scalingLine) string {
 		if !l.measured() {
 			return string(l.Status)
@@ -131,19 +149,26 @@ type gain struct {
 
 // finding returns in words how much each size gains, least and most.
 func (s ScalingStudy) finding() string {
-	gains := map[int][]gain{}
+	gains := map[string][]gain{}
+	var rows []ScalingRow // the first of each size
 	for _, p := range s.Points {
 		for i, row := range p.measured() {
-			if i > 0 {
-				gains[row.TensorParallelSize] = append(gains[row.TensorParallelSize], gain{p.Name, row.Speedup})
+			if i == 0 {
+				continue
 			}
+			if size := row.label(); gains[size] == nil {
+				rows = append(rows, row)
+			}
+			gains[row.label()] = append(gains[row.label()], gain{p.Name, row.Speedup})
 		}
 	}
+	slices.SortStableFunc(rows, ScalingRow.compareSize)
 	var parts []string
-	for _, size := range slices.Sorted(maps.Keys(gains)) {
+	for _, row := range rows {
+		size := row.label()
 		order := func(a, b gain) int { return cmp.Compare(a.speedup, b.speedup) }
 		least, most := slices.MinFunc(gains[size], order), slices.MaxFunc(gains[size], order)
-		text := fmt.Sprintf("TP %d: speed-up %s (%s)", size, format.Fixed(least.speedup, 2), least.point)
+		text := fmt.Sprintf("%s: speed-up %s (%s)", size, format.Fixed(least.speedup, 2), least.point)
 		if len(gains[size]) > 1 {
 			text += fmt.Sprintf(" to %s (%s)", format.Fixed(most.speedup, 2), most.point)
 		}

@@ -24,7 +24,8 @@ func (s *Scaling) compareSettings(first, run ScalingRun) error {
 	}
 	if asked != nil {
 		return fmt.Errorf(
-			"bench: only runs that differ in tensor_parallel_size alone can be compared; these differ in %s",
+			"bench: only runs that differ in %s alone can be compared; these differ in %s",
+			strings.Join(sizeNames, " or "),
 			format.List(asked),
 		)
 	}
@@ -69,22 +70,22 @@ func differing(first, run string, a, b settings) []string {
 	return different
 }
 
-// scalingSettings returns the settings that runs with different tensor_parallel_size must agree on:
+// scalingSettings returns the settings that runs of different sizes must agree on:
 // all but the studies, whose points are compared one by one, and what does not change a point's
 // times.
 func scalingSettings(h journal.Header) settings {
 	h = h.Settings()
-	h.EngineArgs.TensorParallelSize, h.Studies = 0, nil
+	h.EngineArgs.TensorParallelSize, h.EngineArgs.DataParallelSize, h.Studies = 0, 0, nil
 	h.Preset, h.Stopping, h.Cold = "", stat.Stopping{}, false
 	h.Latency, h.Goodput = false, journal.Goodput{} // which come after all trials
 	return flat(h)
 }
 
-// engineFacts returns what a row's engine reports about itself, without what follows from the
-// tensor_parallel_size.
+// engineFacts returns what a row's engine reports about itself, without what follows from the size.
 func engineFacts(row ScalingRow) settings {
 	info := row.Engine.Info
 	info.TensorParallelSize, info.KVCacheTokens, info.CPUThreads, info.LoadTime = 0, 0, "", 0
+	info.DataParallelSize, info.Placement = 0, nil
 	info.Model = "" // as asked for, or a temporary folder
 	return flat(info)
 }

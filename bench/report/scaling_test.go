@@ -105,6 +105,40 @@ func TestScalingOfOneRun(t *testing.T) {
 	assert.Equal(t, "2 requests of 8 input and 4 output tokens", s.Studies[0].Points[0].Name)
 }
 
+// Engines are a size, too.
+func TestScalingOverEngines(t *testing.T) {
+	axes := []workload.Axis{{Name: "tensor_parallel_size", Values: []any{1, 2}}, {Name: "data_parallel_size", Values: []any{1, 2, 4}}}
+	grid, err := workload.NewStudy("grid", benchtest.Point(2, 8, 4), axes...)
+	require.NoError(t, err)
+	s, err := NewScaling(scalingRun(t, 0, factors, func(s *bench.Settings) { s.Studies = []workload.Study{grid} }))
+	require.NoError(t, err)
+	points := s.Studies[0].Points
+	require.Len(t, points, 1)
+	var labels []string
+	for _, row := range points[0].Rows {
+		labels = append(labels, row.label())
+		assert.InDelta(t, factors[row.TensorParallelSize], row.Speedup, 1e-6, "the fake's engines gain nothing")
+		assert.InDelta(t, row.Speedup/float64(row.Size()), row.Efficiency, 1e-6)
+	}
+	assert.Equal(t, []string{"TP 1", "DP 2", "TP 2", "DP 4", "TP 2 × DP 2", "TP 2 × DP 4"}, labels)
+	var report strings.Builder
+	require.NoError(t, s.WriteReport(&report))
+	assert.Contains(t, report.String(), "│ TP │ DP │")
+	assert.Contains(t, report.String(), "DP 2: speed-up 1.00")
+	assert.Contains(t, report.String(), "TP 2 × DP 4: speed-up 1.50")
+	assert.Equal(t, []string{"2 requests of 8 input and 4 output tokens, TP", "2 requests of 8 input and 4 output tokens, DP"},
+		[]string{points[0].series()[0].name, points[0].series()[1].name})
+	var plot bytes.Buffer
+	require.NoError(t, s.WritePlot(&plot, s.Studies[0]))
+
+	data, err := workload.NewStudy("data", benchtest.Point(2, 8, 4), axes[1])
+	require.NoError(t, err)
+	s, err = NewScaling(scalingRun(t, 0, factors, func(s *bench.Settings) { s.Studies = []workload.Study{data} }))
+	require.NoError(t, err)
+	assert.Equal(t, "data parallel size", s.sizeAxis())
+	assert.Len(t, s.Studies[0].Points[0].series(), 1)
+}
+
 // A size whose engine did not open has rows without figures.
 func TestScalingWithoutFigures(t *testing.T) {
 	one, two := scalingRun(t, 1, factors, nil), scalingRun(t, 2, factors, nil)
@@ -143,7 +177,7 @@ func TestScalingRefuses(t *testing.T) {
 		`these differ in model: "facebook/opt-125m" (`:         func(s *bench.Settings) { s.ModelName = "other/model" },
 		`these differ in engine_args.enforce_eager: not set (`: func(s *bench.Settings) { s.EngineArgs.EnforceEager = true },
 		"name runs of the same points with diffe":              func(s *bench.Settings) { s.Studies = benchtest.Tiny(workload.RequestCount) },
-		"with tensor_parallel_size 1: leave one":               func(s *bench.Settings) { s.EngineArgs.TensorParallelSize = 0 },
+		"with TP 1: leave one":                                 func(s *bench.Settings) { s.EngineArgs.TensorParallelSize = 0 },
 	} {
 		_, err := NewScaling(one, scalingRun(t, 2, factors, change))
 		assert.ErrorContains(t, err, want)

@@ -14,15 +14,15 @@ func (v *vllmbench) scalingCommand() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "scaling FOLDER…",
-		Short: "Compare runs of the same points with different tensor_parallel_size",
+		Short: "Compare runs of the same points with different numbers of devices or engines",
 		Long: `Scaling makes a table from the journals of runs that differ in
-tensor_parallel_size alone, or of one run that varies it: speed-up over the
-smallest size and scaling efficiency and, where known, memory for each GPU and
-energy a token. It needs neither vLLM nor the machine.`,
+tensor_parallel_size or data_parallel_size alone, or of one run that varies
+them: speed-up over the smallest size and scaling efficiency and, where known,
+memory for each GPU and energy a token. It needs neither vLLM nor the machine.`,
 		Example: `  vllmbench run --tensor-parallel-size 1 --out tp1
   vllmbench run --tensor-parallel-size 2 --out tp2
   vllmbench scaling --out scaling tp1 tp2
-  vllmbench run --axis tensor_parallel_size=1,2,4 --out sizes
+  vllmbench run --axis data_parallel_size=1,2,4 --out sizes
   vllmbench scaling sizes`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return v.scaling(args, out) },
