@@ -10,7 +10,9 @@ import (
 
 // runTask runs a task, which is alone on the engine.
 func (s *scheduler) runTask(t *task) {
+	t.begun = true
 	err := s.engine.hold(t.run)
+	s.noteDeath(err)
 	s.endAlone()
 	if errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")) {
 		t.finish(stoppedError(t.stopped))
@@ -23,9 +25,13 @@ func (s *scheduler) runTask(t *task) {
 // comes meanwhile, the batch goes on in the step loop.
 func (s *scheduler) runBatch(b *batch) {
 	handedOver, failed := false, -1
+	b.begun = true
 	err := s.engine.hold(func(c caller) (err error) {
+		if b.generation, err = generate(c, b); errors.Is(err, ErrEngineDead) {
+			return err
+		}
 		defer tidy(c)
-		if b.generation, err = generate(c, b); err != nil {
+		if err != nil {
 			failed = attribute(c, "failed", -1)
 			return err
 		}
@@ -41,9 +47,10 @@ func (s *scheduler) runBatch(b *batch) {
 		b.finish(err) // before tidy: the caller need not wait for it
 		return nil
 	})
+	s.noteDeath(err)
 	switch {
 	case handedOver:
-		s.loop(b)
+		s.loop(b, nil)
 	case errors.Is(err, pyembed.Class("vllmgo_bridge.Cancelled")):
 		s.endAlone()
 		b.finish(stoppedError(b.stopped))

@@ -11,8 +11,9 @@ type call interface {
 	base() *callBase
 	// weight is the number of prompts, by which replicas are chosen.
 	weight() int
-	// reset makes the call ready to begin again on another replica. It reports whether it can.
-	reset() bool
+	// reset makes the call ready to begin again on another replica, alone if it says so. It reports
+	// whether it can.
+	reset(alone bool) bool
 }
 
 // callBase is what all calls have in common.
@@ -24,6 +25,9 @@ type callBase struct {
 	// err is the call's result. It is set before done is closed.
 	err  error
 	done chan struct{}
+	// begun is true when the engine has had something of the call. The driver alone uses it until
+	// done is closed.
+	begun bool
 	// stopped is why the call must stop; nil means that it goes on. scheduler.mu guards it.
 	stopped error
 }
@@ -39,8 +43,8 @@ func (c *callBase) finish(err error) {
 func (c *callBase) weight() int { return 1 }
 
 // reset serves calls that keep nothing of an attempt.
-func (c *callBase) reset() bool {
-	c.err, c.stopped, c.at = nil, nil, nil
+func (c *callBase) reset(bool) bool {
+	c.err, c.stopped, c.at, c.begun = nil, nil, nil, false
 	return true
 }
 
@@ -59,8 +63,13 @@ type batch struct {
 	report *reporter
 	// merged is true for a batch that must not be a call of LLM.generate, but one of the step loop.
 	merged bool
-	// onFinished is called for each prompt that ends in the step loop; nil if nobody asks.
-	onFinished func()
+	// exclusive is true for a batch of the step loop that must be alone there.
+	exclusive bool
+	// continues is true for a batch of a call that the engine works on already.
+	continues bool
+	// unload is called for each prompt that ends in the step loop, and then onFinished, unless it
+	// is nil.
+	unload, onFinished func()
 
 	// The driver alone uses these; the caller may read generation once done is closed.
 	next       int   // the first prompt that was never in the engine
@@ -74,13 +83,13 @@ type batch struct {
 	reportedRequests, reportedTokens int
 }
 
-func (b *batch) weight() int { return len(b.prompts) }
+func (b *batch) weight() int { return b.unfinished }
 
-func (b *batch) reset() bool {
+func (b *batch) reset(alone bool) bool {
 	if b.stream != nil && b.stream.pushed() {
 		return false
 	}
-	b.next, b.returned, b.inEngine = 0, nil, 0
+	b.next, b.returned, b.inEngine, b.unfinished = 0, nil, 0, len(b.prompts)
 	if b.generation != nil { // what has ended need not begin again
 		b.next, b.merged = len(b.prompts), true
 		for i, output := range b.generation.Outputs {
@@ -90,7 +99,8 @@ func (b *batch) reset() bool {
 		}
 		b.unfinished = len(b.returned)
 	}
-	return b.callBase.reset()
+	b.exclusive = alone
+	return b.callBase.reset(alone)
 }
 
 // waits reports whether the batch has prompts that are not in the engine.
@@ -112,4 +122,5 @@ func (b *batch) advance() {
 		b.next++
 	}
 	b.inEngine++
+	b.begun = true
 }

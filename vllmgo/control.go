@@ -13,7 +13,7 @@ import (
 // alive, each since its start.
 type Metrics struct {
 	// Replicas is the number of engines that are alive, ReplicaRestarts the number of times that
-	// one was started again after its death.
+	// one was to be started again after its death.
 	Replicas, ReplicaRestarts int
 	// Running is the number of requests that the last step worked on, Waiting the number in the
 	// engine's queue.
@@ -41,23 +41,30 @@ func (l *LLM) Metrics(ctx context.Context) (Metrics, error) {
 		return Metrics{}, err
 	}
 	return inBackground(ctx, func() (Metrics, error) {
-		sum := Metrics{Replicas: len(all), ReplicaRestarts: l.restarted()}
+		sum := Metrics{ReplicaRestarts: l.restarted()}
 		for _, r := range all {
 			var m Metrics
-			if err := r.engine.meanwhile(&m, "metrics"); err != nil {
-				return Metrics{}, explain(err)
+			err := explain(r.engine.meanwhile(&m, "metrics"))
+			if errors.Is(err, ErrEngineDead) && l.open != nil {
+				l.died(r, err)
+				continue
 			}
-			sum.add(m, 1/float64(len(all)))
+			if err != nil {
+				return Metrics{}, err
+			}
+			sum.Replicas++
+			sum.add(m)
 		}
+		sum.KVCacheUsage /= float64(max(sum.Replicas, 1))
 		return sum, nil
 	})
 }
 
-// add adds the counts of an engine, which has a share of the KV cache.
-func (m *Metrics) add(engine Metrics, share float64) {
+// add adds the counts of an engine.
+func (m *Metrics) add(engine Metrics) {
 	m.Running += engine.Running
 	m.Waiting += engine.Waiting
-	m.KVCacheUsage += share * engine.KVCacheUsage
+	m.KVCacheUsage += engine.KVCacheUsage
 	m.Preemptions += engine.Preemptions
 	m.PrefixCacheQueries += engine.PrefixCacheQueries
 	m.PrefixCacheHits += engine.PrefixCacheHits
@@ -72,8 +79,8 @@ func (l *LLM) Tokenizer(ctx context.Context) (*Tokenizer, error) {
 	if _, err := l.alive(ctx); err != nil {
 		return nil, err
 	}
-	if e, ok := l.all[0].engine.(*embedded); ok {
-		return e.tokenizer(ctx)
+	if l.open == nil {
+		return l.all[0].engine.(*embedded).tokenizer(ctx)
 	}
 	if l.args.SkipTokenizerInit {
 		return nil, errors.New("vllmgo: the engine has no tokenizer: it was made with SkipTokenizerInit")

@@ -117,11 +117,17 @@ func (r *replicas) generate(b *batch) error {
 	b.generation = &Generation{Outputs: make([]RequestOutput, len(b.prompts))}
 	g := &generating{replicas: r, batch: b, division: newDivision(b.ctx)}
 	most := all[0].maxNumSeqs + max(all[0].maxNumSeqs/4, 1) // so that some wait in the engine
+	if slices.ContainsFunc(b.prompts, func(p Prompt) bool { return p.Priority != 0 }) {
+		most = len(b.prompts) // for the engines to order
+	}
+	g.chunk = max(most/8, 1)
 	sizes := r.shares(all, len(b.prompts))
 	g.pulls = slices.Max(sizes) > most
+	g.mu.Lock() // until each replica has its first part
 	for i, size := range sizes {
-		g.take(min(size, most), all[i])
+		g.run(min(size, most), all[i])
 	}
+	g.mu.Unlock()
 	err = g.division.wait()
 	b.generation.Elapsed = time.Since(started)
 	return err
@@ -133,18 +139,25 @@ type generating struct {
 	batch    *batch
 	division *division
 	pulls    bool // whether parts are taken one after another
+	chunk    int  // prompts that are taken at once, after the first
 
 	mu    sync.Mutex
 	taken int
 }
 
-// take gives the next n prompts to a replica or, if that is nil, to the one with the lowest load.
-func (g *generating) take(n int, at *replica) {
+// take gives the next n prompts to the replica with the lowest load.
+func (g *generating) take(n int) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.run(n, nil)
+}
+
+// run gives the next n prompts to a replica or, if that is nil, to the one with the lowest load.
+// The caller holds mu.
+func (g *generating) run(n int, at *replica) {
 	from := g.taken
 	g.taken = min(from+n, len(g.batch.prompts))
 	to := g.taken
-	g.mu.Unlock()
 	if from < to {
 		g.division.run(func(ctx context.Context) error { return g.complete(ctx, at, from, to) })
 	}
@@ -162,7 +175,7 @@ func (g *generating) complete(ctx context.Context, at *replica, from, to int) er
 		report:     g.batch.report,
 	}
 	if g.pulls {
-		part.merged, part.onFinished = true, g.pull(to-from)
+		part.merged, part.continues, part.onFinished = true, at == nil, g.pull(to-from)
 	}
 	if err := g.replicas.do(part); err != nil {
 		return err
@@ -176,12 +189,12 @@ func (g *generating) complete(ctx context.Context, at *replica, from, to int) er
 }
 
 // pull returns what is called as each prompt of a part of size prompts ends: it takes as many more
-// as have ended, an eighth of a part at a time.
+// as have ended, a chunk at a time.
 func (g *generating) pull(size int) func() {
-	ended, pulled, chunk := 0, 0, max(size/8, 1)
+	ended, pulled := 0, 0
 	return func() { // on the replica's own goroutine
-		if ended++; ended-pulled == chunk || ended == size {
-			g.take(ended-pulled, nil)
+		if ended++; ended-pulled == g.chunk || ended == size {
+			g.take(ended - pulled)
 			pulled = ended
 		}
 	}

@@ -67,9 +67,10 @@ func TestGenerateOnReplicas(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 2))
 	for range 200 {
 		replicas, seqs, n := 1+random.IntN(5), 1+random.IntN(20), 1+random.IntN(300)
-		count := &stepCount{}
-		l := fakeLLM(t, replicas, func(int) (*fakeEngine, error) {
-			return &fakeEngine{maxNumSeqs: seqs, steps: count}, nil
+		count, engines := &stepCount{}, make([]*fakeEngine, replicas)
+		l := fakeLLM(t, replicas, func(i int) (*fakeEngine, error) {
+			engines[i] = &fakeEngine{maxNumSeqs: seqs, steps: count}
+			return engines[i], nil
 		})
 		prompts := numbered(n, 5)
 		g, err := l.Generate(t.Context(), prompts, Greedy(5))
@@ -78,17 +79,22 @@ func TestGenerateOnReplicas(t *testing.T) {
 			answers(t, prompts[i], output)
 		}
 		assert.Equal(t, n, count.finished, "%d replicas, %d at once", replicas, seqs)
+		for _, e := range engines {
+			assert.GreaterOrEqual(t, e.finished, min(n/replicas, seqs), "each has its part")
+		}
 	}
 }
 
 // TestReplicasDie: engines die at random, and each prompt is answered all the same; those that had
 // been answered in the step loop are not worked on again.
 func TestReplicasDie(t *testing.T) {
+	restarts := 0
 	for seed := range uint64(50) {
 		var deaths atomic.Int32
+		count := &stepCount{}
 		l := fakeLLM(t, 3, func(i int) (*fakeEngine, error) {
 			random := rand.New(rand.NewPCG(seed, uint64(i)))
-			return &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool {
+			return &fakeEngine{maxNumSeqs: 4, steps: count, dies: func([]int32) bool {
 				return random.IntN(100) == 0 && deaths.Add(1) <= 2
 			}}, nil
 		})
@@ -98,6 +104,7 @@ func TestReplicasDie(t *testing.T) {
 		for i, output := range g.Outputs {
 			answers(t, prompts[i], output)
 		}
+		require.Equal(t, len(prompts), count.finished)
 		seen := map[int]bool{}
 		for output, err := range l.GenerateSeq(t.Context(), slices.Values(prompts), Greedy(5)) {
 			require.NoError(t, err)
@@ -106,7 +113,113 @@ func TestReplicasDie(t *testing.T) {
 			seen[output.Index] = true
 		}
 		require.Len(t, seen, len(prompts))
+		restarts += l.restarted()
 	}
+	assert.Positive(t, restarts, "some have died")
+}
+
+// TestInnocentPrompts: calls that are beside a prompt of which engines die have their answers.
+func TestInnocentPrompts(t *testing.T) {
+	const poison = 50
+	for _, replicas := range []int{2, 4} {
+		l := fakeLLM(t, replicas, func(int) (*fakeEngine, error) {
+			steps := 0
+			return &fakeEngine{maxNumSeqs: 8, dies: func(prompt []int32) bool {
+				if prompt[0] == poison {
+					steps++
+				}
+				return steps > 3 // so that it has others beside it
+			}}, nil
+		})
+		failed := []int{}
+		for output, err := range l.GenerateSeq(t.Context(), slices.Values(numbered(400, 9)), Greedy(9)) {
+			if err != nil {
+				failed = append(failed, output.Index)
+				require.ErrorContains(t, err, "3 replicas died")
+			}
+		}
+		assert.Equal(t, []int{poison}, failed)
+	}
+}
+
+// TestStragglers: what has ended is no load any more, though other prompts of its call go on.
+func TestStragglers(t *testing.T) {
+	const short, long = 200, 4
+	count := &stepCount{}
+	var l *LLM
+	loads := -1
+	l = fakeLLM(t, 2, func(int) (*fakeEngine, error) {
+		return &fakeEngine{maxNumSeqs: 64, steps: count, dies: func(prompt []int32) bool {
+			count.mu.Lock()
+			defer count.mu.Unlock()
+			if len(prompt) <= 5 || loads >= 0 {
+				return false
+			}
+			if count.finished == short {
+				l.mu.Lock()
+				loads = l.all[0].load + l.all[1].load
+				l.mu.Unlock()
+			} else {
+				time.Sleep(100 * time.Microsecond) // so that the other engine gets on
+			}
+			return false
+		}}, nil
+	})
+	prompts := numbered(short+long, 5)
+	for i := range long {
+		prompts[i].TokenIDs = slices.Repeat([]int32{int32(i)}, 900)
+	}
+	_, err := l.Generate(t.Context(), prompts, Greedy(900))
+	require.NoError(t, err)
+	assert.Equal(t, long, loads)
+}
+
+// TestPrioritiesOnReplicas: the engines have all prompts to choose from.
+func TestPrioritiesOnReplicas(t *testing.T) {
+	engines := make([]*fakeEngine, 2)
+	l := fakeLLM(t, 2, func(i int) (*fakeEngine, error) {
+		engines[i] = &fakeEngine{maxNumSeqs: 4}
+		return engines[i], nil
+	})
+	prompts := numbered(100, 5)
+	prompts[99].Priority = -10
+	_, err := l.Generate(t.Context(), prompts, Greedy(5))
+	require.NoError(t, err)
+	assert.Equal(t, 50, engines[0].finished)
+	assert.Equal(t, 50, engines[1].finished)
+}
+
+// TestLoggerMayAsk: what logs the note of a death may call the LLM.
+func TestLoggerMayAsk(t *testing.T) {
+	died := false
+	l := fakeLLM(t, 2, func(int) (*fakeEngine, error) {
+		return &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool {
+			first := !died
+			died = true
+			return first
+		}}, nil
+	})
+	asked := make(chan error, 10)
+	SetLogger(slog.New(askingHandler{slog.DiscardHandler, func() {
+		_, err := l.Metrics(t.Context())
+		asked <- err
+	}}))
+	_, err := l.Generate(t.Context(), Tokens([]int32{1}), Greedy(1))
+	require.NoError(t, err)
+	require.NoError(t, <-asked)
+}
+
+// askingHandler calls a function for each record.
+type askingHandler struct {
+	slog.Handler
+	ask func()
+}
+
+func (askingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h askingHandler) Handle(context.Context, slog.Record) error {
+	h.ask()
+	return nil
 }
 
 // TestReplicasOfPoison: a prompt that every engine dies of ends its call and nothing else.
@@ -116,7 +229,7 @@ func TestReplicasOfPoison(t *testing.T) {
 		return &fakeEngine{maxNumSeqs: 4, dies: func(prompt []int32) bool { return prompt[0] == poison }}, nil
 	})
 	_, err := l.Generate(t.Context(), Tokens([]int32{poison}), Greedy(1))
-	require.ErrorContains(t, err, "3 replicas died while they worked on the call, which may be the cause")
+	require.ErrorContains(t, err, "3 replicas died while they worked on the call, which seems to be the cause")
 	assert.NotErrorIs(t, err, ErrEngineDead, "others are alive")
 	g, err := l.Generate(t.Context(), Tokens([]int32{1, 2}), Greedy(2))
 	require.NoError(t, err)
@@ -196,7 +309,8 @@ func TestWaitForReplica(t *testing.T) {
 				}
 			}
 			first := opened == 1
-			return r.put(i, &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool { return first }}, make([]int32, 1))
+			_, err := r.put(i, &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool { return first }}, make([]int32, 1))
+			return err
 		}
 		require.NoError(t, r.open(t.Context(), 0))
 		short, stop := context.WithTimeout(t.Context(), time.Second)
@@ -208,7 +322,7 @@ func TestWaitForReplica(t *testing.T) {
 		_, err = l.Generate(t.Context(), Tokens([]int32{1}), Greedy(1))
 		require.NoError(t, err)
 		assert.Equal(t, 59*time.Second, time.Since(begin))
-		at := r.at(0)
+		at := r.all[0]
 		r.died(at, errors.New("killed"))
 		require.NoError(t, l.Close())
 		assert.Equal(t, 59*time.Second, time.Since(begin), "Close ends the start")
@@ -222,12 +336,13 @@ func TestHungReplica(t *testing.T) {
 		r := newReplicas(2)
 		l := &LLM{replicas: r, info: Info{MaxModelLen: 1000, VocabSize: 1 << 30}}
 		r.open = func(_ context.Context, i int) error {
-			return r.put(i, &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool {
+			_, err := r.put(i, &fakeEngine{maxNumSeqs: 4, dies: func([]int32) bool {
 				if i == 0 {
 					<-hang
 				}
 				return false
 			}}, make([]int32, 1))
+			return err
 		}
 		for i := range 2 {
 			require.NoError(t, r.open(t.Context(), i))
@@ -245,7 +360,7 @@ func TestHungReplica(t *testing.T) {
 		}
 		close(hang)
 		synctest.Wait()
-		assert.Zero(t, r.at(0).load, "the call has ended there")
+		assert.Zero(t, r.all[0].load, "the call has ended there")
 		require.NoError(t, l.Close())
 	})
 }

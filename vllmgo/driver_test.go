@@ -76,7 +76,8 @@ func idleReplicas(b *testing.B, n int) *LLM {
 		if err := e.call(nil, "load", "{}", nil, placement{Environment: map[string]string{}, Sharers: 1}); err != nil {
 			return err
 		}
-		return r.put(i, e, e.signal)
+		_, err = r.put(i, e, e.signal)
+		return err
 	}
 	for i := range n {
 		if err := r.open(b.Context(), i); err != nil {

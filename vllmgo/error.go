@@ -22,7 +22,9 @@ var (
 	// ErrOutOfMemory means that an engine did not get the memory that its settings ask for.
 	ErrOutOfMemory = errors.New("out of memory")
 	// ErrEngineDead means that the engine's process has ended by itself. Close the LLM and make a
-	// new one.
+	// new one. With several engines, the LLM goes on as long as one of them is left: the error is
+	// then that of a call that cannot begin again, a stream that has begun or a method of all
+	// engines.
 	ErrEngineDead = errors.New("the engine is dead")
 	// ErrClosed means that the LLM was closed.
 	ErrClosed = errors.New("the LLM is closed")
@@ -75,15 +77,24 @@ func explainPrompt(err error, in *input, prompt int) error {
 // its process; firstLine is the number of log lines before.
 func explainLoading(err error, args EngineArgs, firstLine int) error {
 	var exception *pyembed.Error
-	if !errors.As(err, &exception) || errors.Is(err, pyembed.Class("vllmgo_bridge.Refused")) {
+	ended := errors.Is(err, ErrEngineDead) // a replica's process
+	if !errors.As(err, &exception) && !ended || errors.Is(err, pyembed.Class("vllmgo_bridge.Refused")) {
 		return explain(err)
 	}
 	logged := lines.since(firstLine, maxLastLines)
-	for _, message := range append(logged, exception.Message) {
+	messages := slices.Clone(logged)
+	if exception != nil {
+		messages = append(messages, exception.Message)
+	}
+	for _, message := range messages {
 		if advice, found := adviseOnMemory(args, message); found {
 			return &callError{"loading " + args.Model + ": " + advice + quoted([]string{message}), []error{ErrOutOfMemory, err}}
 		}
 	}
+	if ended {
+		return &callError{"loading " + args.Model + ": " + messageOf(err), []error{err}}
+	}
+	logged = logged[:len(logged)-1]
 	return &callError{"loading " + args.Model + ": " + whyNotLoaded(exception.Error(), logged), []error{err}}
 }
 

@@ -16,18 +16,19 @@ import (
 type fakeEngine struct {
 	maxNumSeqs int
 	dies       func(prompt []int32) bool
-	steps      *stepCount
+	steps      *stepCount // of all engines of a test; nil if nobody counts
 
 	mu      sync.Mutex
 	dead    bool
-	killed  bool
 	waiting []*fakeRequest
+	// finished counts the requests that have ended, most is the most that were there at a time.
+	finished, most int
 }
 
-// stepCount counts, over all engines of a test.
+// stepCount counts the requests that have ended.
 type stepCount struct {
-	mu                   sync.Mutex
-	finished, mostAtOnce int
+	mu       sync.Mutex
+	finished int
 }
 
 type fakeRequest struct {
@@ -48,7 +49,7 @@ func (e *fakeEngine) close() error { return nil }
 func (e *fakeEngine) kill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.dead, e.killed = true, true
+	e.dead = true
 }
 
 func (e *fakeEngine) call(result any, method string, args ...any) error {
@@ -73,6 +74,7 @@ func (e *fakeEngine) call(result any, method string, args ...any) error {
 		for i, prompt := range promptsOf(args[3].(packedInput)) {
 			e.waiting = append(e.waiting, &fakeRequest{ids[i], indices[i], streams[i] != 0, prompt, 0})
 		}
+		e.most = max(e.most, len(e.waiting))
 	case "step":
 		output, err := e.step()
 		*result.(**packedOutput) = output
@@ -92,24 +94,26 @@ func (e *fakeEngine) call(result any, method string, args ...any) error {
 func (e *fakeEngine) generate(packed packedInput) (*packedOutput, error) {
 	var done []*fakeRequest
 	for i, prompt := range promptsOf(packed) {
-		if e.dies != nil && e.dies(prompt) {
-			e.dead = true
-			return nil, errFakeDeath
+		for range prompt { // a step for each token
+			if e.dies != nil && e.dies(prompt) {
+				e.dead = true
+				return nil, errFakeDeath
+			}
 		}
 		done = append(done, &fakeRequest{index: int32(i), prompt: prompt, given: len(prompt)})
 	}
-	e.count(len(done), len(done))
+	e.count(len(done))
 	return packFake(done), nil
 }
 
-func (e *fakeEngine) count(finished, atOnce int) {
+func (e *fakeEngine) count(finished int) {
+	e.finished += finished
 	if e.steps == nil {
 		return
 	}
 	e.steps.mu.Lock()
 	defer e.steps.mu.Unlock()
 	e.steps.finished += finished
-	e.steps.mostAtOnce = max(e.steps.mostAtOnce, atOnce)
 }
 
 // step gives each request that runs a token.
@@ -125,12 +129,12 @@ func (e *fakeEngine) step() (*packedOutput, error) {
 			out = append(out, r)
 		}
 	}
-	atOnce := len(running)
+	before := len(e.waiting)
 	e.waiting = slices.DeleteFunc(e.waiting, func(r *fakeRequest) bool { return r.given == len(r.prompt) })
 	if len(out) == 0 {
 		return nil, nil
 	}
-	e.count(len(out), atOnce)
+	e.count(before - len(e.waiting))
 	return packFake(out), nil
 }
 
@@ -193,7 +197,8 @@ func fakeLLM(t *testing.T, n int, makeEngine func(i int) (*fakeEngine, error)) *
 		if err != nil {
 			return err
 		}
-		return l.put(i, e, make([]int32, 1))
+		_, err = l.put(i, e, make([]int32, 1))
+		return err
 	}
 	for i := range n {
 		require.NoError(t, l.open(t.Context(), i))

@@ -63,15 +63,16 @@ func cancelEverywhere(mode vllmgo.EngineMode) error {
 	}
 	stopped := 0
 	for limit := step; limit <= 16*step; limit += step {
-		err := limited(limit, func(ctx context.Context) error {
-			llm, err := vllmgo.New(ctx, args)
-			if err == nil {
-				err = llm.Close()
-			}
+		var llm *vllmgo.LLM
+		err := limited(limit, func(ctx context.Context) (err error) {
+			llm, err = vllmgo.New(ctx, args)
 			return err
 		})
-		if err == nil {
-			break // further limits are longer than loading takes
+		if err == nil { // further limits are longer than loading takes
+			if err := llm.Close(); err != nil {
+				return err
+			}
+			break
 		}
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return err

@@ -27,7 +27,8 @@ type LLM struct {
 // are ready, which takes seconds to minutes.
 //
 // Wrong settings are errors before loading starts. When ctx ends during loading, New returns at
-// once; loading stops in the background, and gives back what was loaded.
+// once; loading stops in the background, and gives back what was loaded. With several engines, it
+// ends their processes and waits for that.
 func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	kwargs, err := args.kwargs()
 	if err != nil {
@@ -48,6 +49,9 @@ func New(ctx context.Context, args EngineArgs) (*LLM, error) {
 	if err := l.describe(); err != nil {
 		return nil, errors.Join(explain(err), l.Close())
 	}
+	if l.watch != nil {
+		l.watch()
+	}
 	return l, nil
 }
 
@@ -59,7 +63,7 @@ func openEngine(ctx context.Context, args EngineArgs, kwargs string) (*replicas,
 		return nil, err
 	}
 	r := newReplicas(1)
-	if err := r.put(0, e, signal); err != nil {
+	if _, err := r.put(0, e, signal); err != nil {
 		return nil, errors.Join(explain(err), e.close())
 	}
 	return r, nil
@@ -127,11 +131,8 @@ func callAll[T any](ctx context.Context, l *LLM, method string, args ...any) ([]
 	results, errs, wait := make([]T, len(all)), make([]error, len(all)), sync.WaitGroup{}
 	for i, r := range all {
 		wait.Go(func() {
-			err := r.do(newTask(ctx, r, &results[i], method, args...))
+			err := l.doOn(r, newTask(ctx, r, &results[i], method, args...))
 			if errs[i] = err; err != nil && l.open != nil {
-				if errors.Is(err, ErrEngineDead) {
-					l.died(r, err)
-				}
 				errs[i] = &callError{fmt.Sprintf("replica %d: %s", r.index, messageOf(err)), []error{err}}
 			}
 		})

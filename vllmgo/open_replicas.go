@@ -28,10 +28,10 @@ func openReplicas(ctx context.Context, args EngineArgs) (*replicas, error) {
 		return nil, err
 	}
 	l := &loader{bridge: b, args: args, replicas: newReplicas(args.DataParallelSize)}
-	l.open = l.openAgain
+	l.open, l.watch = l.openAgain, l.watchAll
 	firstLine := lines.count()
 	if err := l.openAll(ctx); err != nil {
-		_ = l.close() // the first error says why
+		_ = l.close() // the first error says why; the processes have ended
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("vllmgo: loading %s: %w", args.Model, ctxerr.Reason(ctx))
 		}
@@ -54,16 +54,42 @@ func (l *loader) openAll(ctx context.Context) error {
 		l.placement, err = place(hosts[0], len(l.all), l.args.ranks(), l.newFile)
 	}
 	if err == nil {
-		err = l.each(stop, func(i int) error { return l.load(ctx, started[i], i) })
+		err = l.each(stop, func(i int) error {
+			_, err := l.load(ctx, started[i], i)
+			return err
+		})
 	}
 	if err != nil {
 		for _, r := range started {
 			if r != nil {
+				r.kill()
+			}
+		}
+		for i, r := range started {
+			if r != nil {
 				r.end()
 			}
+			l.all[i] = nil // nothing is left to close
 		}
 	}
 	return err
+}
+
+// watchAll begins to look for replicas that die while they are idle.
+func (l *loader) watchAll() {
+	for _, at := range l.all {
+		l.watchOne(at)
+	}
+}
+
+// watchOne begins to look for the death of a replica.
+func (l *loader) watchOne(at *replica) {
+	r := at.engine.(*remote)
+	go func() {
+		<-r.process.Done()
+		r.release()
+		l.died(at, r.explainEnd(errConnectionEnded))
+	}()
 }
 
 // newFile makes a file that lasts as long as the replicas, and returns its path.
@@ -96,14 +122,15 @@ func (l *loader) each(stop context.CancelCauseFunc, fn func(i int) error) error 
 func (l *loader) openAgain(ctx context.Context, i int) error {
 	firstLine := lines.count()
 	r, _, err := l.start(ctx)
-	if err == nil {
-		if err = l.load(ctx, r, i); err != nil {
-			r.end()
-		}
-	}
 	if err != nil {
 		return explainLoading(err, l.args, firstLine)
 	}
+	at, err := l.load(ctx, r, i)
+	if err != nil {
+		r.end()
+		return explainLoading(err, l.args, firstLine)
+	}
+	l.watchOne(at)
 	return nil
 }
 
@@ -127,25 +154,16 @@ func (l *loader) start(ctx context.Context) (*remote, host, error) {
 }
 
 // load makes the engine of replica i in a process that was started. The end of ctx kills it.
-func (l *loader) load(ctx context.Context, r *remote, i int) error {
+func (l *loader) load(ctx context.Context, r *remote, i int) (*replica, error) {
 	defer context.AfterFunc(ctx, r.kill)()
 	kwargs, err := l.args.ofReplica(i).kwargs()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.call(nil, "load", kwargs, l.args.EngineMode.ownProcess(), l.placement[i]); err != nil {
-		return err
+		return nil, err
 	}
-	if err := l.put(i, r, r.signal); err != nil {
-		return err
-	}
-	at := l.at(i)
-	go func() {
-		<-r.process.Done()
-		r.release()
-		l.died(at, errors.New("its process has ended ("+r.process.Wait().String()+")"))
-	}()
-	return nil
+	return l.put(i, r, r.signal)
 }
 
 // ranks returns the number of devices or, on a CPU, of ranks of one engine.

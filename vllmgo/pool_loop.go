@@ -30,6 +30,7 @@ type poolLoop struct {
 func (s *scheduler) runPools() {
 	l := &poolLoop{scheduler: s}
 	err := s.engine.hold(l.run)
+	s.noteDeath(err)
 	for _, p := range l.running { // the engine failed, and with it every pooling that it worked on
 		p.finish(explain(err))
 	}
@@ -37,7 +38,7 @@ func (s *scheduler) runPools() {
 
 func (l *poolLoop) run(c caller) error {
 	err := l.runUntilIdle(c)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrEngineDead) {
 		if abortErr := c.call(nil, "abort_all"); abortErr != nil {
 			return errors.Join(err, abortErr)
 		}
@@ -104,6 +105,7 @@ func (l *poolLoop) admit(c caller) error {
 		}
 	}
 	for _, p := range arrived {
+		p.begun = true
 		if err := c.call(nil, p.begin, append([]any{p.id}, p.args...)...); err != nil {
 			p.finish(explainPrompt(err, &p.input, attribute(c, "failed", -1)))
 			continue

@@ -27,11 +27,13 @@ type remote struct {
 	// signal is memory of both processes.
 	signal []int32
 	memory []byte
+	// firstLine is the number of log lines before its start.
+	firstLine int
 }
 
 // startRemote starts a Python process that has no engine yet, from an archive of modules.
 func startRemote(b *bridge, modules *os.File) (_ *remote, err error) {
-	r := &remote{}
+	r := &remote{firstLine: lines.count()}
 	defer func() {
 		if err != nil {
 			r.release()
@@ -122,7 +124,7 @@ func (r *remote) explainEnd(err error) error {
 	case <-time.After(time.Second): // its end may come later than the connection's
 	}
 	return &callError{
-		"a replica's process has ended" + how + quoted(lastOf(causesIn(lines.since(0, 100)), 15)),
+		"a replica's process has ended" + how + quoted(lastOf(causesIn(lines.since(r.firstLine, 100)), 15)),
 		[]error{ErrEngineDead, err},
 	}
 }
@@ -136,11 +138,13 @@ func (r *remote) end() {
 	r.release()
 }
 
-// closeTime is the time that a replica has to end after its engine was closed.
+// closeTime is the time that an engine has to close, and that its process has then to end.
 const closeTime = 10 * time.Second
 
 func (r *remote) close() error {
+	hangs := time.AfterFunc(closeTime, r.kill)
 	err := r.call(nil, "close")
+	hangs.Stop()
 	if errors.Is(err, ErrEngineDead) {
 		err = nil // it has ended already
 	}

@@ -23,6 +23,7 @@ import vllmgo_bridge as bridge
 
 SOCKET, MEANWHILE, SIGNAL = 3, 4, 5
 DEEPEST = 8  # exceptions of a chain that are described
+LONGEST = 2**32 - 1  # bytes of a message
 
 
 class Replica:
@@ -100,7 +101,7 @@ def describe(error, depth=0):
     if error is None or depth == DEEPEST:
         return None
     try:
-        message = str(error)
+        message = str(error).encode("utf-8", "replace").decode()  # it may hold half of a surrogate pair
     except Exception:
         message = f"<{name_of(type(error))} without a message>"
     return {
@@ -129,6 +130,8 @@ def serve(connection, replica):
             args.append(report_to(connection) if wants_progress else None)
         try:
             answer = msgspec.msgpack.encode({"Result": getattr(replica.engine or replica, name)(*args)})
+            if len(answer) > LONGEST:
+                raise bridge.Refused(f"the result has {len(answer)} bytes, and a replica gives at most {LONGEST}: ask for less")
         except BaseException as error:
             answer = msgspec.msgpack.encode({"Error": describe(error)})
         send(connection, answer)

@@ -19,7 +19,9 @@ import (
 type replicas struct {
 	// open starts replica i, also after its death. It is nil for an engine in this process, whose
 	// death is final.
-	open      func(ctx context.Context, i int) error
+	open func(ctx context.Context, i int) error
+	// watch begins to look for replicas that die while they are idle; nil with open.
+	watch     func()
 	placement placements
 	// ctx ends when the LLM is closed.
 	ctx  context.Context
@@ -55,7 +57,7 @@ func newReplicas(n int) *replicas {
 }
 
 // put makes an engine replica i.
-func (r *replicas) put(i int, e engine, signal []int32) error {
+func (r *replicas) put(i int, e engine, signal []int32) (*replica, error) {
 	s := &scheduler{engine: e, signal: signal}
 	err := e.hold(func(c caller) error {
 		if err := c.call(&s.maxNumSeqs, "attribute", "max_num_seqs"); err != nil {
@@ -64,13 +66,17 @@ func (r *replicas) put(i int, e engine, signal []int32) error {
 		return c.call(&s.mixesAdapters, "mixes_adapters")
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.maxInEngine = 2 * max(s.maxNumSeqs, maxAddedAtOnce)
+	at := &replica{index: i, scheduler: s}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all[i] = &replica{index: i, scheduler: s}
-	return nil
+	if r.closed {
+		return nil, fmt.Errorf("vllmgo: %w", ErrClosed)
+	}
+	r.all[i] = at
+	return at, nil
 }
 
 // do starts a call on the replica with the lowest load, and waits for its end.
@@ -93,23 +99,46 @@ func (r *replicas) start(c call) error {
 	if base.at == nil || base.at.dead {
 		base.at = slices.MinFunc(all, func(a, b *replica) int { return a.load - b.load })
 	}
-	base.at.load += c.weight()
 	r.mu.Unlock()
-	if err = base.at.start(c); err != nil { // it was not queued
-		r.unload(base.at, c.weight())
+	return r.startOn(base.at, c)
+}
+
+// startOn queues a call on a replica.
+func (r *replicas) startOn(at *replica, c call) error {
+	weight := c.weight()
+	if b, ok := c.(*batch); ok {
+		b.unload = func() { r.unload(at, 1) }
+	}
+	r.unload(at, -weight)
+	err := at.start(c)
+	if err != nil { // it was not queued
+		r.unload(at, weight)
 	}
 	return err
 }
 
-// leave takes a call's weight from its replica's load, once the call has ended: one that a hung
-// engine does not end must not make room for others there.
+// doOn starts a call on a replica and waits for its end. It does not begin again elsewhere.
+func (r *replicas) doOn(at *replica, c call) error {
+	if err := r.startOn(at, c); err != nil {
+		return err
+	}
+	err := at.wait(c)
+	r.leave(c)
+	if r.open != nil && errors.Is(err, ErrEngineDead) {
+		r.died(at, err)
+	}
+	return err
+}
+
+// leave takes what is left of a call's weight from its replica's load, once the call has ended: one
+// that a hung engine does not end must not make room for others there.
 func (r *replicas) leave(c call) {
-	at, weight, done := c.base().at, c.weight(), c.base().done
+	at, done := c.base().at, c.base().done
 	select {
 	case <-done:
-		r.unload(at, weight)
+		r.unload(at, c.weight())
 	default:
-		go func() { <-done; r.unload(at, weight) }()
+		go func() { <-done; r.unload(at, c.weight()) }()
 	}
 }
 
@@ -121,13 +150,14 @@ func (r *replicas) unload(at *replica, weight int) {
 }
 
 // maxTries is the number of replicas that may die of a call. A prompt that ends every engine would
-// otherwise end them all.
+// otherwise end them all. The last one works on it alone, so that no other call has to answer for
+// it.
 const maxTries = 3
 
 // wait waits for a call's end. If its replica dies, the call begins again on another one.
 func (r *replicas) wait(c call) error {
-	base := c.base()
-	for tries := 1; ; tries++ {
+	base, tries := c.base(), 0
+	for {
 		at := base.at
 		err := at.wait(c)
 		r.leave(c)
@@ -135,15 +165,18 @@ func (r *replicas) wait(c call) error {
 			return err
 		}
 		r.died(at, err)
+		if base.begun {
+			tries++
+		}
 		if tries == maxTries {
 			return &callError{message: fmt.Sprintf(
-				"%d replicas died while they worked on the call, which may be the cause; the last one: %s",
+				"%d replicas died while they worked on the call, which seems to be the cause; the last one: %s",
 				maxTries,
 				messageOf(err),
 			)}
 		}
-		if !c.reset() {
-			return err
+		if !c.reset(tries == maxTries-1) {
+			return &callError{"a replica died after the stream had begun: " + messageOf(err), []error{err}}
 		}
 		if err := r.start(c); err != nil {
 			return err
@@ -217,7 +250,9 @@ func (r *replicas) died(at *replica, why error) {
 // restart starts a replica that has died, as often as it may.
 func (r *replicas) restart(i int, why error) {
 	for r.ctx.Err() == nil {
-		if !r.mayRestart(i, why) {
+		again, note := r.mayRestart(i, why)
+		lines.note(note)
+		if !again {
 			return
 		}
 		if why = r.open(r.ctx, i); why == nil {
@@ -227,31 +262,22 @@ func (r *replicas) restart(i int, why error) {
 	}
 }
 
-// mayRestart records a death, says so in the log, and reports whether the replica may be started
-// again.
-func (r *replicas) mayRestart(i int, why error) bool {
+// mayRestart records a death. It reports whether the replica may be started again, and what to say
+// in the log.
+func (r *replicas) mayRestart(i int, why error) (bool, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lastErr = why
 	now := time.Now()
-	r.deaths[i] = append(
-		slices.DeleteFunc(r.deaths[i], func(t time.Time) bool { return now.Sub(t) > restartWindow }),
-		now,
-	)
+	recent := slices.DeleteFunc(r.deaths[i], func(t time.Time) bool { return now.Sub(t) > restartWindow })
+	r.deaths[i] = append(recent, now)
 	if len(r.deaths[i]) > maxRestarts {
-		lines.note(fmt.Sprintf("replica %d: %s; it has ended %d times within %v and is not started again",
-			i, messageOf(why), len(r.deaths[i]), restartWindow))
-		return false
+		return false, fmt.Sprintf("replica %d: %s; it has ended %d times within %v and is not started again",
+			i, messageOf(why), len(r.deaths[i]), restartWindow)
 	}
 	r.restarts++
-	lines.note(
-		fmt.Sprintf(
-			"replica %d: %s; its unfinished prompts run on others, and it is started again",
-			i,
-			messageOf(why),
-		),
-	)
-	return true
+	return true, fmt.Sprintf("replica %d: %s; its unfinished prompts run on others, and it is started again",
+		i, messageOf(why))
 }
 
 // restarted returns the number of starts after a death.
@@ -259,13 +285,6 @@ func (r *replicas) restarted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.restarts
-}
-
-// at returns replica i, or nil if it is dead.
-func (r *replicas) at(i int) *replica {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.all[i]
 }
 
 // close stops all calls and ends all engines.

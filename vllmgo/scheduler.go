@@ -1,6 +1,7 @@
 package vllmgo
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,8 @@ type scheduler struct {
 	mu      sync.Mutex
 	lastID  int64
 	queue   []call
-	alone   call // the call that is alone on the engine; nil if there is none
+	alone   call  // the call that is alone on the engine; nil if there is none
+	dead    error // the error of an engine that has died; nil while it lives
 	closed  bool
 	running bool
 	drivers sync.WaitGroup
@@ -185,10 +187,13 @@ func (s *scheduler) drive() {
 		case *pooling:
 			s.runPools()
 		case *batch:
-			if alone {
+			switch {
+			case c.exclusive:
+				s.loop(nil, c)
+			case alone:
 				s.runBatch(c)
-			} else {
-				s.loop(nil)
+			default:
+				s.loop(nil, nil)
 			}
 		}
 	}
@@ -199,6 +204,12 @@ func (s *scheduler) drive() {
 func (s *scheduler) next() (c call, alone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.dead != nil {
+		for _, queued := range s.queue {
+			queued.base().finish(s.dead)
+		}
+		s.queue = nil
+	}
 	if len(s.queue) == 0 {
 		s.running = false
 		return nil, false
@@ -208,6 +219,10 @@ func (s *scheduler) next() (c call, alone bool) {
 		return c, false
 	}
 	b, ok := c.(*batch)
+	if ok && b.exclusive {
+		s.queue = s.queue[1:]
+		return c, false
+	}
 	if ok && (b.stream != nil || b.merged || s.followedByBatch() || !s.mixesAdapters && b.mixed()) {
 		return c, false
 	}
@@ -217,13 +232,23 @@ func (s *scheduler) next() (c call, alone bool) {
 	return c, true
 }
 
+// noteDeath records that the engine has died, if an error says so. The calls in the queue, and
+// later ones, then fail without having begun.
+func (s *scheduler) noteDeath(err error) {
+	if dead := explain(err); errors.Is(dead, ErrEngineDead) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dead = dead
+	}
+}
+
 // followedByBatch reports whether the second call in the queue is a batch.
 func (s *scheduler) followedByBatch() bool {
 	if len(s.queue) < 2 {
 		return false
 	}
-	_, ok := s.queue[1].(*batch)
-	return ok
+	b, ok := s.queue[1].(*batch)
+	return ok && !b.exclusive
 }
 
 // endAlone records that no call is alone on the engine any more.
@@ -237,9 +262,12 @@ func (s *scheduler) endAlone() {
 func stoppedError(why error) error { return fmt.Errorf("vllmgo: generation stopped: %w", why) }
 
 // loop runs the step loop until no call is left for it. handedOver is a batch whose requests are in
-// the engine already, or nil.
-func (s *scheduler) loop(handedOver *batch) {
-	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}}
+// the engine already, or nil. only is the batch that the loop is for, or nil if it is for all.
+func (s *scheduler) loop(handedOver, only *batch) {
+	l := &stepLoop{scheduler: s, batches: map[int64]*batch{}, only: only}
+	if only != nil {
+		l.take(only)
+	}
 	if handedOver != nil {
 		l.take(handedOver)
 		handedOver.inEngine = handedOver.next
@@ -249,6 +277,7 @@ func (s *scheduler) loop(handedOver *batch) {
 	if err == nil {
 		return
 	}
+	s.noteDeath(err)
 	// The engine failed, and with it every batch that it worked on.
 	for _, b := range l.order {
 		b.finish(explain(err))

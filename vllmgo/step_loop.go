@@ -21,6 +21,7 @@ type stepLoop struct {
 	// mix them with others.
 	adapted  bool
 	reported time.Time // when report last ran
+	only     *batch    // the batch that the loop is for; nil if it is for all
 }
 
 // maxAddedAtOnce is the most requests that are added between two steps: the requests that run wait
@@ -70,17 +71,18 @@ func (l *stepLoop) runUntilIdle(c caller) error {
 // admit drops batches that must stop, takes new ones from the queue, and adds requests to the
 // engine.
 func (l *stepLoop) admit(c caller) error {
-	var stopped []*batch
-	arrived := 0
+	var stopped, arrived []*batch
 	l.mu.Lock()
-	for len(l.queue) > 0 {
+	for len(l.queue) > 0 && l.only == nil {
 		b, ok := l.queue[0].(*batch)
-		if !ok {
-			break // a task waits until the loop has ended, and later calls wait for the task
+		if !ok || b.exclusive {
+			break // it waits until the loop has ended, and later calls wait for it
 		}
 		l.take(b)
 		l.queue = l.queue[1:]
-		arrived++
+		if !b.continues {
+			arrived = append(arrived, b)
+		}
 	}
 	for _, b := range l.order {
 		if l.closed && b.stopped == nil {
@@ -104,15 +106,17 @@ func (l *stepLoop) admit(c caller) error {
 
 // makeRoom sees to it that the first request of each batch that has arrived runs at once, whatever
 // the engine has to do.
-func (l *stepLoop) makeRoom(c caller, arrived int) error {
-	if arrived = min(arrived, len(l.order)); arrived == 0 || l.inEngine == 0 {
+func (l *stepLoop) makeRoom(c caller, arrived []*batch) error {
+	// Some may have been stopped.
+	arrived = slices.DeleteFunc(arrived, func(b *batch) bool { return l.batches[b.id] == nil })
+	if len(arrived) == 0 || l.inEngine == 0 {
 		return nil
 	}
-	// The batches that arrived are at the end of the order. They come first now.
-	at := len(l.order) - arrived
-	l.order = slices.Concat(l.order[at:], l.order[:at])
+	// They are near the end of the order, and come first now.
+	rest := slices.DeleteFunc(l.order, func(b *batch) bool { return slices.Contains(arrived, b) })
+	l.order = slices.Concat(arrived, rest)
 	var taken struct{ Batches, Indices []byte }
-	if err := c.call(&taken, "take_back", min(arrived, max(l.maxNumSeqs/2, 1))); err != nil {
+	if err := c.call(&taken, "take_back", min(len(arrived), max(l.maxNumSeqs/2, 1))); err != nil {
 		return err
 	}
 	indices := valuesOf[int32](taken.Indices)
@@ -257,10 +261,12 @@ func (l *stepLoop) give(b *batch, index int, output RequestOutput, finished bool
 	}
 	l.inEngine--
 	b.inEngine--
+	b.unfinished--
+	b.unload()
 	if b.onFinished != nil {
 		b.onFinished()
 	}
-	if b.unfinished--; b.unfinished == 0 {
+	if b.unfinished == 0 {
 		if b.generation != nil {
 			b.generation.Elapsed = time.Since(b.started)
 		}
