@@ -60,21 +60,21 @@
 // model is large: vLLM's front end and engine core are one Python process each. All methods are the
 // same:
 //
-//   - A call goes to the replica with the fewest unfinished prompts. Generate, Encode, Classify, Score
-//     and BeamSearch divide their prompts. When Generate has more of them than the engines run at a
-//     time, replicas take further ones as some end. Prompts with priorities are all given at once, and
-//     each engine orders its own.
+//   - A call goes to the replica with the fewest unfinished prompts. Generate, Encode, Classify,
+//     Score and BeamSearch divide their prompts. When Generate has more of them than the engines
+//     run at a time, replicas take further ones as some end. Prompts with priorities are all
+//     given at once, and each engine orders its own.
 //   - Methods that concern the engine itself, such as [LLM.LoadLoRA] and [LLM.Sleep], reach all
 //     replicas. [LLM.Metrics] adds them up.
-//   - Replica i has the seed Seed + i, so that equal prompts get samples of their own. With a seed in
-//     SamplingParams, it makes no difference which replica completes a prompt. Greedy outputs are those
-//     of one engine that is given the same batches: in bfloat16 and float16, the size of a batch
-//     changes the order of sums, and with it a token now and then.
-//   - When a replica dies, prompts that it had not completed run on others, and a note is logged. The
-//     replica is started again, three times within ten minutes at most. Two kinds of calls end with
-//     [ErrEngineDead] all the same: a stream that has begun, and a method of all replicas. A call of
-//     which two replicas died runs alone on a third, and ends with an error if that dies, too. When no
-//     replica is left, all calls end with ErrEngineDead.
+//   - Replica i has the seed Seed + i, so that equal prompts get samples of their own. With a
+//     seed in SamplingParams, it makes no difference which replica completes a prompt. Greedy
+//     outputs are those of one engine that is given the same batches: in bfloat16 and float16,
+//     the size of a batch changes the order of sums, and with it a token now and then.
+//   - When a replica dies, prompts that it had not completed run on others, and a note is logged.
+//     The replica is started again, three times within ten minutes at most. Two kinds of calls
+//     end with [ErrEngineDead] all the same: a stream that has begun, and a method of all
+//     replicas. A call of which two replicas died runs alone on a third, and ends with an error
+//     if that dies, too. When no replica is left, all calls end with ErrEngineDead.
 //
 // On GPUs, each replica gets TensorParallelSize × PipelineParallelSize of its own while there are
 // any. Further ones share them, and have GPUMemoryUtilization or KVCacheMemoryBytes together. On a

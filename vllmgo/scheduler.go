@@ -52,15 +52,6 @@ const (
 	signalHandOver
 )
 
-// do queues a call and waits for its end. When the call's context ends, the call stops between two
-// steps.
-func (s *scheduler) do(c call) error {
-	if err := s.start(c); err != nil {
-		return err
-	}
-	return s.wait(c)
-}
-
 // start queues a call.
 func (s *scheduler) start(c call) error {
 	base := c.base()
