@@ -99,17 +99,17 @@ func (r *replicas) start(c call) error {
 	if base.at == nil || base.at.dead {
 		base.at = slices.MinFunc(all, func(a, b *replica) int { return a.load - b.load })
 	}
+	base.at.load += c.weight()
 	r.mu.Unlock()
-	return r.startOn(base.at, c)
+	return r.queue(c)
 }
 
-// startOn queues a call on a replica.
-func (r *replicas) startOn(at *replica, c call) error {
-	weight := c.weight()
+// queue queues a call on its replica, whose load it is part of.
+func (r *replicas) queue(c call) error {
+	at, weight := c.base().at, c.weight()
 	if b, ok := c.(*batch); ok {
 		b.unload = func() { r.unload(at, 1) }
 	}
-	r.unload(at, -weight)
 	err := at.start(c)
 	if err != nil { // it was not queued
 		r.unload(at, weight)
@@ -117,9 +117,10 @@ func (r *replicas) startOn(at *replica, c call) error {
 	return err
 }
 
-// doOn starts a call on a replica and waits for its end. It does not begin again elsewhere.
+// doOn starts a call on its replica and waits for its end. It does not begin again elsewhere.
 func (r *replicas) doOn(at *replica, c call) error {
-	if err := r.startOn(at, c); err != nil {
+	r.unload(at, -c.weight())
+	if err := r.queue(c); err != nil {
 		return err
 	}
 	err := at.wait(c)
