@@ -94,7 +94,6 @@ func explainLoading(err error, args EngineArgs, firstLine int) error {
 	if ended {
 		return &callError{"loading " + args.Model + ": " + messageOf(err), []error{err}}
 	}
-	logged = logged[:len(logged)-1]
 	return &callError{"loading " + args.Model + ": " + whyNotLoaded(exception.Error(), logged), []error{err}}
 }
 
