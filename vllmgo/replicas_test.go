@@ -29,9 +29,10 @@ func TestReplicas(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, one.Close())
 
+			r.others = childrenOf(t)
 			args.DataParallelSize = 2
 			r.llm = open(t, args)
-			r.children = childrenOf(t)
+			r.children = r.childrenOf(t)
 			t.Run("info", r.testInfo)
 			t.Run("generate", r.testGenerate)
 			t.Run("sequence", r.testSequence)
@@ -52,7 +53,14 @@ type replicated struct {
 	llm      *vllmgo.LLM
 	prompts  []vllmgo.Prompt
 	want     *vllmgo.Generation
-	children []int
+	children []int // the processes of the engines
+	others   []int // those that were there before
+}
+
+// childrenOf returns the processes of the engines.
+func (r *replicated) childrenOf(t *testing.T) []int {
+	t.Helper()
+	return slices.DeleteFunc(childrenOf(t), func(pid int) bool { return slices.Contains(r.others, pid) })
 }
 
 // childrenOf returns the processes of this one.
@@ -198,7 +206,7 @@ func (r *replicated) testKill(t *testing.T) {
 	g, err = r.llm.Generate(t.Context(), r.prompts, exactly(8))
 	require.NoError(t, err)
 	r.check(t, g)
-	r.children = childrenOf(t)
+	r.children = r.childrenOf(t)
 }
 
 // pythonOf returns the first of processes that is a replica's Python.
