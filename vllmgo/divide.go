@@ -51,13 +51,12 @@ func level(loads []int, n int) []int {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return loads[a] - loads[b] })
 	// The lowest k get up to the same height: the last k for which all are below it.
-	sum, height, k := n, 0, 0
+	sum, k := n, 0
 	for k < len(order) && (k == 0 || loads[order[k]]*k < sum) {
 		sum += loads[order[k]]
 		k++
 	}
-	height = sum / k
-	rest := sum % k
+	height, rest := sum/k, sum%k
 	for i, at := range order[:k] {
 		shares[at] = height - loads[at]
 		if i < rest {
@@ -107,7 +106,11 @@ func (d *division) wait() error {
 // none runs out.
 func (r *replicas) generate(b *batch) error {
 	if r.open == nil || len(b.prompts) == 1 {
-		return r.do(b)
+		err := r.do(b)
+		if err == nil {
+			b.reportEnd(nil)
+		}
+		return err
 	}
 	all, err := r.alive(b.ctx)
 	if err != nil {

@@ -1,7 +1,7 @@
 package vllmgo
 
 // engine is one vllm.LLM with engine.py around it: an [embedded] one in this process, or a
-// [replica] in a process of its own.
+// [remote] one in a process of its own.
 type engine interface {
 	// hold runs fn, which may call methods of the engine meanwhile. One goroutine holds an engine
 	// at a time.

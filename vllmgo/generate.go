@@ -48,8 +48,5 @@ func (l *LLM) Generate(
 	if err := l.replicas.generate(b); err != nil {
 		return nil, err
 	}
-	if l.open == nil || len(prompts) == 1 {
-		b.reportEnd(nil)
-	}
 	return b.generation, nil
 }

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"vllmgo/internal/ctxerr"
 )
@@ -43,10 +42,8 @@ func openReplicas(ctx context.Context, args EngineArgs) (*replicas, error) {
 // openAll starts all processes, which import vLLM side by side, places the replicas, and loads them
 // side by side. The first error ends all.
 func (l *loader) openAll(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
 	started, hosts := make([]*remote, len(l.all)), make([]host, len(l.all))
-	err := l.each(stop, func(i int) (err error) {
+	err := l.each(ctx, func(ctx context.Context, i int) (err error) {
 		started[i], hosts[i], err = l.start(ctx)
 		return err
 	})
@@ -54,7 +51,7 @@ func (l *loader) openAll(ctx context.Context) error {
 		l.placement, err = place(hosts[0], len(l.all), l.args.ranks(), l.newFile)
 	}
 	if err == nil {
-		err = l.each(stop, func(i int) error {
+		err = l.each(ctx, func(ctx context.Context, i int) error {
 			_, err := l.load(ctx, started[i], i)
 			return err
 		})
@@ -102,20 +99,14 @@ func (l *loader) newFile() (string, error) {
 	return pathOf(file), nil
 }
 
-// each runs fn for each replica at once, and returns the first error, after which it calls stop.
-func (l *loader) each(stop context.CancelCauseFunc, fn func(i int) error) error {
-	var wait sync.WaitGroup
-	var once sync.Once
-	var first error
+// each runs fn for each replica at once. The first error ends the context of the others, and is
+// returned.
+func (l *loader) each(ctx context.Context, fn func(ctx context.Context, i int) error) error {
+	d := newDivision(ctx)
 	for i := range l.all {
-		wait.Go(func() {
-			if err := fn(i); err != nil {
-				once.Do(func() { first = err; stop(err) })
-			}
-		})
+		d.run(func(ctx context.Context) error { return fn(ctx, i) })
 	}
-	wait.Wait()
-	return first
+	return d.wait()
 }
 
 // openAgain starts a replica after its death.

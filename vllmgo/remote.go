@@ -26,7 +26,6 @@ type remote struct {
 	calls, others *connection
 	// signal is memory of both processes.
 	signal []int32
-	memory []byte
 	// firstLine is the number of log lines before its start.
 	firstLine int
 }
@@ -81,11 +80,11 @@ func (r *remote) shareSignal() (*os.File, error) {
 	if err := file.Truncate(int64(size)); err != nil {
 		return file, err
 	}
-	r.memory, err = unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(int(file.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return file, fmt.Errorf("mmap: %w", err)
 	}
-	r.signal = unsafe.Slice((*int32)(unsafe.Pointer(&r.memory[0])), 1)
+	r.signal = unsafe.Slice((*int32)(unsafe.Pointer(&memory[0])), 1)
 	return file, nil
 }
 

@@ -201,6 +201,11 @@ func (r *replicas) alive(ctx context.Context) ([]*replica, error) {
 	}
 }
 
+// living returns the replicas that are not dead, in order. The caller holds mu.
+func (r *replicas) living() []*replica {
+	return slices.DeleteFunc(slices.Clone(r.all), func(each *replica) bool { return each == nil })
+}
+
 // look returns the replicas that are alive or, if there is none, a channel that is closed when that
 // may have changed.
 func (r *replicas) look() ([]*replica, <-chan struct{}, error) {
@@ -209,7 +214,7 @@ func (r *replicas) look() ([]*replica, <-chan struct{}, error) {
 	if r.closed {
 		return nil, nil, fmt.Errorf("vllmgo: %w", ErrClosed)
 	}
-	all := slices.DeleteFunc(slices.Clone(r.all), func(each *replica) bool { return each == nil })
+	all := r.living()
 	if len(all) == 0 && r.starting == 0 {
 		return nil, nil, &callError{"no replica is left: close the LLM and make a new one; the last one's end: " +
 			messageOf(r.lastErr), []error{ErrEngineDead, r.lastErr}}
@@ -292,7 +297,7 @@ func (r *replicas) restarted() int {
 func (r *replicas) close() error {
 	r.mu.Lock()
 	r.closed = true
-	all := slices.DeleteFunc(slices.Clone(r.all), func(each *replica) bool { return each == nil })
+	all := r.living()
 	r.mu.Unlock()
 	r.stop()
 	errs, wait := make([]error, len(all)), sync.WaitGroup{}

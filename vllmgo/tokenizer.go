@@ -30,27 +30,25 @@ func LoadTokenizer(ctx context.Context, args EngineArgs) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inBackground(ctx, func() (*Tokenizer, error) {
-		t := &Tokenizer{bridge: b}
-		err := b.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
-			if t.object, err = b.module.CallMethod(py, "load_tokenizer", kwargs); err != nil {
-				return err
-			}
-			return t.describe(py)
-		})
-		if err != nil {
-			return nil, explain(err)
-		}
-		return t, nil
-	})
+	return b.newTokenizer(ctx, b.module, "load_tokenizer", kwargs)
 }
 
 // tokenizer returns the engine's tokenizer.
 func (e *embedded) tokenizer(ctx context.Context) (*Tokenizer, error) {
+	return e.bridge.newTokenizer(ctx, e.object, "tokenizer")
+}
+
+// newTokenizer returns the tokenizer that a method of an object returns.
+func (b *bridge) newTokenizer(
+	ctx context.Context,
+	object *pyembed.Object,
+	method string,
+	args ...any,
+) (*Tokenizer, error) {
 	return inBackground(ctx, func() (*Tokenizer, error) {
-		t := &Tokenizer{bridge: e.bridge}
-		err := e.bridge.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
-			if t.object, err = e.object.CallMethod(py, "tokenizer"); err != nil {
+		t := &Tokenizer{bridge: b}
+		err := b.rt.Do(context.Background(), func(py *pyembed.Py) (err error) {
+			if t.object, err = object.CallMethod(py, method, args...); err != nil {
 				return err
 			}
 			return t.describe(py)

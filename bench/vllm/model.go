@@ -67,7 +67,7 @@ func randomModel(name string, config []byte) (model, error) {
 		return model{}, err
 	}
 	m.temporary = true
-	if err := os.WriteFile(filepath.Join(m.folder, "config.json"), config, 0o644); err != nil {
+	if err := writeConfig(m.folder, config); err != nil {
 		m.remove()
 		return model{}, err
 	}
@@ -89,7 +89,12 @@ func cachedFolder(name string, config []byte) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	return dir, files.Write(dir, []files.File{{Name: "config.json", Write: func(w io.Writer) error {
+	return dir, writeConfig(dir, config)
+}
+
+// writeConfig writes a configuration file into a folder.
+func writeConfig(dir string, config []byte) error {
+	return files.Write(dir, []files.File{{Name: "config.json", Write: func(w io.Writer) error {
 		_, err := w.Write(config)
 		return err
 	}}})
